@@ -1,0 +1,742 @@
+//! The bodies of events that are judged further: by thresholds, inventory, policy and incidents.
+//!
+//! Protocol transactions (`dns`, `http`, ...) are written by the data plane straight to the log and
+//! leave here only what others need to know of them: a `Command`, a `Reading`, a `Login`, a
+//! `Sighting`. Owns the JSON of each body.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use crate::json::{Array, Object};
+use crate::{Header, Mac, Nanos, Order, Subject, Technique, write_line};
+
+/// One fact: where it stands, about whom, and what.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event {
+    /// Its place and id.
+    pub order: Order,
+    /// Packet time.
+    pub at: Nanos,
+    /// Who and to whom.
+    pub subject: Subject,
+    /// Application protocol, once known (`"modbus"`).
+    pub app_proto: Option<&'static str>,
+    /// What.
+    pub body: Body,
+}
+
+/// What an event says.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Body {
+    /// A conversation was opened (not logged; `flow` says it when it ends).
+    Contact(Contact),
+    /// A conversation ended.
+    Flow(FlowSummary),
+    /// A rule matched.
+    Alert(Alert),
+    /// Malformed traffic.
+    Anomaly(Anomaly),
+    /// A device was told to do something.
+    Command(Command),
+    /// A device told a measured value.
+    Reading(Reading),
+    /// The policy does not allow this.
+    Violation(Violation),
+    /// Somebody logged in, or tried to.
+    Login(Login),
+    /// A hint about what a device is (not logged; `asset` says the conclusion).
+    Sighting(Sighting),
+    /// Behaviour that is not normal: scans, later floods and learned deviations.
+    Behaviour(Behaviour),
+    /// An asset appeared or changed.
+    Asset(Asset),
+    /// An incident opened, grew or closed.
+    Incident(IncidentReport),
+    /// What would be, or was, done.
+    Action(Action),
+}
+
+/// A conversation's first packet.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Contact {
+    /// True where the first packet seen is not how such a conversation starts.
+    pub midstream: bool,
+}
+
+/// How a conversation went.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct FlowSummary {
+    /// First packet.
+    pub start: Nanos,
+    /// Last packet.
+    pub end: Nanos,
+    /// Packets to the responder and to the initiator.
+    pub packets: [u64; 2],
+    /// Bytes on the wire, likewise.
+    pub bytes: [u64; 2],
+    /// TCP: the handshake was completed.
+    pub established: bool,
+    /// TCP: the responder answered the first packet with RST, or ICMP said unreachable.
+    pub refused: bool,
+}
+
+/// A rule matched.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Alert {
+    /// Generator, 1 for rules.
+    pub gid: u32,
+    /// Signature id.
+    pub sid: u32,
+    /// Revision.
+    pub rev: u32,
+    /// The rule's message.
+    pub signature: String,
+    /// Class text.
+    pub category: String,
+    /// 1 (worst) to 4.
+    pub severity: u8,
+    /// True where the rule says drop or reject (nothing is dropped in `watch`).
+    pub would_drop: bool,
+    /// The rule's metadata, key and value.
+    pub metadata: Vec<(String, String)>,
+    /// The technique that the rule names (`metadata: mitre_technique_id`).
+    pub technique: Option<String>,
+}
+
+/// Malformed traffic: what, on which layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Anomaly {
+    /// `decode`, `stream` or `applayer`.
+    pub kind: &'static str,
+    /// Dotted name, `ipv4.header_length`.
+    pub event: &'static str,
+}
+
+/// What a command asks for, in all protocols alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Verb {
+    /// Read a point.
+    Read,
+    /// Write a point, set point or parameter.
+    Write,
+    /// Operate an output (select, direct operate, coil).
+    Operate,
+    /// Change the device's configuration.
+    Configure,
+    /// Load a program or firmware into the device.
+    Download,
+    /// Read a program or file from the device.
+    Upload,
+    /// Start the process or program.
+    Start,
+    /// Stop the process or program.
+    Stop,
+    /// Restart the device.
+    Restart,
+    /// Ask who is there, or what it is.
+    Discover,
+    /// Ask to be told of changes.
+    Subscribe,
+    /// Tell subscribers.
+    Publish,
+    /// Anything else a device can be told.
+    Other,
+}
+
+impl Verb {
+    /// The name used in events and in the city file.
+    pub fn name(self) -> &'static str {
+        match self {
+            Verb::Read => "read",
+            Verb::Write => "write",
+            Verb::Operate => "operate",
+            Verb::Configure => "configure",
+            Verb::Download => "download",
+            Verb::Upload => "upload",
+            Verb::Start => "start",
+            Verb::Stop => "stop",
+            Verb::Restart => "restart",
+            Verb::Discover => "discover",
+            Verb::Subscribe => "subscribe",
+            Verb::Publish => "publish",
+            Verb::Other => "other",
+        }
+    }
+
+    /// All verbs.
+    pub const ALL: [Verb; 13] = [
+        Verb::Read,
+        Verb::Write,
+        Verb::Operate,
+        Verb::Configure,
+        Verb::Download,
+        Verb::Upload,
+        Verb::Start,
+        Verb::Stop,
+        Verb::Restart,
+        Verb::Discover,
+        Verb::Subscribe,
+        Verb::Publish,
+        Verb::Other,
+    ];
+
+    /// Parses `name`.
+    pub fn parse(name: &str) -> Option<Verb> {
+        Verb::ALL.into_iter().find(|v| v.name() == name)
+    }
+
+    /// True where the command can change the physical world or the device.
+    pub fn changes(self) -> bool {
+        matches!(
+            self,
+            Verb::Write
+                | Verb::Operate
+                | Verb::Configure
+                | Verb::Download
+                | Verb::Start
+                | Verb::Stop
+                | Verb::Restart
+        )
+    }
+}
+
+/// A value of a point.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// On or off.
+    Bool(bool),
+    /// A signed number.
+    Int(i64),
+    /// An unsigned number.
+    Uint(u64),
+    /// A real number.
+    Float(f64),
+    /// Text from the network.
+    Text(String),
+    /// Bytes from the network.
+    Bytes(Vec<u8>),
+    /// A run of values.
+    List(Vec<Value>),
+}
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CommandOutcome {
+    /// No answer was seen (yet).
+    Unanswered,
+    /// The device accepted it.
+    Accepted,
+    /// The device refused it, with the protocol's code.
+    Refused(u32),
+}
+
+/// Who told which device to do what to which point, with which value. The actor is the event's
+/// `src`, the target its `dst`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Command {
+    /// Protocol name as in `app_proto`.
+    pub protocol: &'static str,
+    /// What was asked for.
+    pub verb: Verb,
+    /// The protocol's own name of the function (`write_single_register`, `set`).
+    pub function: &'static str,
+    /// The unit behind the address, where the protocol has one (Modbus unit id).
+    pub unit: Option<u32>,
+    /// The point: `holding:40` for Modbus register 40, an OID for SNMP, a topic for MQTT.
+    pub point: String,
+    /// How many consecutive points from `point` on; 1 for most.
+    pub count: u32,
+    /// The value written.
+    pub value: Option<Value>,
+    /// How it ended.
+    pub outcome: CommandOutcome,
+    /// The technique that this would be if nobody allowed it.
+    pub technique: Option<Technique>,
+}
+
+/// A measured value that a device told. The device is the event's `src`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reading {
+    /// Protocol name.
+    pub protocol: &'static str,
+    /// Unit behind the address.
+    pub unit: Option<u32>,
+    /// The point, as in `Command::point`.
+    pub point: String,
+    /// The value, a `List` for a run of points.
+    pub value: Value,
+}
+
+/// Which part of the policy was broken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ViolationKind {
+    /// No conduit between these zones.
+    Conduit,
+    /// The conduit does not carry this protocol.
+    Protocol,
+    /// The conduit does not carry this command.
+    Command,
+    /// A zone that is declared physically isolated.
+    Isolation,
+}
+
+impl ViolationKind {
+    /// The name used in events.
+    pub fn name(self) -> &'static str {
+        match self {
+            ViolationKind::Conduit => "conduit",
+            ViolationKind::Protocol => "protocol",
+            ViolationKind::Command => "command",
+            ViolationKind::Isolation => "isolation",
+        }
+    }
+}
+
+/// The policy does not allow this.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Violation {
+    /// Which part.
+    pub kind: ViolationKind,
+    /// Zone names, from and to.
+    pub from_zone: String,
+    /// To.
+    pub to_zone: String,
+    /// In words, for a person.
+    pub reason: String,
+    /// The command, where it is one: protocol, verb, point, value.
+    pub command: Option<Command>,
+}
+
+/// Somebody logged in, or tried to. Never holds the password.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Login {
+    /// Protocol name.
+    pub protocol: &'static str,
+    /// Account name as typed (personal).
+    pub user: String,
+    /// Length of the password in bytes.
+    pub password_length: Option<u32>,
+    /// The user and password are a known vendor default.
+    pub default_credentials: bool,
+    /// Whether it worked; `None` where that was not seen.
+    pub success: Option<bool>,
+}
+
+/// Who a sighting is about, relative to its event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// The event's `src`.
+    Source,
+    /// The event's `dst`.
+    Destination,
+}
+
+/// A hint about what a device is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sighting {
+    /// Which party.
+    pub side: Side,
+    /// What kind of hint.
+    pub trait_: SightingTrait,
+    /// Its value (`"lighttpd/1.4"`, `"lamp-17"`).
+    pub value: String,
+    /// Where it was read (`"dhcp.hostname"`, `"http.user_agent"`).
+    pub evidence: &'static str,
+}
+
+/// Kinds of hints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum SightingTrait {
+    /// A host name.
+    Hostname,
+    /// An operating system.
+    System,
+    /// A role: `"modbus-server"`, `"camera"`.
+    Role,
+    /// A maker or product.
+    Product,
+    /// Software with version.
+    Software,
+    /// An IP address that is bound to the MAC (DHCP, ARP).
+    Address,
+}
+
+/// Behaviour that is not normal.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Behaviour {
+    /// `horizontal_scan`, `vertical_scan`, ...
+    pub kind: &'static str,
+    /// In words.
+    pub reason: String,
+    /// 0 to 1.
+    pub score: f64,
+    /// What moved the score: name and value.
+    pub features: Vec<(&'static str, f64)>,
+    /// The technique it resembles.
+    pub technique: Option<Technique>,
+    /// Examples: events that show it.
+    pub evidence: Vec<Order>,
+}
+
+/// An asset as the inventory knows it now.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Asset {
+    /// `"new"`, `"changed"` or `"gone"`.
+    pub change: &'static str,
+    /// Stable name within the run: the city file's, else made from MAC or address.
+    pub name: String,
+    /// Hardware address.
+    pub mac: Option<Mac>,
+    /// Its addresses.
+    pub addresses: Vec<IpAddr>,
+    /// Maker by OUI.
+    pub maker: Option<String>,
+    /// Host names.
+    pub hostnames: Vec<String>,
+    /// Operating system hint.
+    pub system: Option<String>,
+    /// Role hints.
+    pub roles: Vec<String>,
+    /// Zone name.
+    pub zone: Option<String>,
+    /// First packet.
+    pub first_seen: Nanos,
+    /// Last packet.
+    pub last_seen: Nanos,
+    /// For each conclusion, where it was read.
+    pub evidence: Vec<(String, String)>,
+}
+
+/// One reason of an incident, with the event that shows it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reason {
+    /// The event.
+    pub event: Order,
+    /// When.
+    pub at: Nanos,
+    /// In words.
+    pub text: String,
+    /// The technique it is.
+    pub technique: Option<Technique>,
+}
+
+/// An incident as it stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct IncidentReport {
+    /// `"opened"`, `"updated"` or `"closed"`.
+    pub change: &'static str,
+    /// Its number, derived from the first event.
+    pub number: String,
+    /// One line.
+    pub title: String,
+    /// 1 (worst) to 4.
+    pub severity: u8,
+    /// Zones concerned.
+    pub zones: Vec<String>,
+    /// Domains concerned.
+    pub domains: Vec<String>,
+    /// Assets concerned, the suspected source first.
+    pub assets: Vec<String>,
+    /// Services that depend on them, what falls next first.
+    pub services: Vec<String>,
+    /// Why.
+    pub reasons: Vec<Reason>,
+    /// First and last evidence.
+    pub first: Nanos,
+    /// Last evidence.
+    pub last: Nanos,
+}
+
+/// What would be, or was, done.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Action {
+    /// The incident.
+    pub incident: String,
+    /// The rung of the ladder of least harm: `observe`, `notify`, `deny-command`, ...
+    pub kind: &'static str,
+    /// `proposed` in `watch`.
+    pub status: &'static str,
+    /// On what.
+    pub target: String,
+    /// In words.
+    pub reason: String,
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Value::Bool(v) => write!(f, "{}", if *v { "on" } else { "off" }),
+            Value::Int(v) => write!(f, "{v}"),
+            Value::Uint(v) => write!(f, "{v}"),
+            Value::Float(v) => write!(f, "{v}"),
+            Value::Text(v) => write!(f, "{v:?}"),
+            Value::Bytes(v) => {
+                write!(f, "0x")?;
+                v.iter().take(16).try_for_each(|b| write!(f, "{b:02x}"))?;
+                if v.len() > 16 { write!(f, "...") } else { Ok(()) }
+            }
+            Value::List(v) => {
+                for (i, item) in v.iter().take(8).enumerate() {
+                    write!(f, "{}{item}", if i > 0 { ", " } else { "" })?;
+                }
+                if v.len() > 8 {
+                    write!(f, ", ... ({} values)", v.len())
+                } else {
+                    Ok(())
+                }
+            }
+        }
+    }
+}
+
+impl Value {
+    fn write_field(&self, o: &mut Object<'_>, key: &str) {
+        match self {
+            Value::Bool(v) => o.bool(key, *v),
+            Value::Int(v) => o.i64(key, *v),
+            Value::Uint(v) => o.u64(key, *v),
+            Value::Float(v) => o.f64(key, *v),
+            Value::Text(v) => o.str(key, v),
+            Value::Bytes(v) => o.hex(key, v),
+            Value::List(v) => o.array(key, |a| v.iter().for_each(|item| item.write_element(a))),
+        }
+    }
+
+    fn write_element(&self, a: &mut Array<'_>) {
+        match self {
+            Value::Bool(v) => a.bool(*v),
+            Value::Int(v) => a.i64(*v),
+            Value::Uint(v) => a.u64(*v),
+            Value::Float(v) => a.f64(*v),
+            Value::Text(v) => a.str(v),
+            Value::Bytes(v) => a.hex(v),
+            Value::List(v) => a.array(|a| v.iter().for_each(|item| item.write_element(a))),
+        }
+    }
+}
+
+impl Command {
+    /// Writes the members of a `command` object.
+    pub fn write(&self, o: &mut Object<'_>) {
+        o.str("protocol", self.protocol);
+        o.str("verb", self.verb.name());
+        o.str("function", self.function);
+        if let Some(unit) = self.unit {
+            o.u64("unit", unit.into());
+        }
+        o.str("point", &self.point);
+        if self.count != 1 {
+            o.u64("count", self.count.into());
+        }
+        if let Some(value) = &self.value {
+            value.write_field(o, "value");
+        }
+        match self.outcome {
+            CommandOutcome::Unanswered => o.str("outcome", "unanswered"),
+            CommandOutcome::Accepted => o.str("outcome", "accepted"),
+            CommandOutcome::Refused(code) => {
+                o.str("outcome", "refused");
+                o.u64("code", code.into());
+            }
+        }
+        if let Some(technique) = self.technique {
+            write_technique(o, technique);
+        }
+    }
+
+    /// `write holding:40 = 1` for a person.
+    pub fn sentence(&self) -> String {
+        let mut text = format!("{} {}", self.verb.name(), self.point);
+        if self.count > 1 {
+            text.push_str(&format!(" (+{})", self.count - 1));
+        }
+        if let Some(value) = &self.value {
+            text.push_str(&format!(" = {value}"));
+        }
+        text
+    }
+}
+
+fn write_technique(o: &mut Object<'_>, technique: Technique) {
+    o.object("technique", |o| {
+        o.str("id", technique.id);
+        o.str("name", technique.name);
+    });
+}
+
+fn strings<'a>(o: &mut Object<'_>, key: &str, values: impl IntoIterator<Item = &'a String>) {
+    o.array(key, |a| values.into_iter().for_each(|v| a.str(v)));
+}
+
+impl Body {
+    /// The EVE `event_type`; `None` for bodies that are not logged.
+    pub fn event_type(&self) -> Option<&'static str> {
+        Some(match self {
+            Body::Contact(_) | Body::Sighting(_) | Body::Flow(_) | Body::Login(_) => return None,
+            Body::Alert(_) => "alert",
+            Body::Anomaly(_) => "anomaly",
+            Body::Command(_) => "command",
+            Body::Reading(_) => "reading",
+            Body::Violation(_) => "violation",
+            Body::Behaviour(_) => "behaviour",
+            Body::Asset(_) => "asset",
+            Body::Incident(_) => "incident",
+            Body::Action(_) => "action",
+        })
+    }
+
+    /// Writes the object named like the event type.
+    fn write(&self, o: &mut Object<'_>) {
+        let Some(name) = self.event_type() else { return };
+        o.object(name, |o| match self {
+            Body::Alert(a) => write_alert(o, a),
+            Body::Anomaly(a) => {
+                o.str("type", a.kind);
+                o.str("event", a.event);
+            }
+            Body::Command(c) => c.write(o),
+            Body::Reading(r) => write_reading(o, r),
+            Body::Violation(v) => write_violation(o, v),
+            Body::Behaviour(b) => write_behaviour(o, b),
+            Body::Asset(a) => write_asset(o, a),
+            Body::Incident(i) => write_incident(o, i),
+            Body::Action(a) => {
+                o.str("incident", &a.incident);
+                o.str("kind", a.kind);
+                o.str("status", a.status);
+                o.str("target", &a.target);
+                o.str("reason", &a.reason);
+            }
+            Body::Contact(_) | Body::Sighting(_) | Body::Flow(_) | Body::Login(_) => {}
+        });
+    }
+}
+
+fn write_alert(o: &mut Object<'_>, a: &Alert) {
+    o.str("action", if a.would_drop { "blocked" } else { "allowed" });
+    o.u64("gid", a.gid.into());
+    o.u64("signature_id", a.sid.into());
+    o.u64("rev", a.rev.into());
+    o.str("signature", &a.signature);
+    o.str("category", &a.category);
+    o.u64("severity", a.severity.into());
+    if !a.metadata.is_empty() {
+        o.object("metadata", |o| {
+            let mut rest = &a.metadata[..];
+            // Equal keys stand together (the loader sorts them): one array a key.
+            while let Some((key, _)) = rest.first() {
+                let run = rest.iter().take_while(|(k, _)| k == key).count();
+                o.array(key, |array| rest[..run].iter().for_each(|(_, v)| array.str(v)));
+                rest = &rest[run..];
+            }
+        });
+    }
+}
+
+fn write_reading(o: &mut Object<'_>, r: &Reading) {
+    o.str("protocol", r.protocol);
+    if let Some(unit) = r.unit {
+        o.u64("unit", unit.into());
+    }
+    o.str("point", &r.point);
+    r.value.write_field(o, "value");
+}
+
+fn write_violation(o: &mut Object<'_>, v: &Violation) {
+    o.str("kind", v.kind.name());
+    o.str("from_zone", &v.from_zone);
+    o.str("to_zone", &v.to_zone);
+    o.str("reason", &v.reason);
+    if let Some(command) = &v.command {
+        o.object("command", |o| command.write(o));
+    }
+}
+
+fn write_behaviour(o: &mut Object<'_>, b: &Behaviour) {
+    o.str("kind", b.kind);
+    o.str("reason", &b.reason);
+    o.f64("score", b.score);
+    o.object("features", |o| b.features.iter().for_each(|(k, v)| o.f64(k, *v)));
+    if let Some(technique) = b.technique {
+        write_technique(o, technique);
+    }
+    o.array("evidence", |a| {
+        b.evidence.iter().for_each(|e| a.str(&e.to_string()))
+    });
+}
+
+fn write_asset(o: &mut Object<'_>, a: &Asset) {
+    o.str("change", a.change);
+    o.str("name", &a.name);
+    if let Some(mac) = a.mac {
+        o.mac("mac", mac);
+    }
+    o.array("addresses", |array| {
+        a.addresses.iter().for_each(|ip| array.ip(*ip))
+    });
+    if let Some(maker) = &a.maker {
+        o.str("maker", maker);
+    }
+    strings(o, "hostnames", &a.hostnames);
+    if let Some(system) = &a.system {
+        o.str("system", system);
+    }
+    strings(o, "roles", &a.roles);
+    if let Some(zone) = &a.zone {
+        o.str("zone", zone);
+    }
+    o.time("first_seen", a.first_seen);
+    o.time("last_seen", a.last_seen);
+    o.array("evidence", |array| {
+        a.evidence.iter().for_each(|(what, source)| {
+            array.object(|o| {
+                o.str("what", what);
+                o.str("source", source);
+            });
+        });
+    });
+}
+
+fn write_incident(o: &mut Object<'_>, i: &IncidentReport) {
+    o.str("change", i.change);
+    o.str("number", &i.number);
+    o.str("title", &i.title);
+    o.u64("severity", i.severity.into());
+    strings(o, "zones", &i.zones);
+    strings(o, "domains", &i.domains);
+    strings(o, "assets", &i.assets);
+    strings(o, "services", &i.services);
+    o.array("reasons", |a| {
+        i.reasons.iter().for_each(|reason| {
+            a.object(|o| {
+                o.str("event", &reason.event.to_string());
+                o.time("at", reason.at);
+                o.str("text", &reason.text);
+                if let Some(technique) = reason.technique {
+                    write_technique(o, technique);
+                }
+            });
+        });
+    });
+    o.time("first", i.first);
+    o.time("last", i.last);
+}
+
+impl Event {
+    /// Appends this event as one line, unless its body is not logged. Returns whether it did.
+    pub fn write(&self, out: &mut Vec<u8>, interface: Option<&str>) -> bool {
+        let Some(event_type) = self.body.event_type() else {
+            return false;
+        };
+        let header = Header {
+            order: self.order,
+            at: self.at,
+            subject: &self.subject,
+            interface,
+            app_proto: self.app_proto,
+        };
+        write_line(out, &header, event_type, |o| self.body.write(o));
+        true
+    }
+}

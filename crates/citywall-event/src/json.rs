@@ -1,0 +1,456 @@
+//! A JSON writer that appends to a byte buffer without building a tree.
+//!
+//! Owns: escaping, number and address formatting, comma placement. Does not own field names.
+//! Output is always valid UTF-8 JSON on one line, whatever bytes the network sent: valid UTF-8 is
+//! kept, any other byte becomes the text `\xHH`.
+
+use std::io::Write as _;
+use std::net::{IpAddr, Ipv4Addr};
+
+use crate::{Mac, Nanos};
+
+/// Writes one JSON object. Keys are field names of the registry, so they are never escaped.
+pub struct Object<'a> {
+    out: &'a mut Vec<u8>,
+    first: bool,
+}
+
+impl<'a> Object<'a> {
+    /// Writes `{`, what `fill` adds, and `}`.
+    pub fn write(out: &mut Vec<u8>, fill: impl FnOnce(&mut Object<'_>)) {
+        out.push(b'{');
+        let mut object = Object { out, first: true };
+        fill(&mut object);
+        out.push(b'}');
+    }
+
+    #[inline]
+    fn key(&mut self, key: &str) {
+        if !self.first {
+            self.out.push(b',');
+        }
+        self.first = false;
+        self.out.push(b'"');
+        self.out.extend_from_slice(key.as_bytes());
+        self.out.extend_from_slice(b"\":");
+    }
+
+    /// A string field.
+    #[inline]
+    pub fn str(&mut self, key: &str, value: &str) {
+        self.key(key);
+        string(self.out, value.as_bytes());
+    }
+
+    /// A string field from bytes of the network.
+    #[inline]
+    pub fn bytes(&mut self, key: &str, value: &[u8]) {
+        self.key(key);
+        string(self.out, value);
+    }
+
+    /// A string field of lower-case hexadecimal digits.
+    pub fn hex(&mut self, key: &str, value: &[u8]) {
+        self.key(key);
+        self.out.push(b'"');
+        hex(self.out, value);
+        self.out.push(b'"');
+    }
+
+    /// An unsigned number field.
+    #[inline]
+    pub fn u64(&mut self, key: &str, value: u64) {
+        self.key(key);
+        number(self.out, value);
+    }
+
+    /// A signed number field.
+    #[inline]
+    pub fn i64(&mut self, key: &str, value: i64) {
+        self.key(key);
+        self.out
+            .extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+    }
+
+    /// A floating-point field; not-a-number and infinities become `null`.
+    pub fn f64(&mut self, key: &str, value: f64) {
+        self.key(key);
+        float(self.out, value);
+    }
+
+    /// A boolean field.
+    #[inline]
+    pub fn bool(&mut self, key: &str, value: bool) {
+        self.key(key);
+        self.out.extend_from_slice(if value { b"true" } else { b"false" });
+    }
+
+    /// An IP address as a string field. IPv6 is written in full groups as Suricata does.
+    #[inline]
+    pub fn ip(&mut self, key: &str, value: IpAddr) {
+        self.key(key);
+        self.out.push(b'"');
+        ip(self.out, value);
+        self.out.push(b'"');
+    }
+
+    /// A MAC address as a string field, `aa:bb:cc:dd:ee:ff`.
+    pub fn mac(&mut self, key: &str, value: Mac) {
+        self.key(key);
+        self.out.push(b'"');
+        mac(self.out, value);
+        self.out.push(b'"');
+    }
+
+    /// A time field, UTC: `2026-11-22T15:47:19.123456+0000`.
+    #[inline]
+    pub fn time(&mut self, key: &str, value: Nanos) {
+        self.key(key);
+        self.out.push(b'"');
+        time(self.out, value);
+        self.out.push(b'"');
+    }
+
+    /// A nested object.
+    #[inline]
+    pub fn object(&mut self, key: &str, fill: impl FnOnce(&mut Object<'_>)) {
+        self.key(key);
+        Object::write(self.out, fill);
+    }
+
+    /// A nested array.
+    #[inline]
+    pub fn array(&mut self, key: &str, fill: impl FnOnce(&mut Array<'_>)) {
+        self.key(key);
+        self.out.push(b'[');
+        let mut array = Array {
+            out: self.out,
+            first: true,
+        };
+        fill(&mut array);
+        self.out.push(b']');
+    }
+
+    /// Appends text that is already JSON members (`"a":1,"b":2`); the caller vouches for it.
+    #[inline]
+    pub fn members(&mut self, rendered: &[u8]) {
+        if rendered.is_empty() {
+            return;
+        }
+        if !self.first {
+            self.out.push(b',');
+        }
+        self.first = false;
+        self.out.extend_from_slice(rendered);
+    }
+}
+
+/// Writes one JSON array.
+pub struct Array<'a> {
+    out: &'a mut Vec<u8>,
+    first: bool,
+}
+
+impl Array<'_> {
+    #[inline]
+    fn comma(&mut self) {
+        if !self.first {
+            self.out.push(b',');
+        }
+        self.first = false;
+    }
+
+    /// A string element.
+    pub fn str(&mut self, value: &str) {
+        self.comma();
+        string(self.out, value.as_bytes());
+    }
+
+    /// A string element from bytes of the network.
+    pub fn bytes(&mut self, value: &[u8]) {
+        self.comma();
+        string(self.out, value);
+    }
+
+    /// An unsigned number element.
+    pub fn u64(&mut self, value: u64) {
+        self.comma();
+        number(self.out, value);
+    }
+
+    /// A signed number element.
+    pub fn i64(&mut self, value: i64) {
+        self.comma();
+        self.out
+            .extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+    }
+
+    /// A floating-point element.
+    pub fn f64(&mut self, value: f64) {
+        self.comma();
+        float(self.out, value);
+    }
+
+    /// A boolean element.
+    pub fn bool(&mut self, value: bool) {
+        self.comma();
+        self.out.extend_from_slice(if value { b"true" } else { b"false" });
+    }
+
+    /// An IP address element.
+    pub fn ip(&mut self, value: IpAddr) {
+        self.comma();
+        self.out.push(b'"');
+        ip(self.out, value);
+        self.out.push(b'"');
+    }
+
+    /// A MAC address element.
+    pub fn mac(&mut self, value: Mac) {
+        self.comma();
+        self.out.push(b'"');
+        mac(self.out, value);
+        self.out.push(b'"');
+    }
+
+    /// A hexadecimal string element.
+    pub fn hex(&mut self, value: &[u8]) {
+        self.comma();
+        self.out.push(b'"');
+        hex(self.out, value);
+        self.out.push(b'"');
+    }
+
+    /// A nested object.
+    pub fn object(&mut self, fill: impl FnOnce(&mut Object<'_>)) {
+        self.comma();
+        Object::write(self.out, fill);
+    }
+
+    /// A nested array.
+    pub fn array(&mut self, fill: impl FnOnce(&mut Array<'_>)) {
+        self.comma();
+        self.out.push(b'[');
+        let mut array = Array {
+            out: self.out,
+            first: true,
+        };
+        fill(&mut array);
+        self.out.push(b']');
+    }
+}
+
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
+/// True for bytes that stand for themselves in a JSON string.
+const PLAIN: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut i = 0x20;
+    while i < 0x7f {
+        table[i] = i != b'"' as usize && i != b'\\' as usize;
+        i += 1;
+    }
+    table
+};
+
+/// Appends a quoted JSON string. Control characters are escaped; invalid UTF-8 becomes `\xHH`
+/// (with the backslash itself escaped).
+pub fn string(out: &mut Vec<u8>, value: &[u8]) {
+    out.push(b'"');
+    let mut rest = value;
+    loop {
+        let plain = rest
+            .iter()
+            .position(|&b| !PLAIN[usize::from(b)])
+            .unwrap_or(rest.len());
+        out.extend_from_slice(&rest[..plain]);
+        rest = &rest[plain..];
+        let Some(&byte) = rest.first() else { break };
+        rest = &rest[special(out, byte, rest)..];
+    }
+    out.push(b'"');
+}
+
+/// Appends one character that is not plain; returns how many bytes of `rest` it took.
+#[cold]
+fn special(out: &mut Vec<u8>, byte: u8, rest: &[u8]) -> usize {
+    match byte {
+        b'"' => out.extend_from_slice(b"\\\""),
+        b'\\' => out.extend_from_slice(b"\\\\"),
+        b'\n' => out.extend_from_slice(b"\\n"),
+        b'\r' => out.extend_from_slice(b"\\r"),
+        b'\t' => out.extend_from_slice(b"\\t"),
+        0..=0x1f | 0x7f => {
+            out.extend_from_slice(b"\\u00");
+            hex(out, &[byte]);
+        }
+        _ => {
+            let window = &rest[..rest.len().min(4)];
+            let valid = match std::str::from_utf8(window) {
+                Ok(text) => text.len(),
+                Err(error) => error.valid_up_to(),
+            };
+            // The first character of the window, if it is whole.
+            if valid > 0 {
+                let width = match byte {
+                    0xc0..=0xdf => 2,
+                    0xe0..=0xef => 3,
+                    _ => 4,
+                };
+                out.extend_from_slice(&rest[..width]);
+                return width;
+            }
+            out.extend_from_slice(b"\\\\x");
+            hex(out, &[byte]);
+        }
+    }
+    1
+}
+
+/// Appends lower-case hexadecimal digits.
+pub fn hex(out: &mut Vec<u8>, value: &[u8]) {
+    out.reserve(value.len() * 2);
+    for byte in value {
+        out.push(HEX[usize::from(byte >> 4)]);
+        out.push(HEX[usize::from(byte & 15)]);
+    }
+}
+
+/// Appends a decimal number.
+#[inline]
+pub fn number(out: &mut Vec<u8>, value: u64) {
+    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+}
+
+fn float(out: &mut Vec<u8>, value: f64) {
+    if value.is_finite() {
+        // Writing to a Vec cannot fail.
+        let _ = write!(out, "{value}");
+    } else {
+        out.extend_from_slice(b"null");
+    }
+}
+
+/// Appends an IP address: dotted quad, or eight groups of four digits.
+#[inline]
+pub fn ip(out: &mut Vec<u8>, value: IpAddr) {
+    match value {
+        IpAddr::V4(v4) => ipv4(out, v4),
+        IpAddr::V6(v6) => {
+            for (i, group) in v6.octets().chunks_exact(2).enumerate() {
+                if i > 0 {
+                    out.push(b':');
+                }
+                hex(out, group);
+            }
+        }
+    }
+}
+
+fn ipv4(out: &mut Vec<u8>, value: Ipv4Addr) {
+    for (i, octet) in value.octets().into_iter().enumerate() {
+        if i > 0 {
+            out.push(b'.');
+        }
+        out.extend_from_slice(itoa::Buffer::new().format(octet).as_bytes());
+    }
+}
+
+/// Appends a MAC address, colon-separated.
+pub fn mac(out: &mut Vec<u8>, value: Mac) {
+    for (i, byte) in value.iter().enumerate() {
+        if i > 0 {
+            out.push(b':');
+        }
+        hex(out, &[*byte]);
+    }
+}
+
+/// Year, month (1..=12) and day (1..=31) of a day number since 1970-01-01 (proleptic Gregorian;
+/// the algorithm of H. Hinnant, "chrono-compatible low-level date algorithms").
+pub fn civil(days: i64) -> (i64, u32, u32) {
+    let z = days + 719_468;
+    let era = z.div_euclid(146_097);
+    let doe = z.rem_euclid(146_097);
+    let yoe = (doe - doe / 1_460 + doe / 36_524 - doe / 146_096) / 365;
+    let doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
+    let mp = (5 * doy + 2) / 153;
+    let day = (doy - (153 * mp + 2) / 5 + 1) as u32;
+    let month = if mp < 10 { mp + 3 } else { mp - 9 } as u32;
+    (yoe + era * 400 + i64::from(month <= 2), month, day)
+}
+
+/// Appends `2026-11-22T15:47:19.123456+0000`.
+pub fn time(out: &mut Vec<u8>, at: Nanos) {
+    let seconds = at.div_euclid(1_000_000_000);
+    let micros = at.rem_euclid(1_000_000_000) / 1_000;
+    let (year, month, day) = civil(seconds.div_euclid(86_400));
+    let of_day = seconds.rem_euclid(86_400) as u32;
+    let mut text = *b"0000-00-00T00:00:00.000000+0000";
+    // Times of 64-bit nanoseconds lie in the years 1677 to 2262, so four digits are enough.
+    digits(&mut text[0..4], year.clamp(0, 9_999) as u32);
+    digits(&mut text[5..7], month);
+    digits(&mut text[8..10], day);
+    digits(&mut text[11..13], of_day / 3_600);
+    digits(&mut text[14..16], of_day / 60 % 60);
+    digits(&mut text[17..19], of_day % 60);
+    digits(&mut text[20..26], micros as u32);
+    out.extend_from_slice(&text);
+}
+
+fn digits(text: &mut [u8], mut value: u32) {
+    for place in text.iter_mut().rev() {
+        *place = b'0' + (value % 10) as u8;
+        value /= 10;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn text(bytes: &[u8]) -> String {
+        let mut out = Vec::new();
+        string(&mut out, bytes);
+        String::from_utf8(out).expect("json text is utf-8")
+    }
+
+    #[test]
+    fn strings_keep_utf8_and_mark_other_bytes() {
+        assert_eq!(text("Größe 交通".as_bytes()), "\"Größe 交通\"");
+        assert_eq!(text(b"a\xffb\"\\\n\x00"), "\"a\\\\xffb\\\"\\\\\\n\\u0000\"");
+        assert_eq!(text(b"\xe4\xba"), "\"\\\\xe4\\\\xba\"");
+    }
+
+    #[test]
+    fn times_are_utc_microseconds() {
+        let show = |at| {
+            let mut out = Vec::new();
+            time(&mut out, at);
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(show(0), "1970-01-01T00:00:00.000000+0000");
+        assert_eq!(show(1_795_362_439_123_456_789), "2026-11-22T15:07:19.123456+0000");
+        assert_eq!(show(951_782_400_000_000_000), "2000-02-29T00:00:00.000000+0000");
+        assert_eq!(show(-1_000), "1969-12-31T23:59:59.999999+0000");
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_give_one_line_of_utf8(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
+            let text = text(&bytes);
+            prop_assert!(!text.contains('\n'));
+            prop_assert!(text.starts_with('"') && text.ends_with('"'));
+            // No control character is left bare.
+            prop_assert!(text.chars().all(|c| c >= ' '));
+        }
+
+        #[test]
+        fn valid_text_survives(value in "\\PC{0,32}") {
+            let text = text(value.as_bytes());
+            let plain = text[1..text.len() - 1].replace("\\\"", "\"").replace("\\\\", "\\");
+            prop_assert_eq!(plain, value);
+        }
+    }
+}

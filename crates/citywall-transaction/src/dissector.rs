@@ -1,0 +1,142 @@
+//! The interface between conversations and protocols.
+
+use citywall_event::{Command, Login, Nanos, Reading, Sighting};
+use citywall_flow::{Carrier, Content, Direction};
+
+use crate::Transaction;
+
+/// Follows one conversation of one protocol.
+///
+/// Law (held by a property test for each protocol): any cut of a stream into pieces gives the same
+/// items. A dissector never panics, keeps at most `Limits` bytes, and goes on after what it does
+/// not understand: it marks it as malformed and resynchronises or gives up (`Output::done`).
+pub trait Dissector: Send {
+    /// The next piece of the conversation.
+    fn feed(&mut self, input: &Input<'_>, out: &mut Output);
+
+    /// The conversation is over: what is still open is given out as it stands.
+    fn finish(&mut self, _at: Nanos, _out: &mut Output) {}
+}
+
+/// One piece, as a dissector sees it. Directions are as the protocol means them: `ToResponder`
+/// goes to the server, also where the capture began midstream and the flow had it the other way.
+#[derive(Clone, Copy, Debug)]
+pub struct Input<'a> {
+    /// Packet time.
+    pub at: Nanos,
+    /// To the server or to the client.
+    pub direction: Direction,
+    /// The piece.
+    pub content: Content<'a>,
+}
+
+/// What a dissector found, in order.
+#[derive(Debug, Default)]
+pub struct Output {
+    /// The finds.
+    pub items: Vec<(Direction, Item)>,
+    /// By direction: no more bytes are needed (encrypted from here on, or not understood).
+    pub done: [bool; 2],
+}
+
+/// One find.
+#[derive(Debug)]
+pub enum Item {
+    /// A request with its answer, a message, a handshake.
+    Transaction(Transaction),
+    /// Somebody told a device to do something. The direction is that of the command.
+    Command(Command),
+    /// A device told a value. The direction is that of the value.
+    Reading(Reading),
+    /// Somebody logged in or tried to. The direction is `ToResponder`.
+    Login(Login),
+    /// A hint about one of the parties; `Side::Source` is the sender in this item's direction.
+    Sighting(Sighting),
+    /// Malformed at this protocol's layer; the dotted name (`"dns.name_loop"`).
+    Malformed(&'static str),
+}
+
+impl Output {
+    /// Adds a transaction.
+    pub fn transaction(&mut self, direction: Direction, transaction: Transaction) {
+        self.items.push((direction, Item::Transaction(transaction)));
+    }
+
+    /// Adds a mark of malformed bytes.
+    pub fn malformed(&mut self, direction: Direction, name: &'static str) {
+        self.items.push((direction, Item::Malformed(name)));
+    }
+
+    /// Nothing more is needed from either side.
+    pub fn all_done(&mut self) {
+        self.done = [true; 2];
+    }
+}
+
+/// What a probe may look at besides the bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Hint {
+    /// What carries the conversation.
+    pub carrier: Carrier,
+    /// As the flow table believes it.
+    pub direction: Direction,
+    /// The initiator's port.
+    pub initiator_port: u16,
+    /// The responder's port.
+    pub responder_port: u16,
+}
+
+impl Hint {
+    /// True where one of the ports is this one.
+    pub fn port(&self, port: u16) -> bool {
+        self.initiator_port == port || self.responder_port == port
+    }
+}
+
+/// A probe's answer to the first bytes of one direction. Law: for a longer prefix of the same
+/// bytes, `Yes` and `No` never change; only `Maybe` does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Probe {
+    /// It is this protocol, and `hint.direction` is right.
+    Yes,
+    /// It is this protocol, and the sender of these bytes is the other party than the flow table
+    /// believes (midstream).
+    Reversed,
+    /// Too few bytes to tell.
+    Maybe,
+    /// It is not.
+    No,
+}
+
+/// Bounds of what one dissector keeps. Set in `--config`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Limits {
+    /// Bytes of one message that are kept while it is incomplete.
+    pub message: usize,
+    /// Open requests that wait for an answer.
+    pub open_requests: usize,
+    /// Decompressed bytes per HTTP body.
+    pub decompressed: usize,
+    /// Bytes of an HTTP body that rules see.
+    pub body: usize,
+    /// Hash HTTP bodies (`fileinfo`).
+    pub file_hashes: bool,
+    /// Give out `Command` for plain reads too (they are the bulk of polling).
+    pub read_commands: bool,
+    /// Give out `Reading`.
+    pub readings: bool,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            message: 64 * 1024,
+            open_requests: 128,
+            decompressed: 1024 * 1024,
+            body: 64 * 1024,
+            file_hashes: false,
+            read_commands: true,
+            readings: true,
+        }
+    }
+}

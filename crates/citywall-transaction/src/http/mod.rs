@@ -1,0 +1,48 @@
+//! (being written)
+
+use citywall_event::json::Object;
+use citywall_flow::Carrier;
+
+use crate::{Dissector, Hint, Input, Limits, Output, Probe, Protocol, ProtocolEntry, Record};
+
+/// How this protocol is found.
+pub const ENTRY: ProtocolEntry = ProtocolEntry {
+    protocol: Protocol::Http,
+    carried_by: |c| c == Carrier::Tcp,
+    probe,
+    open,
+};
+
+/// Being written.
+#[derive(Debug)]
+pub struct HttpExchange {}
+
+impl Record for HttpExchange {
+    fn event_type(&self) -> &'static str {
+        "http"
+    }
+    fn write(&self, _o: &mut Object<'_>) {}
+}
+
+fn probe(_hint: &Hint, _data: &[u8]) -> Probe {
+    Probe::No
+}
+
+fn open(_limits: &Limits, _hint: &Hint) -> Box<dyn Dissector> {
+    struct Nothing;
+    impl Dissector for Nothing {
+        fn feed(&mut self, _input: &Input<'_>, _out: &mut Output) {}
+    }
+    Box::new(Nothing)
+}
+
+/// Being written.
+#[derive(Debug)]
+pub struct FileInfo {}
+
+impl Record for FileInfo {
+    fn event_type(&self) -> &'static str {
+        "fileinfo"
+    }
+    fn write(&self, _o: &mut Object<'_>) {}
+}
