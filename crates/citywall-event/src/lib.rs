@@ -7,6 +7,7 @@
 
 mod body;
 mod context;
+mod flow;
 mod header;
 pub mod json;
 mod order;
@@ -14,6 +15,7 @@ mod technique;
 
 pub use body::*;
 pub use context::*;
+pub use flow::*;
 pub use header::*;
 pub use order::*;
 pub use technique::*;

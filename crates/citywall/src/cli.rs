@@ -1,0 +1,162 @@
+//! The command line: a promise that scripts are written against.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Citywall protects the networks of a city.
+#[derive(Debug, Parser)]
+#[command(name = "citywall", version, about, long_about = LONG, after_help = EXIT_CODES)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// More log lines on standard error: -v info, -vv debug, -vvv trace.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// Fewer log lines: errors only.
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+}
+
+const LONG: &str = "Citywall protects the networks of a city: traffic signals, cameras, pumps, wards.\n\n\
+    It reads traffic (a capture file or a mirror port), knows the devices and who may tell which of them\n\
+    to do what (the city file), and tells what happened as incidents with reasons.\n\n\
+    Start here:  citywall watch";
+
+const EXIT_CODES: &str = "Exit codes: 0 done, 2 usage or invalid files, 3 an input ended early or was damaged \
+    (the rest was processed), 1 anything else.";
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Watch traffic and tell what happened (no arguments: the built-in story).
+    Watch(Box<WatchArgs>),
+    /// Validate the city file, configuration and rules, and explain them; touches nothing.
+    Check(CheckArgs),
+    /// Say what this machine lacks, and for what.
+    Doctor(DoctorArgs),
+    /// Install or remove the hardened systemd unit.
+    Service(ServiceArgs),
+    /// Who told which device to do what, as a table.
+    Commands(CommandsArgs),
+}
+
+/// The files that describe the city and the run.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Files {
+    /// The city file: zones, conduits, assets, services, people (TOML).
+    #[arg(long, value_name = "FILE")]
+    pub city: Option<PathBuf>,
+    /// The configuration: limits, outputs, intervals (TOML).
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Rules in Suricata's language (repeatable); without it, the built-in rules.
+    #[arg(long, value_name = "FILE")]
+    pub rules: Vec<PathBuf>,
+}
+
+/// `citywall watch`.
+#[derive(Args, Clone, Debug, Default)]
+#[command(after_help = WATCH_EXAMPLES)]
+pub struct WatchArgs {
+    /// A capture to replay: pcap or pcapng, plain, gzip or zstd; `-` is standard input (repeatable:
+    /// several files are merged in time order).
+    #[arg(long, value_name = "FILE", conflicts_with = "interface")]
+    pub pcap: Vec<PathBuf>,
+    /// An interface to watch live (a mirror port), until Ctrl-C.
+    #[arg(long, value_name = "NAME")]
+    pub interface: Option<String>,
+    #[command(flatten)]
+    pub files: Files,
+    /// Where eve.json and summary.json go (made if absent).
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Disk budget for eve.json and its rotated parts: 500M, 2G ... The oldest parts go first.
+    #[arg(long, value_name = "SIZE")]
+    pub disk: Option<String>,
+    /// Worker threads [default: one per core].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub workers: Option<u16>,
+    /// Print the summary as JSON instead of the story.
+    #[arg(long)]
+    pub json: bool,
+    /// Serve Prometheus metrics on this address, such as 127.0.0.1:9440.
+    #[arg(long, value_name = "ADDR")]
+    pub metrics: Option<std::net::SocketAddr>,
+}
+
+const WATCH_EXAMPLES: &str = "Examples:
+  citywall watch                                        the built-in story
+  citywall watch --pcap monday.pcapng.zst --out monday  a capture of yours; events in monday/eve.json
+  citywall watch --pcap a.pcap --pcap b.pcap --city city.toml
+  sudo citywall watch --interface eth1 --city city.toml --out /var/lib/citywall
+Ctrl-C ends a run cleanly: what was seen is told and written. SIGHUP reloads city, configuration and rules.";
+
+/// `citywall check`.
+#[derive(Args, Clone, Debug, Default)]
+pub struct CheckArgs {
+    #[command(flatten)]
+    pub files: Files,
+    /// Print findings as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `citywall doctor`.
+#[derive(Args, Clone, Debug, Default)]
+pub struct DoctorArgs {
+    /// Print findings as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `citywall service`.
+#[derive(Args, Clone, Debug)]
+pub struct ServiceArgs {
+    /// What to do with the unit.
+    #[command(subcommand)]
+    pub action: ServiceAction,
+}
+
+/// `citywall service install|uninstall`.
+#[derive(Clone, Debug, Subcommand)]
+pub enum ServiceAction {
+    /// Write the unit (and print what was written and what to do next).
+    Install {
+        /// The interface that the service watches.
+        #[arg(long, value_name = "NAME")]
+        interface: String,
+        /// The city file that the service uses.
+        #[arg(long, value_name = "FILE", default_value = "/etc/citywall/city.toml")]
+        city: PathBuf,
+        /// Write below this directory instead of / (for images and tests).
+        #[arg(long, value_name = "DIR", default_value = "/")]
+        root: PathBuf,
+        /// Print the unit and touch nothing.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Remove the unit.
+    Uninstall {
+        /// Below this directory instead of /.
+        #[arg(long, value_name = "DIR", default_value = "/")]
+        root: PathBuf,
+    },
+}
+
+/// `citywall commands`.
+#[derive(Args, Clone, Debug, Default)]
+pub struct CommandsArgs {
+    /// Captures to read (repeatable).
+    #[arg(long, value_name = "FILE", required = true)]
+    pub pcap: Vec<PathBuf>,
+    #[command(flatten)]
+    pub files: Files,
+    /// Only commands that change something (writes, operates, restarts ...).
+    #[arg(long)]
+    pub changes: bool,
+    /// Print a JSON array.
+    #[arg(long)]
+    pub json: bool,
+}
