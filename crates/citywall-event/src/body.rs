@@ -573,7 +573,8 @@ impl Body {
     /// The EVE `event_type`; `None` for bodies that are not logged.
     pub fn event_type(&self) -> Option<&'static str> {
         Some(match self {
-            Body::Contact(_) | Body::Sighting(_) | Body::Flow(_) | Body::Login(_) => return None,
+            Body::Contact(_) | Body::Sighting(_) | Body::Flow(_) => return None,
+            Body::Login(_) => "login",
             Body::Alert(_) => "alert",
             Body::Anomaly(_) => "anomaly",
             Body::Command(_) => "command",
@@ -608,7 +609,8 @@ impl Body {
                 o.str("target", &a.target);
                 o.str("reason", &a.reason);
             }
-            Body::Contact(_) | Body::Sighting(_) | Body::Flow(_) | Body::Login(_) => {}
+            Body::Login(l) => write_login(o, l),
+            Body::Contact(_) | Body::Sighting(_) | Body::Flow(_) => {}
         });
     }
 }
@@ -664,6 +666,18 @@ fn write_behaviour(o: &mut Object<'_>, b: &Behaviour) {
     o.array("evidence", |a| {
         b.evidence.iter().for_each(|e| a.str(&e.to_string()))
     });
+}
+
+fn write_login(o: &mut Object<'_>, l: &Login) {
+    o.str("protocol", l.protocol);
+    o.str("user", &l.user);
+    if let Some(length) = l.password_length {
+        o.u64("password_length", length.into());
+    }
+    o.bool("default_credentials", l.default_credentials);
+    if let Some(success) = l.success {
+        o.bool("success", success);
+    }
 }
 
 fn write_asset(o: &mut Object<'_>, a: &Asset) {

@@ -1,7 +1,7 @@
 //! The `flow` event: what a conversation was, in Suricata's field names.
 
 use crate::json::Object;
-use crate::{Header, Nanos, write_line};
+use crate::{Header, Nanos, Order, write_line};
 
 /// All that a `flow` event says besides its header.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -38,6 +38,8 @@ pub struct FlowLine<'a> {
     pub tunnel: Option<(&'static str, u32)>,
     /// Community id v1.
     pub community_id: &'a str,
+    /// Place of its contact: other events name the conversation's start by this id.
+    pub first: Order,
     /// Zone names of the two sides, where the city file knows them.
     pub zones: [Option<&'a str>; 2],
 }
@@ -88,10 +90,14 @@ impl FlowLine<'_> {
         f.u64("bytes_toclient", self.bytes[1]);
         f.time("start", self.start);
         f.time("end", self.end);
-        f.u64("age", (self.end.saturating_sub(self.start).max(0) / 1_000_000_000) as u64);
+        f.u64(
+            "age",
+            (self.end.saturating_sub(self.start).max(0) / 1_000_000_000) as u64,
+        );
         f.str("state", self.state);
         f.str("reason", self.reason);
         f.bool("alerted", self.alerted);
+        f.display("first_event", &self.first);
         if self.transactions > 0 {
             f.u64("tx_cnt", self.transactions);
         }

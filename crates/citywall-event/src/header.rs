@@ -70,7 +70,7 @@ pub fn write_line(
 ) {
     Object::write(out, |o| {
         o.time("timestamp", header.at);
-        write_id(o, header.order);
+        o.display("id", &header.order);
         let s = header.subject;
         if s.flow_id != 0 {
             o.u64("flow_id", s.flow_id);
@@ -97,15 +97,6 @@ pub fn write_line(
         fill(o);
     });
     out.push(b'\n');
-}
-
-fn write_id(o: &mut Object<'_>, order: Order) {
-    let mut text = [0u8; 64];
-    let mut cursor = std::io::Cursor::new(&mut text[..]);
-    // 64 bytes hold any order; a short write would only cut the id.
-    let _ = std::io::Write::write_fmt(&mut cursor, format_args!("{order}"));
-    let end = cursor.position() as usize;
-    o.bytes("id", &text[..end]);
 }
 
 fn write_parties(o: &mut Object<'_>, s: &Subject) {

@@ -94,6 +94,16 @@ impl<'a> Object<'a> {
         self.out.push(b'"');
     }
 
+    /// A string field of plain text (an id, a number): no character may need escaping.
+    #[inline]
+    pub fn display(&mut self, key: &str, value: &impl std::fmt::Display) {
+        self.key(key);
+        self.out.push(b'"');
+        // Writing to a Vec cannot fail.
+        let _ = write!(self.out, "{value}");
+        self.out.push(b'"');
+    }
+
     /// A MAC address as a string field, `aa:bb:cc:dd:ee:ff`.
     pub fn mac(&mut self, key: &str, value: Mac) {
         self.key(key);
