@@ -11,6 +11,7 @@ mod flow;
 mod header;
 pub mod json;
 mod order;
+mod spec;
 mod technique;
 
 pub use body::*;
@@ -18,6 +19,7 @@ pub use context::*;
 pub use flow::*;
 pub use header::*;
 pub use order::*;
+pub use spec::*;
 pub use technique::*;
 
 /// Nanoseconds since the Unix epoch, UTC. Packet time; the machine's clock never enters an event.
