@@ -1,0 +1,243 @@
+//! What a worker keeps with each flow, and how a flow is told in events.
+
+use citywall_event::{FlowLine, FlowSummary, Header, Nanos, Order, Place, Service, Subject};
+use citywall_flow::{Carrier, CloseReason, Direction, Flow, State, community_id};
+use citywall_packet::{Network, Packet, Transport, TunnelKind, tcp_flags};
+use citywall_rules::FlowRules;
+use citywall_transaction::{Hint, Session};
+
+use crate::settings::Settings;
+
+/// Names of anomalies that are remembered per flow, so that each is told once.
+const ANOMALIES: usize = 6;
+
+/// What a worker keeps with each flow.
+#[derive(Default)]
+pub struct Conversation {
+    /// The protocol session, until nothing more is wanted of it.
+    pub session: Option<Session>,
+    /// Rule state.
+    pub rules: FlowRules,
+    /// Where initiator and responder belong.
+    pub places: [Place; 2],
+    /// Application protocol.
+    pub app: Option<&'static str>,
+    /// The flow table has the parties the wrong way round (midstream).
+    pub reversed: bool,
+    /// Directions of which no more stream is needed.
+    pub done: [bool; 2],
+    /// Transactions so far.
+    pub transactions: u32,
+    /// Ordinal of the contact event at the first packet.
+    pub contact: u32,
+    /// A contact violation was told.
+    pub violated: bool,
+    /// Command violations told.
+    pub command_violations: u8,
+    /// A rule matched.
+    pub alerted: bool,
+    anomalies: [&'static str; ANOMALIES],
+}
+
+impl Conversation {
+    /// The flow's direction that goes from client to server.
+    pub fn forward(&self) -> Direction {
+        if self.reversed { Direction::ToInitiator } else { Direction::ToResponder }
+    }
+
+    /// True the first time that this anomaly is seen in this conversation.
+    pub fn note_anomaly(&mut self, name: &'static str) -> bool {
+        for slot in &mut self.anomalies {
+            if *slot == name {
+                return false;
+            }
+            if slot.is_empty() {
+                *slot = name;
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Client and server with their places.
+    #[allow(clippy::type_complexity)]
+    pub fn parties(
+        &self,
+        flow: &Flow<Conversation>,
+    ) -> ((Place, Option<std::net::IpAddr>), (Place, Option<std::net::IpAddr>)) {
+        let initiator = (self.places[0], flow.initiator.ip);
+        let responder = (self.places[1], flow.responder.ip);
+        if self.reversed { (responder, initiator) } else { (initiator, responder) }
+    }
+}
+
+/// What probes may know.
+pub fn hint(flow: &Flow<Conversation>) -> Hint {
+    Hint {
+        carrier: flow.carrier,
+        direction: Direction::ToResponder,
+        initiator_port: flow.initiator.port,
+        responder_port: flow.responder.port,
+    }
+}
+
+fn ip_protocol(carrier: Carrier) -> Option<u8> {
+    match carrier {
+        Carrier::Tcp => Some(6),
+        Carrier::Udp => Some(17),
+        Carrier::Ip(protocol) => Some(protocol),
+        Carrier::Ethernet(_) => None,
+    }
+}
+
+fn has_ports(carrier: Carrier) -> bool {
+    matches!(carrier, Carrier::Tcp | Carrier::Udp | Carrier::Ip(132))
+}
+
+/// What the policy is asked about.
+pub fn service(flow: &Flow<Conversation>) -> Service<'static> {
+    let server = if flow.user.reversed { &flow.initiator } else { &flow.responder };
+    Service {
+        protocol: ip_protocol(flow.carrier).unwrap_or(0),
+        port: has_ports(flow.carrier).then_some(server.port),
+        app_proto: flow.user.app,
+    }
+}
+
+/// The parties of an event, `src` being the sender in this direction.
+pub fn subject(flow: &Flow<Conversation>, direction: Direction) -> Subject {
+    let ports = has_ports(flow.carrier);
+    let (src, dst) = match direction {
+        Direction::ToResponder => (0, 1),
+        Direction::ToInitiator => (1, 0),
+    };
+    let ends = [&flow.initiator, &flow.responder];
+    let zones = flow.user.places.map(|place| place.zone);
+    let mut vlans = [0; 2];
+    for (slot, id) in vlans.iter_mut().zip(flow.vlans.as_slice()) {
+        *slot = *id;
+    }
+    Subject {
+        flow_id: flow.id,
+        src_ip: ends[src].ip,
+        dst_ip: ends[dst].ip,
+        src_port: ports.then_some(ends[src].port),
+        dst_port: ports.then_some(ends[dst].port),
+        src_mac: ends[src].mac,
+        dst_mac: ends[dst].mac,
+        protocol: ip_protocol(flow.carrier),
+        vlans,
+        src_zone: zones[src],
+        dst_zone: zones[dst],
+    }
+}
+
+/// The parties of an event about a packet that belongs to no flow (yet).
+pub fn packet_subject(packet: &Packet) -> Subject {
+    let mut subject = Subject {
+        src_mac: packet.macs.map(|m| m.src),
+        dst_mac: packet.macs.map(|m| m.dst),
+        ..Subject::default()
+    };
+    for (slot, id) in subject.vlans.iter_mut().zip(packet.vlans.as_slice()) {
+        *slot = *id;
+    }
+    if let Network::Ip(ip) = packet.network {
+        subject.src_ip = Some(ip.src);
+        subject.dst_ip = Some(ip.dst);
+        subject.protocol = Some(ip.protocol);
+    }
+    match packet.transport {
+        Transport::Tcp(tcp) => {
+            subject.src_port = Some(tcp.src_port);
+            subject.dst_port = Some(tcp.dst_port);
+        }
+        Transport::Udp { src_port, dst_port, .. } | Transport::Sctp { src_port, dst_port, .. } => {
+            subject.src_port = Some(src_port);
+            subject.dst_port = Some(dst_port);
+        }
+        _ => {}
+    }
+    subject
+}
+
+/// How the conversation went.
+pub fn summary(flow: &Flow<Conversation>) -> FlowSummary {
+    let tcp = flow.carrier == Carrier::Tcp;
+    let [there, back] = flow.tcp_flags;
+    let answered = back & tcp_flags::SYN != 0;
+    FlowSummary {
+        start: flow.start,
+        end: flow.last,
+        packets: flow.packets,
+        bytes: flow.bytes,
+        established: tcp && (flow.midstream || answered && there & tcp_flags::ACK != 0),
+        refused: tcp && !answered && back & tcp_flags::RST != 0,
+    }
+}
+
+/// Appends the `flow` line.
+pub fn flow_line(
+    out: &mut Vec<u8>,
+    flow: &Flow<Conversation>,
+    reason: CloseReason,
+    order: Order,
+    at: Nanos,
+    subject: &Subject,
+    settings: &Settings,
+) {
+    let id = community_id(flow, 0);
+    let zone = |place: Place| place.zone.map(|zone| settings.context.zone(zone).name.as_str());
+    let known = settings.has_city && flow.initiator.ip.is_some();
+    let line = FlowLine {
+        packets: flow.packets,
+        bytes: flow.bytes,
+        start: flow.start,
+        end: flow.last,
+        state: match flow.state {
+            State::New => "new",
+            State::Established | State::Closing => "established",
+            State::Closed => "closed",
+        },
+        reason: match reason {
+            CloseReason::Closed => "closed",
+            CloseReason::Timeout => "timeout",
+            CloseReason::Evicted => "evicted",
+            CloseReason::Shutdown => "shutdown",
+        },
+        alerted: flow.user.alerted,
+        transactions: flow.user.transactions.into(),
+        midstream: flow.midstream,
+        missing: flow.missing,
+        tcp_flags: (flow.carrier == Carrier::Tcp).then_some(flow.tcp_flags),
+        icmp: match flow.carrier {
+            Carrier::Ip(1 | 58) => Some((flow.initiator.port as u8, flow.responder.port as u8)),
+            _ => None,
+        },
+        macs: flow.initiator.mac.zip(flow.responder.mac),
+        ethertype: match flow.carrier {
+            Carrier::Ethernet(ethertype) => Some(ethertype),
+            _ => None,
+        },
+        tunnel: flow.tunnel.map(|tunnel| (tunnel_name(tunnel.kind), tunnel.id)),
+        community_id: &id,
+        zones: if known { flow.user.places.map(zone) } else { [None, None] },
+        first: Order { source: (flow.id >> 44) as u16, packet: flow.id & ((1 << 44) - 1), phase: Order::PACKET, ordinal: flow.user.contact, ..Order::default() },
+    };
+    let header =
+        Header { order, at, subject, interface: settings.interface.as_deref(), app_proto: flow.user.app };
+    line.write(out, &header);
+}
+
+fn tunnel_name(kind: TunnelKind) -> &'static str {
+    match kind {
+        TunnelKind::IpInIp => "ip-in-ip",
+        TunnelKind::Gre => "gre",
+        TunnelKind::Erspan => "erspan",
+        TunnelKind::Vxlan => "vxlan",
+        TunnelKind::Geneve => "geneve",
+        TunnelKind::Teredo => "teredo",
+        TunnelKind::Mpls => "mpls",
+        TunnelKind::Pppoe => "pppoe",
+    }
+}

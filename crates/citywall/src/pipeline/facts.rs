@@ -1,0 +1,50 @@
+//! What travels from the workers to the ordered stage.
+
+use citywall_event::{Event, Order};
+
+/// One thing that a worker found: its place, its rendered line, and its meaning where the ordered
+/// stage has to judge it.
+#[derive(Clone, Copy, Debug)]
+pub struct Record {
+    /// Its place.
+    pub order: Order,
+    /// Its line in `Facts::text`; empty where there is none.
+    pub start: u32,
+    /// Length of the line.
+    pub len: u32,
+    /// Index into `Facts::events`, or `NO_EVENT`.
+    pub event: u32,
+    /// The event type of the line.
+    pub kind: &'static str,
+}
+
+/// `Record::event` where there is none.
+pub const NO_EVENT: u32 = u32::MAX;
+
+/// What one worker found in one batch, in order.
+#[derive(Debug, Default)]
+pub struct Facts {
+    /// Everything that this worker will ever say below this place is said.
+    pub watermark: Order,
+    /// In ascending order.
+    pub records: Vec<Record>,
+    /// Rendered lines, each with its line feed.
+    pub text: Vec<u8>,
+    /// Meanings.
+    pub events: Vec<Event>,
+}
+
+impl Facts {
+    /// The line of a record.
+    pub fn line(&self, record: &Record) -> &[u8] {
+        let start = record.start as usize;
+        self.text.get(start..start + record.len as usize).unwrap_or(&[])
+    }
+
+    /// Forgets everything, keeps the memory.
+    pub fn clear(&mut self) {
+        self.records.clear();
+        self.text.clear();
+        self.events.clear();
+    }
+}

@@ -1,0 +1,160 @@
+//! From frames to packets that a worker can take: decoded, defragmented, numbered, sharded.
+//!
+//! Owns: effective time (which never goes backward), the share of each worker, and the budget of
+//! decode anomalies. All of this happens before packets are spread over workers, so it does not
+//! depend on their number.
+
+use citywall_capture::{Batch, FrameMeta};
+use citywall_event::Nanos;
+use citywall_flow::FlowKey;
+use citywall_packet::{Defragmenter, Malformed, Network, Packet, Span, decode, decode_reassembled};
+
+use super::super::stats::PrepareStats;
+
+/// One packet, ready for its worker.
+#[derive(Clone, Copy, Debug)]
+pub struct Ready {
+    /// What it says; spans are relative to `data`.
+    pub packet: Packet,
+    /// Its bytes in `Prepared::batch.bytes`.
+    pub data: Span,
+    /// Effective time.
+    pub at: Nanos,
+    /// Number in its source.
+    pub number: u64,
+    /// Its source.
+    pub source: u16,
+    /// How many of `Prepared::malformed` are its own.
+    pub malformed: u16,
+    /// Decides the worker.
+    pub shard: u32,
+}
+
+/// A batch of packets, shared by all workers.
+#[derive(Debug, Default)]
+pub struct Prepared {
+    /// The bytes.
+    pub batch: Batch,
+    /// The packets, in order.
+    pub packets: Vec<Ready>,
+    /// What decoding found, in the order of the packets.
+    pub malformed: Vec<Malformed>,
+    /// Effective time, source and number of the last packet (also where the batch is empty).
+    pub last: (Nanos, u16, u64),
+}
+
+/// Decode anomalies of one kind that are written per second of packet time; more are counted.
+const ANOMALIES_PER_SECOND: u32 = 50;
+
+/// The state of preparation.
+pub struct Preparer {
+    defragmenter: Defragmenter,
+    last: (Nanos, u16, u64),
+    budget: AnomalyBudget,
+    found: Vec<Malformed>,
+    /// Counts.
+    pub stats: PrepareStats,
+}
+
+impl Preparer {
+    /// A fresh start.
+    pub fn new(defragmenter: Defragmenter) -> Preparer {
+        Preparer {
+            defragmenter,
+            last: (Nanos::MIN, 0, 0),
+            budget: AnomalyBudget::default(),
+            found: Vec::new(),
+            stats: PrepareStats::default(),
+        }
+    }
+
+    /// Defragmentation counters.
+    pub fn defragmenter(&self) -> &Defragmenter {
+        &self.defragmenter
+    }
+
+    /// Decodes the frames of `prepared.batch`.
+    pub fn prepare(&mut self, prepared: &mut Prepared) {
+        prepared.packets.clear();
+        prepared.malformed.clear();
+        let frames = std::mem::take(&mut prepared.batch.frames);
+        for meta in &frames {
+            self.frame(meta, prepared);
+        }
+        prepared.batch.frames = frames;
+        prepared.last = self.last;
+    }
+
+    fn frame(&mut self, meta: &FrameMeta, prepared: &mut Prepared) {
+        self.stats.frame(meta);
+        self.last = (self.last.0.max(meta.at), meta.source, meta.number);
+        self.found.clear();
+        let mut frame = prepared.batch.frame(meta);
+        let mut packet = decode(&frame, &mut self.found);
+        let mut data = meta.data;
+        // A datagram may be cut again inside a tunnel: bounded, each round needs its own fragments.
+        for _ in 0..4 {
+            if !is_fragment(&packet) {
+                break;
+            }
+            let Some(whole) = self.defragmenter.push(&packet, frame.data, &mut self.found) else { break };
+            let start = prepared.batch.bytes.len();
+            let (Ok(start), Ok(len)) = (u32::try_from(start), u32::try_from(whole.len())) else { break };
+            prepared.batch.bytes.extend_from_slice(&whole);
+            data = Span { start, len };
+            frame = citywall_packet::Frame { data: data.of(&prepared.batch.bytes), ..frame };
+            packet = decode_reassembled(frame.data, &packet, &mut self.found);
+        }
+        let malformed = self.admit(prepared);
+        let shard = match FlowKey::of(&packet) {
+            Some((key, _)) => key.hash() as u32,
+            None => 0,
+        };
+        prepared.packets.push(Ready {
+            packet,
+            data,
+            at: self.last.0,
+            number: meta.number,
+            source: meta.source,
+            malformed,
+            shard,
+        });
+    }
+
+    /// Counts what was found and keeps what the budget allows.
+    fn admit(&mut self, prepared: &mut Prepared) -> u16 {
+        let mut admitted = 0;
+        for kind in self.found.drain(..) {
+            self.stats.malformed(kind.name());
+            if self.budget.admit(kind, self.last.0) {
+                prepared.malformed.push(kind);
+                admitted += 1;
+            }
+        }
+        admitted
+    }
+}
+
+fn is_fragment(packet: &Packet) -> bool {
+    matches!(packet.network, Network::Ip(ip) if ip.fragment.is_some())
+}
+
+/// How many anomalies of each kind were written in this second.
+#[derive(Default)]
+struct AnomalyBudget {
+    second: i64,
+    used: std::collections::BTreeMap<Malformed, u32>,
+}
+
+impl AnomalyBudget {
+    fn admit(&mut self, kind: Malformed, at: Nanos) -> bool {
+        let second = at.div_euclid(1_000_000_000);
+        if second != self.second {
+            self.second = second;
+            self.used.clear();
+        }
+        let used = self.used.entry(kind).or_default();
+        *used += 1;
+        *used <= ANOMALIES_PER_SECOND
+    }
+}

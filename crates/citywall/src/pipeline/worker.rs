@@ -1,0 +1,394 @@
+//! One worker: follows the conversations that fall to it and tells what it found as `Facts`.
+//!
+//! Owns: the flow table of its share, the protocol sessions, rule state by flow, and the questions
+//! to the policy about each contact and command. Does not own: anything keyed wider than a flow.
+
+use std::sync::Arc;
+
+use citywall_event::{
+    Anomaly, Body, Command, Contact, Context, Event, FlowSummary, Nanos, Order, Place, Service, Violation,
+    json::Object,
+};
+use citywall_flow::{
+    CloseReason, Content, Direction, Flow, FlowTable, Observer, Segment, StreamMalformed,
+};
+use citywall_packet::verify_transport;
+use citywall_rules::{FlowRules, RuleBook};
+use citywall_transaction::{Item, Output, Session, SessionState, Transaction};
+
+use super::conversation::{Conversation, flow_line, hint, service, subject};
+use super::facts::{Facts, NO_EVENT, Record};
+use super::prepare::{Prepared, Ready};
+use crate::settings::Settings;
+use crate::stats::WorkerStats;
+
+/// Violating commands that are told per conversation; more are counted.
+const COMMAND_VIOLATIONS: u8 = 16;
+
+/// One worker.
+pub struct Worker {
+    table: FlowTable<Conversation>,
+    teller: Teller,
+    index: u32,
+    workers: u32,
+    /// The last border at which time-outs were looked at, in seconds.
+    border: i64,
+}
+
+/// Everything that observes the flow table.
+struct Teller {
+    settings: Arc<Settings>,
+    facts: Facts,
+    /// Where the next find stands.
+    place: Order,
+    /// Packet time as captured, for the event's own time.
+    at: Nanos,
+    found: Output,
+    stats: WorkerStats,
+    matches: crate::pipeline::inspect::Inspector,
+}
+
+impl Worker {
+    /// Worker `index` of `workers`.
+    pub fn new(settings: Arc<Settings>, index: u16, workers: u16) -> Worker {
+        let limits = settings.flow_limits(workers);
+        let table = FlowTable::new(limits, settings.host_policies.clone());
+        Worker {
+            table,
+            teller: Teller {
+                settings,
+                facts: Facts::default(),
+                place: Order::default(),
+                at: 0,
+                found: Output::default(),
+                stats: WorkerStats::default(),
+                matches: Default::default(),
+            },
+            index: index.into(),
+            workers: workers.max(1).into(),
+            border: i64::MIN,
+        }
+    }
+
+    /// Takes new settings (after a reload): conversations go on, rule state starts anew.
+    pub fn reload(&mut self, settings: Arc<Settings>) {
+        self.teller.settings = settings;
+    }
+
+    /// Follows a batch and fills `facts` (emptied before) with what was found.
+    pub fn work(&mut self, prepared: &Prepared, facts: Facts) -> Facts {
+        self.teller.facts = facts;
+        self.teller.facts.clear();
+        let mut malformed = prepared.malformed.as_slice();
+        for ready in &prepared.packets {
+            let (own, rest) = malformed.split_at(usize::from(ready.malformed).min(malformed.len()));
+            malformed = rest;
+            self.time_outs(ready);
+            if ready.shard % self.workers != self.index {
+                continue;
+            }
+            self.packet(ready, own, ready.data.of(&prepared.batch.bytes));
+        }
+        let (at, source, packet) = prepared.last;
+        let last = Order { at, source, packet, phase: Order::LATE, flow: u64::MAX, ordinal: u32::MAX };
+        self.teller.facts.watermark = last;
+        std::mem::take(&mut self.teller.facts)
+    }
+
+    /// Live: time goes on though no packet came.
+    pub fn idle(&mut self, now: Nanos, source: u16, facts: Facts) -> Facts {
+        self.teller.facts = facts;
+        self.teller.facts.clear();
+        self.expire(now, source, 0);
+        self.teller.facts.watermark = Order { at: now, ..Order::default() };
+        std::mem::take(&mut self.teller.facts)
+    }
+
+    /// The input is over: all conversations end.
+    pub fn finish(&mut self, at: Nanos, facts: Facts) -> (Facts, WorkerStats) {
+        self.teller.facts = facts;
+        self.teller.facts.clear();
+        self.teller.at = at;
+        self.teller.place =
+            Order { at, source: u16::MAX, packet: u64::MAX, phase: Order::TIMER, flow: 0, ordinal: 0 };
+        self.table.finish(&mut self.teller);
+        let top = Order { at: Nanos::MAX, source: u16::MAX, ..Order::default() };
+        self.teller.facts.watermark = top;
+        (std::mem::take(&mut self.teller.facts), self.stats())
+    }
+
+    /// Counters so far.
+    pub fn stats(&self) -> WorkerStats {
+        let table = self.table.stats();
+        let mut stats = self.teller.stats.clone();
+        stats.flows = table.opened;
+        stats.flows_evicted = table.evicted;
+        stats.flows_peak = table.peak as u64;
+        stats.stream_shed = table.shed_bytes;
+        stats
+    }
+
+    #[inline]
+    fn time_outs(&mut self, ready: &Ready) {
+        let border = ready.at.div_euclid(1_000_000_000);
+        if border > self.border {
+            if self.border != i64::MIN {
+                self.expire(ready.at, ready.source, ready.number);
+            }
+            self.border = border;
+        }
+    }
+
+    fn expire(&mut self, now: Nanos, source: u16, packet: u64) {
+        let border = now.div_euclid(1_000_000_000).saturating_mul(1_000_000_000);
+        self.teller.at = border;
+        self.teller.place = Order { at: now, source, packet, phase: Order::TIMER, flow: 0, ordinal: 0 };
+        self.table.expire(border, &mut self.teller);
+    }
+
+    fn packet(&mut self, ready: &Ready, malformed: &[citywall_packet::Malformed], data: &[u8]) {
+        let teller = &mut self.teller;
+        teller.at = ready.packet.at;
+        teller.place = Order::of_packet(ready.at, ready.source, ready.number, 0);
+        for kind in malformed {
+            teller.decode_anomaly(&ready.packet, kind.name());
+        }
+        let mut packet = ready.packet;
+        verify_transport(&mut packet, data);
+        let id = u64::from(ready.source) << 44 | ready.number;
+        if let Some(flow) = self.table.push(&packet, data, id, ready.at, teller)
+            && teller.settings.rules.needs_packets()
+        {
+            teller.inspect_packet(flow, &packet, data);
+        }
+    }
+}
+
+impl Teller {
+    fn next_order(&mut self) -> Order {
+        let order = self.place;
+        self.place.ordinal = self.place.ordinal.saturating_add(1);
+        order
+    }
+
+    /// In a timer the place is the flow's.
+    fn turn_to(&mut self, flow: u64) {
+        if self.place.phase == Order::TIMER && self.place.flow != flow {
+            self.place.flow = flow;
+            self.place.ordinal = 0;
+        }
+    }
+
+    /// Records an event that the ordered stage judges, with its line if it has one.
+    fn event(&mut self, event: Event) {
+        let start = self.facts.text.len();
+        let kind = event.body.event_type().unwrap_or("");
+        if !kind.is_empty() && self.settings.writes(kind) {
+            event.write(&mut self.facts.text, self.settings.interface.as_deref());
+        }
+        let order = event.order;
+        let index = self.facts.events.len() as u32;
+        self.facts.events.push(event);
+        self.record(order, start, index, kind);
+    }
+
+    fn record(&mut self, order: Order, start: usize, event: u32, kind: &'static str) {
+        let len = self.facts.text.len() - start;
+        // A batch is bounded, so its text stays far below 4 GiB.
+        self.facts.records.push(Record { order, start: start as u32, len: len as u32, event, kind });
+    }
+
+    fn decode_anomaly(&mut self, packet: &citywall_packet::Packet, name: &'static str) {
+        let subject = super::conversation::packet_subject(packet);
+        let order = self.next_order();
+        let body = Body::Anomaly(Anomaly { kind: "decode", event: name });
+        self.event(Event { order, at: self.at, subject, app_proto: None, body });
+    }
+
+    fn flow_event(&mut self, flow: &Flow<Conversation>, direction: Direction, body: Body) -> Order {
+        let order = self.next_order();
+        let subject = subject(flow, direction);
+        let app_proto = flow.user.app;
+        self.event(Event { order, at: self.at, subject, app_proto, body });
+        order
+    }
+
+    fn anomaly(&mut self, flow: &mut Flow<Conversation>, direction: Direction, kind: &'static str, name: &'static str) {
+        *self.stats.malformed.entry(name).or_default() += 1;
+        if flow.user.note_anomaly(name) {
+            self.flow_event(flow, direction, Body::Anomaly(Anomaly { kind, event: name }));
+        }
+    }
+
+    fn violation(&mut self, flow: &Flow<Conversation>, violation: Violation) {
+        self.flow_event(flow, flow.user.forward(), Body::Violation(violation));
+    }
+
+    fn judge_contact(&mut self, flow: &mut Flow<Conversation>) {
+        let settings = Arc::clone(&self.settings);
+        let context: &Context = &settings.context;
+        let (from, to) = flow.user.parties(flow);
+        let service: Service<'_> = service(flow);
+        if let Err(violation) = context.judge_contact(from, to, &service)
+            && !flow.user.violated
+        {
+            flow.user.violated = true;
+            self.violation(flow, violation);
+        }
+    }
+
+    fn command(&mut self, flow: &mut Flow<Conversation>, direction: Direction, command: Command) {
+        let settings = Arc::clone(&self.settings);
+        let (mut from, mut to) = flow.user.parties(flow);
+        if direction != flow.user.forward() {
+            std::mem::swap(&mut from, &mut to);
+        }
+        let verdict = settings.context.judge_command(from, to, &command);
+        self.flow_event(flow, direction, Body::Command(command));
+        if let Err(violation) = verdict
+            && flow.user.command_violations < COMMAND_VIOLATIONS
+        {
+            flow.user.command_violations += 1;
+            self.flow_event(flow, direction, Body::Violation(violation));
+        }
+    }
+
+    /// Tells everything that a session gave out.
+    fn items(&mut self, flow: &mut Flow<Conversation>) {
+        let mut items = std::mem::take(&mut self.found.items);
+        for (direction, item) in items.drain(..) {
+            // Items speak of the protocol's directions; events of the flow's.
+            let direction = if flow.user.reversed { direction.flip() } else { direction };
+            match item {
+                Item::Transaction(transaction) => self.transaction(flow, direction, &transaction),
+                Item::Command(command) => self.command(flow, direction, command),
+                Item::Reading(reading) => {
+                    if self.settings.writes("reading") {
+                        self.flow_event(flow, direction, Body::Reading(reading));
+                    }
+                }
+                Item::Login(login) => {
+                    self.flow_event(flow, direction, Body::Login(login));
+                }
+                Item::Sighting(sighting) => {
+                    self.flow_event(flow, direction, Body::Sighting(sighting));
+                }
+                Item::Malformed(name) => self.anomaly(flow, direction, "applayer", name),
+            }
+        }
+        self.found.items = items;
+    }
+
+    fn transaction(&mut self, flow: &mut Flow<Conversation>, direction: Direction, transaction: &Transaction) {
+        flow.user.transactions = flow.user.transactions.saturating_add(1);
+        let record = transaction.record();
+        let kind = record.event_type();
+        if self.settings.writes(kind) {
+            let order = self.next_order();
+            let start = self.facts.text.len();
+            // Transactions are told from the client's side, as Suricata does.
+            let subject = subject(flow, flow.user.forward());
+            let header = citywall_event::Header {
+                order,
+                at: self.at,
+                subject: &subject,
+                interface: self.settings.interface.as_deref(),
+                app_proto: None,
+            };
+            citywall_event::write_line(&mut self.facts.text, &header, kind, |o: &mut Object<'_>| record.write(o));
+            self.record(order, start, NO_EVENT, kind);
+        }
+        self.inspect_transaction(flow, direction, transaction);
+    }
+
+    fn learn_protocol(&mut self, flow: &mut Flow<Conversation>, session: &Session) {
+        let SessionState::Known(protocol) = session.state() else { return };
+        if flow.user.app.is_some() {
+            return;
+        }
+        flow.user.app = Some(protocol.name());
+        flow.user.reversed = session.reversed();
+        *self.stats.protocols.entry(protocol.name()).or_default() += 1;
+        self.judge_contact(flow);
+    }
+
+    fn feed(&mut self, flow: &mut Flow<Conversation>, segment: &Segment<'_>) {
+        let Some(mut session) = flow.user.session.take() else { return };
+        let settings = Arc::clone(&self.settings);
+        self.found.done = [false; 2];
+        session.feed(segment, &settings.dissector_limits, &mut self.found);
+        self.learn_protocol(flow, &session);
+        self.items(flow);
+        let done = self.found.done;
+        if session.state() == SessionState::Unknown {
+            *self.stats.protocols.entry("unknown").or_default() += 1;
+        } else {
+            flow.user.session = Some(session);
+        }
+        flow.user.done = [flow.user.done[0] | done[0], flow.user.done[1] | done[1]];
+        if flow.user.done == [true; 2] && flow.user.app.is_some_and(|app| app != "http") {
+            // Encrypted from here on: the dissector said all that it can.
+            self.end_session(flow);
+        }
+    }
+
+    fn end_session(&mut self, flow: &mut Flow<Conversation>) {
+        if let Some(mut session) = flow.user.session.take() {
+            session.finish(self.at, &mut self.found);
+            self.items(flow);
+        }
+    }
+}
+
+impl Observer<Conversation> for Teller {
+    fn opened(&mut self, flow: &mut Flow<Conversation>) {
+        let context = Arc::clone(&self.settings);
+        flow.user.places = [
+            context.context.locate(flow.initiator.ip, flow.initiator.mac),
+            context.context.locate(flow.responder.ip, flow.responder.mac),
+        ];
+        flow.user.session = Some(Session::new(hint(flow)));
+        flow.user.contact = self.place.ordinal;
+        self.flow_event(flow, Direction::ToResponder, Body::Contact(Contact { midstream: flow.midstream }));
+        self.judge_contact(flow);
+    }
+
+    fn segment(&mut self, flow: &mut Flow<Conversation>, segment: Segment<'_>) {
+        self.turn_to(flow.id);
+        if flow.user.session.is_some() {
+            self.feed(flow, &segment);
+        }
+        let rules = self.settings.rules.needs_stream();
+        if rules && let Content::Bytes(data) | Content::Datagram(data) = segment.content {
+            self.inspect_stream(flow, segment.direction, data);
+        }
+        if !rules {
+            let ended = flow.user.session.is_none();
+            flow.stop_stream = [ended | flow.user.done[0], ended | flow.user.done[1]];
+        }
+    }
+
+    fn malformed(&mut self, flow: &mut Flow<Conversation>, direction: Direction, kind: StreamMalformed) {
+        self.turn_to(flow.id);
+        self.anomaly(flow, direction, "stream", kind.name());
+    }
+
+    fn closed(&mut self, flow: &mut Flow<Conversation>, reason: CloseReason) {
+        self.turn_to(flow.id);
+        self.end_session(flow);
+        let summary: FlowSummary = super::conversation::summary(flow);
+        let order = self.next_order();
+        let subject = subject(flow, Direction::ToResponder);
+        let start = self.facts.text.len();
+        if self.settings.writes("flow") {
+            flow_line(&mut self.facts.text, flow, reason, order, self.at, &subject, &self.settings);
+        }
+        let index = self.facts.events.len() as u32;
+        let body = Body::Flow(summary);
+        self.facts.events.push(Event { order, at: self.at, subject, app_proto: flow.user.app, body });
+        self.record(order, start, index, "flow");
+    }
+}
+
+#[allow(dead_code)]
+fn unused(_: &RuleBook, _: &FlowRules, _: Place) {}
