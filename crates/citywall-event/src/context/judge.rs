@@ -1,0 +1,219 @@
+//! Whether the policy allows a conversation or a command.
+//!
+//! Owns: the order of the questions, what is never judged, and the reason in words. Does not own:
+//! the conduits' matching, and what happens to what is not allowed: this only says.
+
+use std::net::IpAddr;
+
+use super::locate::has_no_home;
+use super::{Conduit, Context, Place, Service};
+use crate::{Command, Verb, Violation, ViolationKind, protocol_name};
+
+const ICMP: u8 = 1;
+const TCP: u8 = 6;
+const UDP: u8 = 17;
+const ICMPV6: u8 = 58;
+
+impl Context {
+    /// May `from` open this conversation with `to`? Asked once at its first packet (no
+    /// `app_proto` yet: the ports decide) and once more when the application protocol is known.
+    /// Only the one who begins is judged, never answers. Not judged are: addresses that are not
+    /// one host's (multicast, broadcast), link-local ones, DHCP, ICMP that is no request.
+    pub fn judge_contact(
+        &self,
+        from: (Place, Option<IpAddr>),
+        to: (Place, Option<IpAddr>),
+        service: &Service<'_>,
+    ) -> Result<(), Violation> {
+        if self.is_free(from, to) || is_housekeeping(service) {
+            return Ok(());
+        }
+        let (from, to) = (from.0, to.0);
+        if let Some(reason) = self.isolation(from, to) {
+            return Err(self.violation(ViolationKind::Isolation, from, to, reason));
+        }
+        let mut conduits = self.pairs.between(&self.conduits, from, to).peekable();
+        if conduits.peek().is_none() {
+            let reason = format!(
+                "no conduit lets {} reach {} ({})",
+                self.who(from),
+                self.who(to),
+                name_service(service)
+            );
+            return Err(self.violation(ViolationKind::Conduit, from, to, reason));
+        }
+        let mut expected = None;
+        for grant in conduits.flat_map(|c| &c.grants) {
+            if grant.carries(service) {
+                return Ok(());
+            }
+            if expected.is_none() && grant.on_port(service) {
+                expected = grant.app.as_deref();
+            }
+        }
+        let reason = match expected {
+            Some(app) => format!(
+                "the conduit from {} to {} carries {app} there, not {}",
+                self.who(from),
+                self.who(to),
+                name_service(service)
+            ),
+            None => format!(
+                "no conduit from {} to {} carries {}",
+                self.who(from),
+                self.who(to),
+                name_service(service)
+            ),
+        };
+        Err(self.violation(ViolationKind::Protocol, from, to, reason))
+    }
+
+    /// May `from` give this command to `to`? A publication is also allowed to those who were
+    /// allowed to subscribe to it.
+    pub fn judge_command(
+        &self,
+        from: (Place, Option<IpAddr>),
+        to: (Place, Option<IpAddr>),
+        command: &Command,
+    ) -> Result<(), Violation> {
+        if self.is_free(from, to) {
+            return Ok(());
+        }
+        let (from, to) = (from.0, to.0);
+        let refuse = |kind, reason| {
+            let mut violation = self.violation(kind, from, to, reason);
+            violation.command = Some(command.clone());
+            Err(violation)
+        };
+        if let Some(reason) = self.isolation(from, to) {
+            return refuse(ViolationKind::Isolation, reason);
+        }
+        let between = |from, to| self.pairs.between(&self.conduits, from, to);
+        let conduits: Vec<&Conduit> = between(from, to).collect();
+        if conduits
+            .iter()
+            .any(|c| c.grants.iter().any(|g| g.allows(command)))
+            || command.verb == Verb::Publish && between(to, from).any(|c| c.tells_subscribers(command))
+        {
+            return Ok(());
+        }
+        let (who, whom, what) = (self.who(from), self.who(to), command.sentence());
+        let protocol = command.protocol;
+        if conduits.is_empty() {
+            return refuse(
+                ViolationKind::Conduit,
+                format!("no conduit lets {who} reach {whom} ({protocol}): {what}"),
+            );
+        }
+        let spoken = conduits
+            .iter()
+            .any(|c| c.grants.iter().any(|g| g.speaks(protocol)));
+        if !spoken {
+            return refuse(
+                ViolationKind::Protocol,
+                format!("no conduit from {who} to {whom} carries {protocol}: {what}"),
+            );
+        }
+        refuse(
+            ViolationKind::Command,
+            format!("the conduit from {who} to {whom} carries {protocol}, but not this: {what}"),
+        )
+    }
+
+    /// True where there is nothing to judge, whatever the conversation carries.
+    fn is_free(&self, from: (Place, Option<IpAddr>), to: (Place, Option<IpAddr>)) -> bool {
+        if self.is_empty() {
+            return true;
+        }
+        if from.0.zone == to.0.zone {
+            let denied = from
+                .0
+                .zone
+                .and_then(|id| self.zone(id))
+                .is_some_and(|z| z.inside_denied);
+            if !denied {
+                return true;
+            }
+        }
+        match (from.1, to.1) {
+            (Some(from), Some(to)) => {
+                has_no_home(from) || has_no_home(to) || is_group(to) || self.ranges.is_broadcast(to)
+            }
+            // Without IP a MAC names a party, or nothing does.
+            _ => from.0.zone.is_none() || to.0.zone.is_none(),
+        }
+    }
+
+    fn isolation(&self, from: Place, to: Place) -> Option<String> {
+        if from.zone == to.zone {
+            return None;
+        }
+        let isolated = |place: Place| {
+            place
+                .zone
+                .and_then(|id| self.zone(id))
+                .filter(|zone| zone.isolated)
+        };
+        let zone = isolated(to).or_else(|| isolated(from))?;
+        Some(format!(
+            "zone {} is declared isolated, but {} reached {}",
+            zone.name,
+            self.who(from),
+            self.who(to)
+        ))
+    }
+
+    fn who(&self, place: Place) -> String {
+        format!("zone {}", self.zone_name(place.zone))
+    }
+
+    fn violation(&self, kind: ViolationKind, from: Place, to: Place, reason: String) -> Violation {
+        Violation {
+            kind,
+            from_zone: self.zone_name(from.zone).to_owned(),
+            to_zone: self.zone_name(to.zone).to_owned(),
+            reason,
+            command: None,
+        }
+    }
+}
+
+/// DHCP (RFC 2131) works before a device has a place, and ICMP messages that are no request
+/// (RFC 792, RFC 4443) answer something.
+fn is_housekeeping(service: &Service<'_>) -> bool {
+    match service.protocol {
+        UDP => matches!(service.port, Some(67 | 68 | 546 | 547)),
+        ICMP => !matches!(service.port, Some(8 | 13 | 15 | 17)),
+        ICMPV6 => service.port != Some(128),
+        // IGMP speaks to routers of the link only.
+        2 => true,
+        _ => false,
+    }
+}
+
+/// Addresses that stand for more than one host, or for the asker itself.
+fn is_group(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(v4) => v4.is_multicast() || v4.is_broadcast() || v4.is_loopback(),
+        IpAddr::V6(v6) => v6.is_multicast() || v6.is_loopback(),
+    }
+}
+
+/// `snmp` where it is known, else `udp/161`.
+fn name_service(service: &Service<'_>) -> String {
+    if let Some(app) = service.app_proto {
+        return app.to_owned();
+    }
+    let carrier = match service.protocol {
+        TCP => "tcp".to_owned(),
+        UDP => "udp".to_owned(),
+        other => protocol_name(other).map_or_else(
+            || format!("IP protocol {other}"),
+            |name| name.to_ascii_lowercase(),
+        ),
+    };
+    match service.port {
+        Some(port) if matches!(service.protocol, TCP | UDP | 132) => format!("{carrier}/{port}"),
+        _ => carrier,
+    }
+}
