@@ -61,11 +61,22 @@ impl Preparer {
     pub fn new(defragmenter: Defragmenter) -> Preparer {
         Preparer {
             defragmenter,
-            last: (Nanos::MIN, 0, 0),
+            last: (0, 0, 0),
             budget: AnomalyBudget::default(),
             found: Vec::new(),
             stats: PrepareStats::default(),
         }
+    }
+
+    /// Live: time has come to at least `now` though no packet came. Returns effective time.
+    pub fn advance(&mut self, now: Nanos) -> Nanos {
+        self.last.0 = self.last.0.max(now);
+        self.last.0
+    }
+
+    /// Effective time, source and number of the last packet.
+    pub fn last(&self) -> (Nanos, u16, u64) {
+        self.last
     }
 
     /// Defragmentation counters.

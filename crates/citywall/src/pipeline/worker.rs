@@ -70,6 +70,11 @@ impl Worker {
         }
     }
 
+    /// A worker to which all packets that it sees belong; the limits are shared by `workers`.
+    pub fn alone(settings: Arc<Settings>, workers: u16) -> Worker {
+        Worker { index: 0, workers: 1, ..Worker::new(settings, 0, workers) }
+    }
+
     /// Takes new settings (after a reload): conversations go on, rule state starts anew.
     pub fn reload(&mut self, settings: Arc<Settings>) {
         self.teller.settings = settings;
@@ -105,12 +110,14 @@ impl Worker {
     }
 
     /// The input is over: all conversations end.
-    pub fn finish(&mut self, at: Nanos, facts: Facts) -> (Facts, WorkerStats) {
+    pub fn finish(&mut self, last: (Nanos, u16, u64), facts: Facts) -> (Facts, WorkerStats) {
+        let (at, source, packet) = last;
         self.teller.facts = facts;
         self.teller.facts.clear();
         self.teller.at = at;
+        // Behind the last packet: nothing else can stand there.
         self.teller.place =
-            Order { at, source: u16::MAX, packet: u64::MAX, phase: Order::TIMER, flow: 0, ordinal: 0 };
+            Order { at, source, packet: packet + 1, phase: Order::TIMER, flow: 0, ordinal: 0 };
         self.table.finish(&mut self.teller);
         let top = Order { at: Nanos::MAX, source: u16::MAX, ..Order::default() };
         self.teller.facts.watermark = top;
@@ -390,5 +397,3 @@ impl Observer<Conversation> for Teller {
     }
 }
 
-#[allow(dead_code)]
-fn unused(_: &RuleBook, _: &FlowRules, _: Place) {}

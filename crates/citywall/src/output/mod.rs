@@ -1,0 +1,7 @@
+//! What leaves the process: the event log, the summary, the screen, syslog, webhook, metrics.
+
+pub mod alerting;
+pub mod eve;
+pub mod progress;
+pub mod story;
+pub mod summary;

@@ -1,0 +1,212 @@
+//! The ordered stage: one thread that sees everything in the one order.
+//!
+//! Owns: thresholds of rules, the log, counts by event type, and the place of what the judge
+//! concludes (right behind its cause). What it concludes is `judge`'s.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use citywall_event::{Body, Event, Nanos, Order, Subject};
+use citywall_rules::Thresholds;
+
+use super::facts::{Facts, Record};
+use super::judge::Judge;
+use crate::output::alerting::Alerting;
+use crate::output::eve::EveLog;
+use crate::output::story::Story;
+use crate::settings::Settings;
+
+/// The ordered stage.
+pub struct Stage {
+    settings: Arc<Settings>,
+    log: Option<EveLog>,
+    alerting: Alerting,
+    thresholds: Thresholds,
+    judge: Judge,
+    /// What the screen tells in the end.
+    pub story: Story,
+    /// Written or counted events by type.
+    pub counts: BTreeMap<&'static str, u64>,
+    /// Alerts that thresholds held back.
+    pub held_back: u64,
+    /// The run's last counts of one type, added up before they go to the map.
+    run: (&'static str, u64),
+    line: Vec<u8>,
+    /// Source and packet of the last conclusion, and how many it has.
+    late: (u16, u64, u32),
+    border: i64,
+    last: Order,
+}
+
+impl Stage {
+    /// Starts with an empty city.
+    pub fn new(settings: Arc<Settings>, log: Option<EveLog>, alerting: Alerting) -> Stage {
+        Stage {
+            judge: Judge::new(&settings),
+            settings,
+            log,
+            alerting,
+            thresholds: Thresholds::default(),
+            story: Story::default(),
+            counts: BTreeMap::new(),
+            held_back: 0,
+            run: ("", 0),
+            line: Vec::new(),
+            late: (0, 0, 0),
+            border: i64::MIN,
+            last: Order::default(),
+        }
+    }
+
+    /// Takes new settings.
+    pub fn reload(&mut self, settings: Arc<Settings>) {
+        self.judge.reload(&settings);
+        self.settings = settings;
+    }
+
+    /// One record, in order.
+    pub fn record(&mut self, facts: &Facts, record: &Record) {
+        self.tick(record.order);
+        self.last = record.order;
+        let event = facts.events.get(record.event as usize);
+        if let Some(event) = event
+            && let Body::Alert(alert) = &event.body
+            && !self.admit(event, alert.gid, alert.sid)
+        {
+            self.held_back += 1;
+            return;
+        }
+        let line = facts.line(record);
+        if !line.is_empty() {
+            if let Some(log) = &mut self.log {
+                log.line(line, record.order.at);
+            }
+            self.count(record.kind);
+        }
+        if let Some(event) = event {
+            self.event(event, line);
+        }
+    }
+
+    fn event(&mut self, event: &Event, line: &[u8]) {
+        self.story.event(event, &self.settings.context);
+        self.alerting.event(event, line);
+        let conclusions = self.judge.event(event, &self.settings.context);
+        if !conclusions.is_empty() {
+            self.conclude(event.order, event.at, &event.subject, conclusions);
+        }
+    }
+
+    /// Nothing below this place can come any more.
+    pub fn advance(&mut self, low: Order) {
+        if low.at < Nanos::MAX {
+            self.tick(Order { source: self.last.source, packet: self.last.packet, ..low });
+            if low > self.last {
+                self.last = Order { phase: Order::TIMER, ..low };
+            }
+        }
+        self.alerting.heartbeat(&self.counts);
+    }
+
+    /// The input is over: what is still open is concluded.
+    pub fn finish(&mut self) {
+        let (at, cause) = (self.last.at, self.last);
+        let conclusions = self.judge.finish(at, &self.settings.context);
+        self.conclude(cause, at, &Subject::default(), conclusions);
+        self.settle();
+        self.story.finish(&self.judge, &self.settings);
+        if let Some(log) = &mut self.log {
+            log.flush();
+        }
+        self.alerting.finish();
+    }
+
+    /// The log, for its failures and losses.
+    pub fn log(&self) -> Option<&EveLog> {
+        self.log.as_ref()
+    }
+
+    /// The judge, for its counters.
+    pub fn judge(&self) -> &Judge {
+        &self.judge
+    }
+
+    /// Alerting, for its counters.
+    pub fn alerting(&self) -> &Alerting {
+        &self.alerting
+    }
+
+    #[inline]
+    fn tick(&mut self, order: Order) {
+        let second = order.at.div_euclid(1_000_000_000);
+        if second <= self.border {
+            return;
+        }
+        let first = self.border == i64::MIN;
+        self.border = second;
+        if first {
+            return;
+        }
+        let at = second * 1_000_000_000;
+        let conclusions = self.judge.tick(at, &self.settings.context);
+        if !conclusions.is_empty() {
+            self.conclude(order, at, &Subject::default(), conclusions);
+        }
+    }
+
+    /// Writes what the judge concluded, right behind its cause, and lets the judge hear it too.
+    fn conclude(&mut self, cause: Order, at: Nanos, subject: &Subject, conclusions: Vec<(Option<Subject>, Body)>) {
+        let mut queue: std::collections::VecDeque<_> = conclusions.into();
+        // A conclusion may lead to another (a scan to an incident), but not without end.
+        let mut left = 256;
+        while let Some((own, body)) = queue.pop_front() {
+            let order = self.next_late(cause);
+            let subject = own.unwrap_or(*subject);
+            let event = Event { order, at, subject, app_proto: None, body };
+            self.line.clear();
+            let kind = event.body.event_type().unwrap_or("");
+            if self.settings.writes(kind) && event.write(&mut self.line, self.settings.interface.as_deref()) {
+                if let Some(log) = &mut self.log {
+                    log.line(&self.line, cause.at);
+                }
+                self.count(kind);
+            }
+            self.story.event(&event, &self.settings.context);
+            self.alerting.event(&event, &self.line);
+            left -= 1;
+            if left > 0 {
+                queue.extend(self.judge.event(&event, &self.settings.context));
+            }
+        }
+    }
+
+    fn next_late(&mut self, cause: Order) -> Order {
+        let place = (cause.source, cause.packet);
+        if place != (self.late.0, self.late.1) {
+            self.late = (place.0, place.1, 0);
+        }
+        let ordinal = self.late.2;
+        self.late.2 += 1;
+        Order { phase: Order::LATE, flow: 0, ordinal, ..cause }
+    }
+
+    fn admit(&mut self, event: &Event, gid: u32, sid: u32) -> bool {
+        let Some(rule) = self.settings.rules.find(gid, sid) else { return true };
+        self.thresholds.admit(rule, event.at, event.subject.src_ip, event.subject.dst_ip, event.subject.flow_id)
+    }
+
+    fn count(&mut self, kind: &'static str) {
+        if self.run.0 != kind {
+            self.settle();
+            self.run.0 = kind;
+        }
+        self.run.1 += 1;
+    }
+
+    fn settle(&mut self) {
+        if self.run.1 > 0 {
+            *self.counts.entry(self.run.0).or_default() += self.run.1;
+            self.run.1 = 0;
+        }
+    }
+}
