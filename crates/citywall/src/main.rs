@@ -1,1 +1,51 @@
-fn main() {}
+//! The binary: command line, configuration, roles, the clock, the signals.
+//!
+//! The only member that names both planes: it puts the data plane (packets to events) and the
+//! control plane (events to incidents) together. Owns no detection and no protocol.
+
+mod cli;
+mod command;
+mod config;
+mod logging;
+mod output;
+mod pipeline;
+mod settings;
+mod stats;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// How a command ended.
+pub enum End {
+    /// All done.
+    Done,
+    /// A file given is invalid.
+    Usage,
+    /// An input ended early or was damaged; the rest was processed.
+    Damaged,
+    /// Something else went wrong and was told.
+    Failed,
+}
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    logging::start(cli.verbose, cli.quiet);
+    let result = match cli.command {
+        cli::Command::Watch(args) => command::watch::run(&args),
+        cli::Command::Check(args) => command::check::run(&args),
+        cli::Command::Doctor(args) => command::doctor::run(&args),
+        cli::Command::Service(args) => command::service::run(&args),
+        cli::Command::Commands(args) => command::commands::run(&args),
+    };
+    match result {
+        Ok(End::Done) => ExitCode::SUCCESS,
+        Ok(End::Usage) => ExitCode::from(2),
+        Ok(End::Damaged) => ExitCode::from(3),
+        Ok(End::Failed) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("citywall: {error:#}");
+            ExitCode::from(if error.is::<command::Invalid>() { 2 } else { 1 })
+        }
+    }
+}

@@ -2,6 +2,9 @@
 
 pub mod alerting;
 pub mod eve;
+pub mod metrics;
 pub mod progress;
 pub mod story;
 pub mod summary;
+pub mod syslog;
+pub mod webhook;

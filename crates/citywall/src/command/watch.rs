@@ -1,0 +1,167 @@
+//! `citywall watch`: from traffic to a told story.
+
+use std::io::Write;
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::Context as _;
+use citywall_capture::{FileLimits, Files as CaptureFiles, FrameSource, Interface, LiveOptions};
+
+use super::Invalid;
+use crate::End;
+use crate::cli::WatchArgs;
+use crate::config::Size;
+use crate::output::alerting::Alerting;
+use crate::output::eve::{EveLog, Rotation};
+use crate::output::{story, summary};
+use crate::pipeline::ordered::Stage;
+use crate::pipeline::run::{self, Outcome, Shared, Signals};
+use crate::settings::{CitySource, Settings};
+
+/// The built-in story's capture and city file, made by `cargo xtask story --seed 1 --bless`.
+const STORY_CAPTURE: &[u8] = include_bytes!("../../story/story.pcap.gz");
+const STORY_CITY: &str = include_str!("../../story/city.toml");
+
+/// Runs the command.
+///
+/// # Errors
+/// Where files are invalid, or inputs or outputs cannot be opened.
+pub fn run(args: &WatchArgs) -> anyhow::Result<End> {
+    let started = Instant::now();
+    let settings = Arc::new(load(args)?);
+    for refused in &settings.refused {
+        log::warn!("rule refused: {refused}");
+    }
+    let workers = args.workers.unwrap_or_else(cores);
+    let live = args.interface.is_some();
+    // Sources first: rights are dropped before anything is parsed or written.
+    let mut sources = open(args, &settings, workers)?;
+    let log = args.out.as_deref().map(|out| open_log(out, &settings, live)).transpose()?;
+    let metrics = args.metrics.or(settings.config.metrics.listen);
+    let alerting = Alerting::start(&settings.config, metrics).context("cannot start the outputs")?;
+    let shared = Shared::new(Arc::clone(&settings));
+    let mut stage = Stage::new(Arc::clone(&settings), log, alerting);
+    let signals = listen(live)?;
+    let outcome = if live {
+        let interface = settings.interface.as_deref().unwrap_or("");
+        log::info!("watching {interface} with {workers} workers; Ctrl-C ends");
+        run::live(sources, &shared, &mut stage, &signals)
+    } else {
+        let source = sources.pop().context("no input")?;
+        run::replay(source, &shared, workers, &mut stage, &signals, !args.json)
+    };
+    stage.finish();
+    tell(args, &shared.get(), &outcome, &stage, started, workers)
+}
+
+/// One worker per core.
+fn cores() -> u16 {
+    std::thread::available_parallelism().map_or(1, |n| n.get().min(64) as u16)
+}
+
+fn load(args: &WatchArgs) -> anyhow::Result<Settings> {
+    let built_in = args.pcap.is_empty() && args.interface.is_none();
+    let city =
+        built_in.then(|| CitySource { name: "the built-in city file".into(), text: STORY_CITY.into() });
+    let disk = args.disk.as_deref().map(Size::parse).transpose().map_err(|e| Invalid(format!("--disk: {e}")))?;
+    Settings::load(&args.files, city, args.interface.clone(), disk.map(|d| d.0))
+        .map_err(|error| Invalid(format!("{error:#}")).into())
+}
+
+fn open(args: &WatchArgs, settings: &Settings, workers: u16) -> anyhow::Result<Vec<Box<dyn FrameSource>>> {
+    if let Some(name) = &args.interface {
+        return open_interface(name, settings, workers);
+    }
+    let source = if args.pcap.is_empty() {
+        CaptureFiles::from_reader("the built-in story", Box::new(STORY_CAPTURE), FileLimits::default())?
+    } else {
+        CaptureFiles::open(&args.pcap, FileLimits::default())?
+    };
+    Ok(vec![Box::new(source)])
+}
+
+fn open_interface(
+    name: &str,
+    settings: &Settings,
+    workers: u16,
+) -> anyhow::Result<Vec<Box<dyn FrameSource>>> {
+    let capture = &settings.config.capture;
+    let mut sources: Vec<Box<dyn FrameSource>> = Vec::new();
+    for worker in 0..workers {
+        let block_size = 1 << 20;
+        let options = LiveOptions {
+            worker,
+            workers,
+            fanout_group: std::process::id() as u16,
+            block_size,
+            blocks: (capture.ring.0 / u64::from(block_size)).clamp(2, 1024) as u32,
+            snaplen: capture.snap_length,
+            promiscuous: capture.promiscuous,
+        };
+        sources.push(Box::new(Interface::open(name, options)?));
+    }
+    citywall_capture::drop_privileges(Some(capture.user)).context("cannot give up rights")?;
+    Ok(sources)
+}
+
+fn open_log(out: &std::path::Path, settings: &Settings, live: bool) -> anyhow::Result<EveLog> {
+    let events = &settings.config.events;
+    let rotation = Rotation { size: events.rotate_size.0, age: events.rotate_age, disk: events.disk.0 };
+    EveLog::open(out, rotation, live)
+        .with_context(|| format!("cannot write to {}: choose another directory with --out", out.display()))
+}
+
+fn listen(live: bool) -> anyhow::Result<Signals> {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    let signals = Signals::default();
+    for signal in [SIGINT, SIGTERM] {
+        // A second Ctrl-C ends at once, as a user would expect.
+        signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&signals.stop))?;
+        signal_hook::flag::register(signal, Arc::clone(&signals.stop))?;
+    }
+    if live {
+        signal_hook::flag::register(SIGHUP, Arc::clone(&signals.reload))?;
+    }
+    Ok(signals)
+}
+
+fn tell(
+    args: &WatchArgs,
+    settings: &Settings,
+    outcome: &Outcome,
+    stage: &Stage,
+    started: Instant,
+    workers: u16,
+) -> anyhow::Result<End> {
+    let usage = summary::Usage::now(started);
+    let numbers = summary::summary(outcome, stage, &usage, workers);
+    let written = args.out.as_deref().map(|out| summary::write(out, &numbers));
+    let mut screen = std::io::stdout().lock();
+    // A reader that went away (`| head`) is no failure.
+    let _ = if args.json {
+        serde_json::to_writer_pretty(&mut screen, &numbers).map_err(std::io::Error::from).and_then(|()| writeln!(screen))
+    } else {
+        screen.write_all(story::page(settings, outcome, stage, &usage, args.out.as_deref()).as_bytes())
+    };
+    let mut end = End::Done;
+    for damage in &outcome.damage {
+        eprintln!(
+            "citywall: {}: {} at byte {}, after {} packets; what came before was processed",
+            damage.file, damage.what, damage.offset, damage.frames
+        );
+        end = End::Damaged;
+    }
+    if let Some(error) = &outcome.error {
+        eprintln!("citywall: {error}");
+        end = End::Failed;
+    }
+    if let Some(failure) = stage.log().and_then(EveLog::failure) {
+        eprintln!("citywall: {failure}; {} events were counted but not written", stage.log().map_or(0, |l| l.lost));
+        end = End::Failed;
+    }
+    if let Some(Err(error)) = written {
+        eprintln!("citywall: cannot write summary.json: {error}");
+        end = End::Failed;
+    }
+    Ok(end)
+}

@@ -1,0 +1,49 @@
+//! Log lines on standard error, by level. Under systemd each line carries the journal's level
+//! prefix (sd-daemon(3)), so that `journalctl -p warning` works; times are the journal's.
+
+use log::{Level, LevelFilter, Log, Metadata, Record};
+
+struct Lines {
+    journal: bool,
+}
+
+impl Log for Lines {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target().starts_with("citywall")
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if !self.enabled(record.metadata()) {
+            return;
+        }
+        let (prefix, name) = match record.level() {
+            Level::Error => ("<3>", "error"),
+            Level::Warn => ("<4>", "warning"),
+            Level::Info => ("<6>", "info"),
+            Level::Debug | Level::Trace => ("<7>", "debug"),
+        };
+        if self.journal {
+            eprintln!("{prefix}{}", record.args());
+        } else {
+            eprintln!("citywall: {name}: {}", record.args());
+        }
+    }
+
+    fn flush(&self) {}
+}
+
+/// Starts logging at the level that the command line asks for.
+pub fn start(verbose: u8, quiet: bool) {
+    let level = match (quiet, verbose) {
+        (true, _) => LevelFilter::Error,
+        (false, 0) => LevelFilter::Warn,
+        (false, 1) => LevelFilter::Info,
+        (false, 2) => LevelFilter::Debug,
+        (false, _) => LevelFilter::Trace,
+    };
+    // systemd sets this for a service whose standard error is the journal.
+    let journal = std::env::var_os("JOURNAL_STREAM").is_some();
+    if log::set_boxed_logger(Box::new(Lines { journal })).is_ok() {
+        log::set_max_level(level);
+    }
+}

@@ -1,0 +1,240 @@
+//! Everything that a run is told, compiled: city, rules, limits, what to write.
+//!
+//! Owns: reading and checking the three files, with errors that name the place and the fix, and
+//! the embedded defaults. A value of it never changes; a reload makes a new one.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use citywall_event::Context;
+use citywall_flow::{FlowLimits, HostPolicies};
+use citywall_inventory::Makers;
+use citywall_packet::{DefragLimits, Defragmenter, OverlapPolicy};
+use citywall_policy::City;
+use citywall_rules::{Refused, RuleBook, RuleSource, RuleVars};
+use citywall_transaction::Limits;
+
+use crate::cli::Files;
+use crate::config::Config;
+
+/// The rules that stand in the binary.
+pub const BUILT_IN_RULES: &str = include_str!("../rules/citywall.rules");
+
+/// Where Debian's `ieee-data` keeps the registry of MAC address blocks.
+const OUI_FILE: &str = "/usr/share/ieee-data/oui.txt";
+
+/// A city file given as text, with the name that errors show.
+#[derive(Clone, Debug)]
+pub struct CitySource {
+    /// Name in errors.
+    pub name: String,
+    /// The text.
+    pub text: String,
+}
+
+/// Everything that a run is told.
+pub struct Settings {
+    /// The configuration as read.
+    pub config: Config,
+    /// The city, where there is a city file.
+    pub city: Option<City>,
+    /// What the data plane knows of it.
+    pub context: Context,
+    /// The rules.
+    pub rules: Arc<RuleBook>,
+    /// Rules that could not be loaded.
+    pub refused: Vec<Refused>,
+    /// Bounds for dissectors.
+    pub dissector_limits: Limits,
+    /// Overlap policies of hosts.
+    pub host_policies: HostPolicies,
+    /// Maker names by MAC.
+    pub makers: Arc<Makers>,
+    /// The live interface's name.
+    pub interface: Option<String>,
+    /// A city is known.
+    pub has_city: bool,
+    origin: Origin,
+}
+
+/// Where settings came from, for a reload.
+#[derive(Clone, Debug)]
+struct Origin {
+    files: Files,
+    built_in_city: Option<CitySource>,
+    disk: Option<u64>,
+}
+
+impl Settings {
+    /// Reads and compiles the files. `built_in_city` stands in where no city file is named.
+    ///
+    /// # Errors
+    /// Where a file cannot be read or is invalid; the text names file, line, column and fix.
+    pub fn load(
+        files: &Files,
+        built_in_city: Option<CitySource>,
+        interface: Option<String>,
+        disk: Option<u64>,
+    ) -> anyhow::Result<Settings> {
+        let mut config = match &files.config {
+            Some(path) => Config::read(path).map_err(anyhow::Error::msg)?,
+            None => Config::default(),
+        };
+        if let Some(disk) = disk {
+            config.events.disk.0 = disk;
+        }
+        let source = match &files.city {
+            Some(path) => Some(CitySource { name: path.display().to_string(), text: read(path)? }),
+            None => built_in_city.clone(),
+        };
+        let city = source.map(|source| parse_city(&source)).transpose()?;
+        let context = city.as_ref().map(|city| city.compile().1).unwrap_or_default();
+        let (rules, refused) = load_rules(&files.rules, city.as_ref())?;
+        let mut dissector_limits = Limits {
+            message: config.limits.message.bytes(),
+            open_requests: config.limits.open_requests,
+            decompressed: config.limits.decompressed.bytes(),
+            file_hashes: config.events.file_hashes,
+            read_commands: config.events.read_commands,
+            readings: true,
+            ..Limits::default()
+        };
+        if !rules.needs_bodies() {
+            dissector_limits.body = 0;
+        }
+        let makers = std::fs::read_to_string(OUI_FILE).map(|text| Makers::parse(&text)).unwrap_or_default();
+        let host_policies = host_policies(&config)?;
+        let mut settings = Settings {
+            has_city: city.is_some(),
+            city,
+            context,
+            rules: Arc::new(rules),
+            refused,
+            dissector_limits,
+            host_policies,
+            makers: Arc::new(makers),
+            interface,
+            origin: Origin { files: files.clone(), built_in_city, disk },
+            config,
+        };
+        settings.dissector_limits.readings = settings.writes("reading");
+        Ok(settings)
+    }
+
+    /// Reads the same files again.
+    ///
+    /// # Errors
+    /// As `load`.
+    pub fn reload(&self) -> anyhow::Result<Settings> {
+        let origin = self.origin.clone();
+        Settings::load(&origin.files, origin.built_in_city, self.interface.clone(), origin.disk)
+    }
+
+    /// True where `eve.json` is to hold events of this type.
+    #[inline]
+    pub fn writes(&self, event_type: &str) -> bool {
+        let types = &self.config.events.types;
+        types.is_empty() || types.iter().any(|t| t == event_type)
+    }
+
+    /// One worker's share of the limits.
+    pub fn flow_limits(&self, workers: u16) -> FlowLimits {
+        let limits = &self.config.limits;
+        let workers = usize::from(workers.max(1));
+        let time = |seconds: u32| i64::from(seconds) * 1_000_000_000;
+        let t = &self.config.timeouts;
+        FlowLimits {
+            max_flows: (limits.flows / workers).max(16),
+            max_buffered: limits.stream_memory.bytes() / workers,
+            max_buffered_per_direction: limits.stream_memory_per_direction.bytes(),
+            tcp_new: time(t.tcp_new),
+            tcp_established: time(t.tcp_established),
+            tcp_closing: time(t.tcp_closing),
+            tcp_closed: time(t.tcp_closed),
+            udp_new: time(t.udp_new),
+            udp_established: time(t.udp_established),
+            icmp: time(t.icmp),
+            other: time(t.other),
+            ..FlowLimits::default()
+        }
+    }
+
+    /// A fresh defragmenter.
+    pub fn defragmenter(&self) -> Defragmenter {
+        let limits = &self.config.limits;
+        let limits = DefragLimits {
+            max_datagrams: limits.fragments,
+            max_bytes: limits.fragment_memory.bytes(),
+            ..DefragLimits::default()
+        };
+        Defragmenter::new(limits, Default::default())
+    }
+}
+
+fn read(path: &Path) -> anyhow::Result<String> {
+    std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
+}
+
+fn parse_city(source: &CitySource) -> anyhow::Result<City> {
+    City::parse(&source.text, &source.name).map_err(|errors| {
+        let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        anyhow::Error::msg(lines.join("\n"))
+    })
+}
+
+fn load_rules(paths: &[PathBuf], _city: Option<&City>) -> anyhow::Result<(RuleBook, Vec<Refused>)> {
+    let mut sources = Vec::new();
+    for path in paths {
+        sources.push(RuleSource { name: path.display().to_string(), text: read(path)? });
+    }
+    if sources.is_empty() {
+        sources.push(RuleSource { name: "built-in rules".into(), text: BUILT_IN_RULES.into() });
+    }
+    Ok(RuleBook::load(&sources, &RuleVars::default()))
+}
+
+/// Parses the name of an overlap policy.
+///
+/// # Errors
+/// A text that lists the names.
+pub fn overlap_policy(name: &str) -> Result<OverlapPolicy, String> {
+    Ok(match name {
+        "first" => OverlapPolicy::First,
+        "last" => OverlapPolicy::Last,
+        "bsd" => OverlapPolicy::Bsd,
+        "bsd-right" => OverlapPolicy::BsdRight,
+        "linux" => OverlapPolicy::Linux,
+        "windows" => OverlapPolicy::Windows,
+        "solaris" => OverlapPolicy::Solaris,
+        other => {
+            return Err(format!(
+                "host.overlap: no policy '{other}'; there are first, last, bsd, bsd-right, linux, windows, solaris"
+            ));
+        }
+    })
+}
+
+/// Parses `10.0.0.0/8`, `fd00::/8` or a plain address.
+///
+/// # Errors
+/// A text that shows what a network looks like.
+pub fn network(text: &str) -> Result<(std::net::IpAddr, u8), String> {
+    let bad = || format!("host.network: '{text}' is not a network; write 10.3.0.0/16 or fd00::/8");
+    let (address, length) = text.split_once('/').map_or((text, None), |(a, l)| (a, Some(l)));
+    let address: std::net::IpAddr = address.parse().map_err(|_| bad())?;
+    let most = if address.is_ipv4() { 32 } else { 128 };
+    let length = length.map_or(Ok(most), |l| l.parse().map_err(|_| bad()))?;
+    if length > most { Err(bad()) } else { Ok((address, length)) }
+}
+
+fn host_policies(config: &Config) -> anyhow::Result<HostPolicies> {
+    let mut list = Vec::new();
+    for host in &config.host {
+        let (Ok((address, length)), Ok(policy)) = (network(&host.network), overlap_policy(&host.overlap)) else {
+            bail!("host: {} {}", host.network, host.overlap);
+        };
+        list.push((address, length, policy));
+    }
+    Ok(HostPolicies::new(OverlapPolicy::default(), list))
+}
