@@ -6,7 +6,10 @@
 //! queue is bounded; a full one makes its writer wait, so a replay never loses anything and memory
 //! stays flat.
 
+pub mod conversation;
 pub mod facts;
+pub mod inspect;
+pub mod judge;
 pub mod merge;
 pub mod ordered;
 pub mod prepare;

@@ -1,0 +1,70 @@
+//! `citywall check`: validates the files and explains them, touching nothing.
+
+use serde_json::json;
+
+use crate::End;
+use crate::cli::CheckArgs;
+use crate::settings::Settings;
+
+/// Runs the command.
+///
+/// # Errors
+/// Never: what is wrong is printed, and the exit code says so.
+pub fn run(args: &CheckArgs) -> anyhow::Result<End> {
+    let settings = match Settings::load(&args.files, None, None, None) {
+        Ok(settings) => settings,
+        Err(error) => {
+            if args.json {
+                println!("{}", json!({ "valid": false, "errors": format!("{error:#}").lines().collect::<Vec<_>>() }));
+            } else {
+                eprintln!("{error:#}");
+            }
+            return Ok(End::Usage);
+        }
+    };
+    let findings: Vec<String> =
+        settings.city.as_ref().map(|city| city.check().iter().map(ToString::to_string).collect()).unwrap_or_default();
+    let refused: Vec<String> = settings.refused.iter().map(ToString::to_string).collect();
+    if args.json {
+        let report = json!({
+            "valid": true,
+            "zones": settings.context.zones().len(),
+            "assets": settings.context.assets().len(),
+            "rules": settings.rules.len(),
+            "rules_refused": refused,
+            "findings": findings,
+        });
+        println!("{report}");
+        return Ok(End::Done);
+    }
+    explain(&settings);
+    println!("Rules: {} loaded, {} refused", settings.rules.len(), refused.len());
+    for line in refused.iter().chain(&findings) {
+        println!("  {line}");
+    }
+    Ok(End::Done)
+}
+
+fn explain(settings: &Settings) {
+    let context = &settings.context;
+    match &settings.city {
+        Some(city) => println!(
+            "City: {}, {} zones, {} assets, {} services",
+            city.name(),
+            context.zones().len(),
+            context.assets().len(),
+            context.services().len()
+        ),
+        None => println!("City: none given (--city FILE); everything would be allowed"),
+    }
+    for zone in context.zones() {
+        println!("  zone {} ({}, {}){}", zone.name, zone.domain, zone.criticality.name(), if zone.isolated { ", isolated" } else { "" });
+    }
+    let config = &settings.config;
+    println!(
+        "Limits: {} flows, {} MB of stream memory, {} MB for eve.json",
+        config.limits.flows,
+        config.limits.stream_memory.0 >> 20,
+        config.events.disk.0 >> 20
+    );
+}
