@@ -81,20 +81,25 @@ impl Grant {
         self.ports.is_empty() || self.ports.iter().any(|p| p.holds(service))
     }
 
-    /// Does it speak of this protocol at all?
-    pub fn speaks(&self, protocol: &str) -> bool {
-        self.app.as_deref().is_none_or(|app| app == protocol)
+    /// Does it speak of this protocol at all? Grants of bare ports do where the conversation is
+    /// known to be on one of them.
+    pub fn speaks(&self, protocol: &str, service: Option<&Service<'_>>) -> bool {
+        let named = match &self.app {
+            Some(app) => app == protocol,
+            None => self.ports.is_empty() || service.is_some(),
+        };
+        named && service.is_none_or(|service| self.on_port(service))
     }
 
     /// May this command be given?
-    pub fn allows(&self, command: &Command) -> bool {
-        self.speaks(command.protocol)
+    pub fn allows(&self, command: &Command, service: Option<&Service<'_>>) -> bool {
+        self.speaks(command.protocol, service)
             && (self.commands.is_empty() || self.commands.iter().any(|c| c.allows(command)))
     }
 
     /// May `command`'s target ask to be told of what `command` tells?
     fn allows_subscription_to(&self, command: &Command) -> bool {
-        self.speaks(command.protocol)
+        self.speaks(command.protocol, None)
             && (self.commands.is_empty()
                 || self
                     .commands

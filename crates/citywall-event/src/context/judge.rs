@@ -3,10 +3,13 @@
 //! Owns: the order of the questions, what is never judged, and the reason in words. Does not own:
 //! the conduits' matching, and what happens to what is not allowed: this only says.
 
+// A violation is rare and is moved once, into its event: boxing it would only cost an allocation.
+#![allow(clippy::result_large_err)]
+
 use std::net::IpAddr;
 
 use super::locate::has_no_home;
-use super::{Conduit, Context, Place, Service};
+use super::{Conduit, Context, OUTSIDE, Place, Service};
 use crate::{Command, Verb, Violation, ViolationKind, protocol_name};
 
 const ICMP: u8 = 1;
@@ -68,12 +71,24 @@ impl Context {
         Err(self.violation(ViolationKind::Protocol, from, to, reason))
     }
 
-    /// May `from` give this command to `to`? A publication is also allowed to those who were
-    /// allowed to subscribe to it.
+    /// May `from` give this command to `to`? Where the conversation's ports are not at hand:
+    /// conduits that only name ports then allow no command.
     pub fn judge_command(
         &self,
         from: (Place, Option<IpAddr>),
         to: (Place, Option<IpAddr>),
+        command: &Command,
+    ) -> Result<(), Violation> {
+        self.judge_command_on(from, to, None, command)
+    }
+
+    /// May `from` give this command to `to`, in this conversation? A publication is also allowed
+    /// to those who were allowed to subscribe to it.
+    pub fn judge_command_on(
+        &self,
+        from: (Place, Option<IpAddr>),
+        to: (Place, Option<IpAddr>),
+        service: Option<&Service<'_>>,
         command: &Command,
     ) -> Result<(), Violation> {
         if self.is_free(from, to) {
@@ -92,7 +107,7 @@ impl Context {
         let conduits: Vec<&Conduit> = between(from, to).collect();
         if conduits
             .iter()
-            .any(|c| c.grants.iter().any(|g| g.allows(command)))
+            .any(|c| c.grants.iter().any(|g| g.allows(command, service)))
             || command.verb == Verb::Publish && between(to, from).any(|c| c.tells_subscribers(command))
         {
             return Ok(());
@@ -107,7 +122,7 @@ impl Context {
         }
         let spoken = conduits
             .iter()
-            .any(|c| c.grants.iter().any(|g| g.speaks(protocol)));
+            .any(|c| c.grants.iter().any(|g| g.speaks(protocol, service)));
         if !spoken {
             return refuse(
                 ViolationKind::Protocol,
@@ -164,7 +179,10 @@ impl Context {
     }
 
     fn who(&self, place: Place) -> String {
-        format!("zone {}", self.zone_name(place.zone))
+        match place.zone {
+            Some(_) => format!("zone {}", self.zone_name(place.zone)),
+            None => OUTSIDE.to_owned(),
+        }
     }
 
     fn violation(&self, kind: ViolationKind, from: Place, to: Place, reason: String) -> Violation {

@@ -1,0 +1,551 @@
+//! From the text of a city file to a `City`.
+//!
+//! Owns: the sections and their fields, and the order in which they are read: what is referred to
+//! before what refers. All errors are collected. Does not own: types (`reader`), names (`resolve`).
+
+use citywall_event::{ConduitEnd, Criticality, Dependency, ServiceInfo};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use crate::city::{Asset, City, Conduit, Domain, Person, Role, Zone};
+use crate::error::{CityError, Report};
+use crate::overlap::{self, Network, ZoneSearch};
+use crate::reader::{self, Fields, Word, choose};
+use crate::resolve::{Names, Register, Thing};
+use crate::{Timezone, Window, allow, limits, suggest, timezone, window};
+
+const SECTIONS: [&str; 8] = [
+    "city", "domain", "zone", "asset", "conduit", "service", "person", "window",
+];
+
+const CRITICALITY: [(&str, Criticality); 3] = [
+    ("safety", Criticality::Safety),
+    ("essential", Criticality::Essential),
+    ("normal", Criticality::Normal),
+];
+
+impl City {
+    /// Reads a city file. `file` is only for messages.
+    ///
+    /// # Errors
+    /// All that is wrong, in the order of the file, at most `limits::ERRORS`.
+    pub fn parse(text: &str, file: &str) -> Result<City, Vec<CityError>> {
+        let mut report = Report::new(file, text.get(..limits::BYTES).unwrap_or(text));
+        if text.len() > limits::BYTES {
+            report.error(
+                &(0..0),
+                format!("the file has {} bytes, more than {}", text.len(), limits::BYTES),
+                "split the city, or name networks instead of single devices",
+            );
+            return Err(report.finish());
+        }
+        let (document, errors) = DeTable::parse_recoverable(text);
+        if !errors.is_empty() {
+            // What follows a broken line is guesswork: only the syntax is told.
+            for error in errors.iter().take(limits::ERRORS) {
+                let span = error.span().unwrap_or(0..0);
+                report.error(
+                    &span,
+                    error.message().to_owned(),
+                    "see the TOML syntax in the commented example",
+                );
+            }
+            return Err(report.finish());
+        }
+        let mut reading = Reading {
+            report,
+            city: City {
+                file: file.to_owned(),
+                ..City::default()
+            },
+            names: Names::new(),
+            domains: Names::new(),
+            people: Names::new(),
+            register: Register::default(),
+            networks: Vec::new(),
+            pairs: 0,
+        };
+        reading.document(document.get_ref());
+        if reading.report.has_errors() {
+            return Err(reading.report.finish());
+        }
+        Ok(reading.city)
+    }
+}
+
+struct Reading<'a> {
+    report: Report<'a>,
+    city: City,
+    /// Zones, assets and services share one space: `depends_on` and `on` name any.
+    names: Names<Thing>,
+    domains: Names<usize>,
+    people: Names<usize>,
+    register: Register,
+    networks: Vec<Network>,
+    /// Zone pairs that conduits have named so far.
+    pairs: usize,
+}
+
+type Value<'i> = Spanned<DeValue<'i>>;
+
+impl Reading<'_> {
+    fn document(&mut self, document: &DeTable<'_>) {
+        for key in document.keys() {
+            let name: &str = key.get_ref();
+            if !SECTIONS.contains(&name) {
+                let fix = suggest::did_you_mean(name, SECTIONS, || {
+                    format!("the sections are {}", SECTIONS.join(", "))
+                });
+                self.report
+                    .error(&key.span(), format!("unknown section {name:?}"), fix);
+            }
+        }
+        self.city_section(document.get("city"));
+        self.each(document, "domain", limits::ZONES, Self::domain);
+        self.each(document, "zone", limits::ZONES, Self::zone);
+        let zones = &self.city.zones;
+        let name = |zone: usize| zones.get(zone).map_or(String::new(), |z| z.name.clone());
+        overlap::check(&mut self.report, self.networks.clone(), name);
+        let search = ZoneSearch::new(&self.networks);
+        self.each(document, "asset", limits::ASSETS, |r, v| r.asset(v, &search));
+        self.each(document, "conduit", limits::CONDUITS, Self::conduit);
+        let mut waiting = Vec::new();
+        self.each(document, "service", limits::SERVICES, |r, v| {
+            waiting.extend(r.service(v))
+        });
+        for (index, words) in waiting {
+            let depends_on = self.dependencies(&words, true);
+            if let Some(service) = self.city.services.get_mut(index) {
+                service.depends_on = depends_on;
+            }
+        }
+        self.each(document, "person", limits::PEOPLE, Self::person);
+        self.each(document, "window", limits::WINDOWS, Self::window);
+    }
+
+    /// Calls `read` for each table of an array of tables.
+    fn each<'d, 'i>(
+        &mut self,
+        document: &'d DeTable<'i>,
+        section: &'static str,
+        most: usize,
+        mut read: impl FnMut(&mut Self, &'d Value<'i>),
+    ) {
+        let Some(value) = document.get(section) else {
+            return;
+        };
+        let Some(tables) = value.get_ref().as_array() else {
+            self.report.error(
+                &value.span(),
+                format!("{section} is a list of tables"),
+                format!("begin each with [[{section}]]"),
+            );
+            return;
+        };
+        for (count, table) in tables.iter().enumerate() {
+            if count == most {
+                self.report.error(
+                    &table.span(),
+                    format!("more than {most} of [[{section}]]"),
+                    "declare fewer",
+                );
+                return;
+            }
+            read(self, table);
+        }
+    }
+
+    fn city_section(&mut self, value: Option<&Value<'_>>) {
+        let Some(value) = value else {
+            self.report
+                .error(&(0..0), "the file has no [city]", "add [city] with a name");
+            return;
+        };
+        let report = &mut self.report;
+        let Some(fields) = reader::open(report, value, "[city]", &["name", "timezone"]) else {
+            return;
+        };
+        if let Some(name) = fields.name(report) {
+            self.city.name = name.text;
+        }
+        if let Some(word) = fields.text(report, "timezone") {
+            match Timezone::find(&word.text) {
+                Some(zone) => self.city.timezone = zone,
+                None => report.error(
+                    &word.span,
+                    format!("unknown time zone {:?}", word.text),
+                    timezone::suggest(&word.text),
+                ),
+            }
+        }
+    }
+
+    fn domain(&mut self, value: &Value<'_>) {
+        let report = &mut self.report;
+        let Some(fields) = reader::open(report, value, "[[domain]]", &["name", "department"]) else {
+            return;
+        };
+        let Some(name) = fields.name(report) else { return };
+        let department = fields.text(report, "department");
+        if self.domains.declare(report, &name, self.city.domains.len()) {
+            self.city.domains.push(Domain {
+                line: report.line(name.span.start),
+                name: name.text,
+                department: department.map(|d| d.text).unwrap_or_default(),
+            });
+        }
+    }
+
+    fn zone(&mut self, value: &Value<'_>) {
+        const FIELDS: [&str; 7] = [
+            "name",
+            "domain",
+            "networks",
+            "macs",
+            "criticality",
+            "inside",
+            "isolated",
+        ];
+        let report = &mut self.report;
+        let Some(fields) = reader::open(report, value, "[[zone]]", &FIELDS) else {
+            return;
+        };
+        let name = fields.name(report);
+        let domain = fields
+            .required_text(report, "domain")
+            .and_then(|word| self.domains.find(report, &word, "a domain"));
+        let index = self.city.zones.len();
+        let mut networks = Vec::new();
+        for word in fields.texts(report, "networks") {
+            if let Some(prefix) = overlap::parse(report, &word) {
+                networks.push(prefix);
+                self.networks.push(Network {
+                    prefix,
+                    zone: index,
+                    span: word.span,
+                });
+            }
+        }
+        let mut macs = Vec::new();
+        for word in fields.texts(report, "macs") {
+            macs.extend(self.register.mac(report, &word));
+        }
+        let criticality = fields.choice(report, "criticality", &CRITICALITY);
+        let inside = fields.choice(report, "inside", &[("allow", false), ("deny", true)]);
+        let isolated = fields.flag(report, "isolated");
+        // A zone that is half wrong still has its name, so that references to it are not wrong too.
+        let fallback = Word {
+            text: String::new(),
+            span: fields.span.clone(),
+        };
+        let known = name.is_some();
+        let name = name.unwrap_or(fallback);
+        if known {
+            self.names.declare(report, &name, Thing::Zone(index));
+        }
+        self.city.zones.push(Zone {
+            line: report.line(name.span.start),
+            name: name.text,
+            domain: domain.unwrap_or(0),
+            networks,
+            macs,
+            criticality: criticality.unwrap_or(Criticality::Safety),
+            inside_denied: inside.unwrap_or(false),
+            isolated: isolated.unwrap_or(false),
+        });
+    }
+
+    fn asset(&mut self, value: &Value<'_>, search: &ZoneSearch) {
+        const FIELDS: [&str; 7] = ["name", "address", "mac", "zone", "role", "criticality", "maker"];
+        let report = &mut self.report;
+        let Some(fields) = reader::open(report, value, "[[asset]]", &FIELDS) else {
+            return;
+        };
+        let name = fields.name(report);
+        let mut addresses = Vec::new();
+        for word in fields.texts(report, "address") {
+            addresses.extend(self.register.ip(report, &word));
+        }
+        let mut macs = Vec::new();
+        for word in fields.texts(report, "mac") {
+            macs.extend(self.register.mac(report, &word));
+        }
+        if !fields.has("address") && !fields.has("mac") {
+            report.error(
+                &fields.span,
+                "[[asset]] has no address",
+                "add `address = \"...\"` or `mac = \"...\"`",
+            );
+        }
+        let zone = self.asset_zone(&fields, &addresses, search);
+        let report = &mut self.report;
+        let roles = fields.texts(report, "role");
+        let criticality = fields.choice(report, "criticality", &CRITICALITY);
+        let of_zone = zone.and_then(|z| self.city.zones.get(z)).map(|z| z.criticality);
+        let maker = fields.text(report, "maker");
+        let Some(name) = name else { return };
+        if self
+            .names
+            .declare(report, &name, Thing::Asset(self.city.assets.len()))
+        {
+            self.city.assets.push(Asset {
+                line: report.line(name.span.start),
+                name: name.text,
+                addresses,
+                macs,
+                zone,
+                roles: roles.into_iter().map(|w| w.text).collect(),
+                criticality: criticality.or(of_zone).unwrap_or(Criticality::Safety),
+                maker: maker.map(|m| m.text).unwrap_or_default(),
+            });
+        }
+    }
+
+    /// The zone that an asset says, held against the zones that its addresses lie in.
+    fn asset_zone(
+        &mut self,
+        fields: &Fields<'_, '_>,
+        addresses: &[std::net::IpAddr],
+        search: &ZoneSearch,
+    ) -> Option<usize> {
+        let report = &mut self.report;
+        let mut found: Vec<usize> = addresses.iter().filter_map(|ip| search.find(*ip)).collect();
+        found.sort_unstable();
+        found.dedup();
+        let names = |zones: &[usize]| {
+            let name = |z: &usize| self.city.zones.get(*z).map_or("", |z| z.name.as_str());
+            zones.iter().map(name).collect::<Vec<_>>().join(", ")
+        };
+        if let Some(word) = fields.text(report, "zone") {
+            if word.text == citywall_event::OUTSIDE {
+                return None;
+            }
+            let zone = match self.names.find(report, &word, "a zone")? {
+                Thing::Zone(zone) => zone,
+                Thing::Asset(_) | Thing::Service(_) => {
+                    report.error(&word.span, format!("{:?} is no zone", word.text), "name a zone");
+                    return None;
+                }
+            };
+            if !found.is_empty() && !found.contains(&zone) {
+                let lies = names(&found);
+                report.error(
+                    &word.span,
+                    format!(
+                        "the asset says zone {:?}, but its address lies in {lies}",
+                        word.text
+                    ),
+                    "leave out the zone, or correct the address",
+                );
+            }
+            return Some(zone);
+        }
+        if found.len() > 1 {
+            let lies = names(&found);
+            report.error(
+                &fields.span_of("address"),
+                format!("the addresses lie in more than one zone: {lies}"),
+                "say which is the asset's: `zone = \"...\"`",
+            );
+        }
+        if addresses.is_empty() && fields.has("mac") {
+            report.error(
+                &fields.span_of("mac"),
+                "an asset that has only a hardware address lies in no network",
+                "say its zone: `zone = \"...\"`",
+            );
+        }
+        found.first().copied()
+    }
+
+    fn conduit(&mut self, value: &Value<'_>) {
+        let report = &mut self.report;
+        let Some(fields) = reader::open(report, value, "[[conduit]]", &["from", "to", "allow", "reason"])
+        else {
+            return;
+        };
+        let from_words = fields.required_texts(report, "from");
+        let to_words = fields.required_texts(report, "to");
+        let from = self.ends(&from_words);
+        let to = self.ends(&to_words);
+        let report = &mut self.report;
+        let mut grants = Vec::new();
+        for word in fields.required_texts(report, "allow") {
+            match allow::parse(&word.text) {
+                Ok(grant) => grants.push(grant),
+                Err(error) => {
+                    // The entry begins after its quote.
+                    let start = word.span.start + 1 + error.offset;
+                    report.error(&(start..start), error.what, error.fix);
+                }
+            }
+        }
+        self.pairs = self.pairs.saturating_add(from.len().saturating_mul(to.len()));
+        if self.pairs > limits::PAIRS {
+            report.error(
+                &fields.span,
+                format!("conduits name more than {} zone pairs", limits::PAIRS),
+                "use \"*\", or join zones",
+            );
+            return;
+        }
+        let reason = fields.text(report, "reason");
+        self.city.conduits.push(Conduit {
+            from,
+            to,
+            allow: grants,
+            reason: reason.map(|r| r.text).unwrap_or_default(),
+            line: report.line(fields.span.start),
+        });
+    }
+
+    fn ends(&mut self, words: &[Word]) -> Vec<ConduitEnd> {
+        let mut ends = Vec::new();
+        for word in words {
+            let end = match word.text.as_str() {
+                "*" => Some(ConduitEnd::EveryZone),
+                citywall_event::OUTSIDE => Some(ConduitEnd::Outside),
+                _ => match self.names.find(&mut self.report, word, "a zone or an asset") {
+                    Some(Thing::Zone(id)) => Some(ConduitEnd::Zone(id as u16)),
+                    Some(Thing::Asset(id)) => Some(ConduitEnd::Asset(id as u32)),
+                    Some(Thing::Service(_)) | None => None,
+                },
+            };
+            match end {
+                Some(end) if ends.contains(&end) => self.report.error(
+                    &word.span,
+                    format!("{:?} is named twice", word.text),
+                    "name it once",
+                ),
+                Some(end) if ends.len() < limits::ZONES => ends.push(end),
+                Some(_) => {
+                    let what = format!("more than {} names in one conduit", limits::ZONES);
+                    self.report.error(&word.span, what, "use \"*\"");
+                    break;
+                }
+                None => {}
+            }
+        }
+        ends
+    }
+
+    fn service(&mut self, value: &Value<'_>) -> Option<(usize, Vec<Word>)> {
+        let report = &mut self.report;
+        let fields = reader::open(
+            report,
+            value,
+            "[[service]]",
+            &["name", "depends_on", "criticality"],
+        )?;
+        let name = fields.name(report);
+        let depends_on = fields.required_texts(report, "depends_on");
+        let criticality = fields.choice(report, "criticality", &CRITICALITY);
+        let name = name?;
+        let index = self.city.services.len();
+        if !self.names.declare(report, &name, Thing::Service(index)) {
+            return None;
+        }
+        self.city.service_lines.push(report.line(name.span.start));
+        self.city.services.push(ServiceInfo {
+            name: name.text,
+            criticality: criticality.unwrap_or(Criticality::Safety),
+            depends_on: Vec::new(),
+        });
+        Some((index, depends_on))
+    }
+
+    fn dependencies(&mut self, words: &[Word], services: bool) -> Vec<Dependency> {
+        let kind = if services {
+            "a zone, an asset or a service"
+        } else {
+            "a zone or an asset"
+        };
+        let mut found = Vec::new();
+        if let Some(word) = words.get(limits::DEPENDENCIES) {
+            let what = format!("more than {} names in one list", limits::DEPENDENCIES);
+            self.report
+                .error(&word.span, what, "name zones instead of single devices");
+        }
+        for word in words.iter().take(limits::DEPENDENCIES) {
+            let dependency = match self.names.find(&mut self.report, word, kind) {
+                Some(Thing::Zone(id)) => Dependency::Zone(id as u16),
+                Some(Thing::Asset(id)) => Dependency::Asset(id as u32),
+                Some(Thing::Service(id)) if services => Dependency::Service(id as u32),
+                Some(Thing::Service(_)) => {
+                    self.report.error(
+                        &word.span,
+                        format!("{:?} is a service", word.text),
+                        format!("name {kind}"),
+                    );
+                    continue;
+                }
+                None => continue,
+            };
+            found.push(dependency);
+        }
+        found
+    }
+
+    fn person(&mut self, value: &Value<'_>) {
+        let report = &mut self.report;
+        let Some(fields) = reader::open(
+            report,
+            value,
+            "[[person]]",
+            &["name", "department", "roles", "unix"],
+        ) else {
+            return;
+        };
+        let name = fields.name(report);
+        let department = fields.text(report, "department");
+        let mut roles = Vec::new();
+        for word in fields.required_texts(report, "roles") {
+            roles.extend(choose(report, "roles", &word, &Role::NAMES));
+        }
+        let unix = fields.text(report, "unix").filter(|u| !u.text.is_empty());
+        if let Some(word) = &unix
+            && let Some(other) = self.city.people.iter().find(|p| p.unix == word.text)
+        {
+            let what = format!(
+                "the account {:?} is that of {} (line {})",
+                word.text, other.name, other.line
+            );
+            report.error(&word.span, what, "an account belongs to one person");
+        }
+        let Some(name) = name else { return };
+        if self.people.declare(report, &name, self.city.people.len()) {
+            self.city.people.push(Person {
+                line: report.line(name.span.start),
+                name: name.text,
+                department: department.map(|d| d.text).unwrap_or_default(),
+                roles,
+                unix: unix.map(|u| u.text).unwrap_or_default(),
+            });
+        }
+    }
+
+    fn window(&mut self, value: &Value<'_>) {
+        const FIELDS: [&str; 8] = ["name", "on", "days", "from", "to", "starts", "ends", "people"];
+        let report = &mut self.report;
+        let Some(fields) = reader::open(report, value, "[[window]]", &FIELDS) else {
+            return;
+        };
+        let name = fields.name(report);
+        let on = fields.required_texts(report, "on");
+        let when = window::occurrence(report, &fields);
+        let mut people = Vec::new();
+        for word in fields.texts(report, "people") {
+            people.extend(self.people.find(report, &word, "a person"));
+        }
+        let on = self.dependencies(&on, false);
+        if let (Some(name), Some(when)) = (name, when) {
+            self.city.windows.push(Window {
+                line: self.report.line(name.span.start),
+                name: name.text,
+                on,
+                when,
+                people,
+            });
+        }
+    }
+}
