@@ -58,7 +58,8 @@ impl Span {
     /// The bytes of this range; empty when it does not lie within `data`.
     pub fn of<'a>(&self, data: &'a [u8]) -> &'a [u8] {
         let start = self.start as usize;
-        data.get(start..start + self.len as usize).unwrap_or(&[])
+        let end = start.saturating_add(self.len as usize);
+        data.get(start..end).unwrap_or(&[])
     }
 }
 
@@ -190,7 +191,8 @@ pub struct Ip {
     pub tos: u8,
     /// IPv4 identification, or the fragment header's.
     pub id: u32,
-    /// The header, options and extension headers included.
+    /// The header, options and extension headers included (for a fragment, up to and with the
+    /// fragment header; with an authentication header behind IPv4).
     pub header: Span,
     /// What follows the header, as far as the length field and the capture reach.
     pub payload: Span,
@@ -214,7 +216,8 @@ pub struct Fragment {
 pub enum Checksum {
     /// Verified.
     Valid,
-    /// Wrong, and not explained by offload.
+    /// Wrong, and not explained by offload; or the IPv4 header checksum around it is wrong. Either
+    /// way the receiver drops the packet.
     Invalid,
     /// Not verified: cut, fragment, absent, or offloaded (partial sum of the pseudo-header).
     Unverified,
@@ -329,22 +332,25 @@ pub mod tcp_flags {
     pub const CWR: u8 = 0x80;
 }
 
-/// How a host resolves overlapping IP fragments or TCP segments (Ptacek and Newsham 1998; Novak 2005).
+/// How a host resolves overlapping IP fragments or TCP segments (Ptacek and Newsham 1998; Shankar and
+/// Paxson 2003; Novak 2005). "Old" is the piece that is there, "new" the one that arrives; each
+/// sentence says whose bytes are kept where the two overlap.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum OverlapPolicy {
-    /// Old data wins always.
+    /// Old wins always.
     First,
-    /// New data wins always.
+    /// New wins always.
     Last,
-    /// Old data wins, except where the new piece starts before the old one.
+    /// New wins where it starts before the old one; else old.
     #[default]
     Bsd,
-    /// New data wins, except where the new piece starts after... the mirror image of `Bsd`.
+    /// Old wins where the new one starts before it; else new (the mirror image of `Bsd`).
     BsdRight,
-    /// As `Bsd`, but new data also wins on an equal start when longer.
+    /// New wins where it starts before the old one, or together with it; else old. For TCP segments
+    /// that start together, only a longer new one wins.
     Linux,
-    /// New data wins only where it starts before and ends after the old piece.
+    /// New wins where it starts before the old one and ends behind it; else old.
     Windows,
-    /// New data wins where it covers the old piece wholly from before its start.
+    /// New wins where it starts before the old one and ends with it or behind it; else old.
     Solaris,
 }

@@ -1,0 +1,219 @@
+//! The IPv4 header and its options (RFC 791), and the choice of the upper protocol for both IP
+//! versions. Does not own reassembly.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use crate::bytes::{array, be16};
+use crate::checksum;
+use crate::decode::{Decoder, Layer};
+use crate::malformed::Malformed;
+use crate::model::{Checksum, Fragment, Ip, Network, Span, Transport, TunnelKind};
+
+/// IP protocol numbers (IANA).
+pub(crate) mod protocol {
+    pub(crate) const ICMP: u8 = 1;
+    pub(crate) const IGMP: u8 = 2;
+    pub(crate) const IPV4: u8 = 4;
+    pub(crate) const TCP: u8 = 6;
+    pub(crate) const UDP: u8 = 17;
+    pub(crate) const IPV6: u8 = 41;
+    pub(crate) const GRE: u8 = 47;
+    pub(crate) const ESP: u8 = 50;
+    pub(crate) const AH: u8 = 51;
+    pub(crate) const ICMPV6: u8 = 58;
+    pub(crate) const SCTP: u8 = 132;
+}
+
+/// Loose and strict source route options.
+pub(crate) const SOURCE_ROUTES: [u8; 2] = [131, 137];
+
+impl Decoder<'_, '_> {
+    /// An IPv4 header and what it carries.
+    #[inline]
+    pub(crate) fn ipv4(&mut self) -> Option<Layer> {
+        let start = self.at;
+        let Some(fixed) = self.rest().first_chunk::<20>() else {
+            return self.short(Malformed::Ipv4Truncated);
+        };
+        if fixed[0] >> 4 != 4 {
+            return self.bad(Malformed::Ipv4Version);
+        }
+        let header_len = usize::from(fixed[0] & 15) * 4;
+        if header_len < 20 {
+            return self.bad(Malformed::Ipv4HeaderLength);
+        }
+        let total = usize::from(be16(fixed, 2));
+        if total >= header_len {
+            self.narrow(total, Malformed::Ipv4Truncated);
+        } else if total != 0 {
+            return self.bad(Malformed::Ipv4TotalLength);
+        }
+        // A total length of 0 is how segmentation offload shows a packet that is still to be cut: the
+        // frame then says where it ends.
+        self.commit();
+        let header = self.rest().get(..header_len);
+        let checksum = header.map_or(Checksum::Unverified, |header| self.ipv4_header(header));
+        self.at += header_len.min(self.data.len() - start);
+        let place = be16(fixed, 6);
+        let ip = Ip {
+            src: IpAddr::V4(Ipv4Addr::from(array::<4>(fixed, 12))),
+            dst: IpAddr::V4(Ipv4Addr::from(array::<4>(fixed, 16))),
+            protocol: fixed[9],
+            ttl: fixed[8],
+            tos: fixed[1],
+            id: u32::from(be16(fixed, 4)),
+            header: Span {
+                start: start as u32,
+                len: (self.at - start) as u32,
+            },
+            payload: self.span_from(self.at),
+            fragment: (place & 0x3fff != 0).then(|| Fragment {
+                offset: u32::from(place & 0x1fff) * 8,
+                more: place & 0x2000 != 0,
+            }),
+            reassembled: self.reassembled,
+        };
+        self.packet.payload = ip.payload;
+        if header.is_none() {
+            self.packet.network = Network::Ip(ip);
+            return self.short(Malformed::Ipv4Truncated);
+        }
+        self.above_ip(ip, checksum)
+    }
+
+    /// Checks a whole header. The result is what the transport checksum starts as.
+    #[inline(always)]
+    fn ipv4_header(&mut self, header: &[u8]) -> Checksum {
+        if header.len() > 20 {
+            self.ipv4_options(header);
+        }
+        // A field of 0 is left to the network card by the sending host.
+        if checksum::fold(checksum::sum(header)) == 0xffff || header[10..12] == [0, 0] {
+            Checksum::Unverified
+        } else {
+            self.out.push(Malformed::Ipv4Checksum);
+            Checksum::Invalid
+        }
+    }
+
+    #[cold]
+    fn ipv4_options(&mut self, header: &[u8]) {
+        for option in Ipv4Options::new(header) {
+            match option {
+                Some(kind) if SOURCE_ROUTES.contains(&kind) => self.out.push(Malformed::Ipv4SourceRoute),
+                Some(_) => {}
+                None => self.out.push(Malformed::Ipv4OptionLength),
+            }
+        }
+    }
+
+    /// Stores the network layer and goes on with what it carries; `checksum` is what the transport
+    /// checksum starts as.
+    #[inline(always)]
+    pub(crate) fn above_ip(&mut self, ip: Ip, checksum: Checksum) -> Option<Layer> {
+        self.packet.network = Network::Ip(ip);
+        if ip.fragment.is_some() {
+            return None;
+        }
+        match ip.protocol {
+            protocol::TCP => {
+                self.tcp(checksum);
+                None
+            }
+            protocol::UDP => self.udp(ip.src.is_ipv6(), checksum),
+            _ => self.other_transport(ip, checksum),
+        }
+    }
+
+    fn other_transport(&mut self, ip: Ip, checksum: Checksum) -> Option<Layer> {
+        let v6 = ip.src.is_ipv6();
+        match ip.protocol {
+            protocol::ICMP if !v6 => self.icmp(false, checksum),
+            protocol::ICMPV6 if v6 => self.icmp(true, checksum),
+            protocol::IGMP if !v6 => self.igmp(),
+            protocol::SCTP => self.sctp(),
+            protocol::ESP => self.esp(),
+            protocol::AH if !v6 => return self.ipv4_ah(ip, checksum),
+            protocol::IPV4 => {
+                self.packet.transport = Transport::Other;
+                return self.enter(TunnelKind::IpInIp, 0, Layer::Ipv4);
+            }
+            protocol::IPV6 => {
+                self.packet.transport = Transport::Other;
+                return self.enter(TunnelKind::IpInIp, 0, Layer::Ipv6);
+            }
+            protocol::GRE => {
+                self.packet.transport = Transport::Other;
+                return self.gre();
+            }
+            _ => self.packet.transport = Transport::Other,
+        }
+        None
+    }
+
+    /// An authentication header between IPv4 and its payload (RFC 4302); counted to the IP header.
+    fn ipv4_ah(&mut self, ip: Ip, checksum: Checksum) -> Option<Layer> {
+        let rest = self.rest();
+        let (Some(&next), Some(&words)) = (rest.first(), rest.get(1)) else {
+            return self.short(Malformed::AhLength);
+        };
+        let length = (usize::from(words) + 2) * 4;
+        if length < 12 {
+            return self.bad(Malformed::AhLength);
+        }
+        if rest.len() < length {
+            return self.short(Malformed::AhLength);
+        }
+        self.advance(length);
+        let header = Span {
+            start: ip.header.start,
+            len: ip.header.len + length as u32,
+        };
+        let ip = Ip {
+            protocol: next,
+            header,
+            payload: self.packet.payload,
+            ..ip
+        };
+        if next == protocol::AH {
+            // RFC 4302 has one per packet; a chain of them would be a loop without use.
+            self.packet.network = Network::Ip(ip);
+            return self.bad(Malformed::AhLength);
+        }
+        self.above_ip(ip, checksum)
+    }
+}
+
+/// The option kinds of a whole IPv4 header; `None` for one whose length cannot be, which ends it.
+pub(crate) struct Ipv4Options<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Ipv4Options<'a> {
+    pub(crate) fn new(header: &'a [u8]) -> Self {
+        Ipv4Options {
+            rest: header.get(20..).unwrap_or(&[]),
+        }
+    }
+}
+
+impl Iterator for Ipv4Options<'_> {
+    type Item = Option<u8>;
+
+    fn next(&mut self) -> Option<Option<u8>> {
+        loop {
+            match *self.rest {
+                [] | [0, ..] => return None,
+                [1, ref rest @ ..] => self.rest = rest,
+                [kind, length, ..] if length >= 2 && usize::from(length) <= self.rest.len() => {
+                    self.rest = self.rest.get(usize::from(length)..).unwrap_or(&[]);
+                    return Some(Some(kind));
+                }
+                _ => {
+                    self.rest = &[];
+                    return Some(None);
+                }
+            }
+        }
+    }
+}
