@@ -1,0 +1,173 @@
+//! Replays with the real binary: determinism, bad input, exit codes, files.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+fn scratch(name: &str) -> PathBuf {
+    let path = std::env::temp_dir().join(format!("citywall-replay-{name}-{}", std::process::id()));
+    let _ = fs::remove_dir_all(&path);
+    fs::create_dir_all(&path).unwrap();
+    path
+}
+
+fn citywall(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_citywall")).args(arguments).output().unwrap()
+}
+
+fn code(output: &Output) -> Option<i32> {
+    output.status.code()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn story() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("story/story.pcap.gz")
+}
+
+fn summary(directory: &Path) -> serde_json::Value {
+    serde_json::from_slice(&fs::read(directory.join("summary.json")).unwrap()).unwrap()
+}
+
+/// Every capture of the corpus, and the story.
+fn captures() -> Vec<PathBuf> {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../corpus");
+    let mut found = vec![story()];
+    for area in fs::read_dir(corpus).into_iter().flatten().flatten() {
+        for case in fs::read_dir(area.path()).into_iter().flatten().flatten() {
+            let input = case.path().join("input.pcap");
+            if input.exists() {
+                found.push(input);
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn any_number_of_workers_gives_the_same_bytes() {
+    let directory = scratch("workers");
+    for capture in captures() {
+        let mut seen: Option<Vec<u8>> = None;
+        for workers in ["1", "2", "4", "7"] {
+            let out = directory.join(workers);
+            let output = citywall(&[
+                "watch", "--pcap", capture.to_str().unwrap(), "--out", out.to_str().unwrap(), "--workers", workers, "--json",
+            ]);
+            assert_eq!(code(&output), Some(0), "{}: {}", capture.display(), text(&output.stderr));
+            assert_eq!(summary(&out)["nothing_was_shed"], true, "{}", capture.display());
+            let events = fs::read(out.join("eve.json")).unwrap();
+            assert!(!events.is_empty(), "{} gave no events", capture.display());
+            match &seen {
+                None => seen = Some(events),
+                Some(first) => assert!(*first == events, "{} with {workers} workers", capture.display()),
+            }
+        }
+    }
+    fs::remove_dir_all(directory).unwrap();
+}
+
+#[test]
+fn every_line_is_json_with_a_unique_id_and_times_never_go_backward_in_order() {
+    let directory = scratch("lines");
+    let output = citywall(&["watch", "--out", directory.to_str().unwrap()]);
+    assert_eq!(code(&output), Some(0), "{}", text(&output.stderr));
+    let mut ids = std::collections::HashSet::new();
+    let mut types = std::collections::BTreeMap::<String, u64>::new();
+    for line in fs::read_to_string(directory.join("eve.json")).unwrap().lines() {
+        let event: serde_json::Value = serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"));
+        let id = event["id"].as_str().expect("id").to_owned();
+        assert!(ids.insert(id), "an id stands twice: {line}");
+        *types.entry(event["event_type"].as_str().unwrap().to_owned()).or_default() += 1;
+    }
+    let counted: std::collections::BTreeMap<String, u64> =
+        serde_json::from_value(summary(&directory)["events"].clone()).unwrap();
+    assert_eq!(types, counted, "summary.json counts what was written");
+    fs::remove_dir_all(directory).unwrap();
+}
+
+#[test]
+fn an_empty_file_is_a_capture_without_packets() {
+    let directory = scratch("empty");
+    let empty = directory.join("empty.pcap");
+    fs::write(&empty, b"").unwrap();
+    let out = directory.join("out");
+    let output = citywall(&["watch", "--pcap", empty.to_str().unwrap(), "--out", out.to_str().unwrap()]);
+    assert_eq!(code(&output), Some(0), "{}", text(&output.stderr));
+    assert_eq!(summary(&out)["packets"], 0);
+    assert_eq!(fs::read(out.join("eve.json")).unwrap(), b"");
+    fs::remove_dir_all(directory).unwrap();
+}
+
+#[test]
+fn a_file_cut_anywhere_is_told_with_its_place_and_the_rest_is_processed() {
+    let directory = scratch("cut");
+    let plain = directory.join("plain.pcap");
+    let decompressed = Command::new("gzip").args(["-dc", story().to_str().unwrap()]).output().unwrap().stdout;
+    for cut in [30, 1_000, decompressed.len() / 2, decompressed.len() - 1] {
+        fs::write(&plain, &decompressed[..cut]).unwrap();
+        let output = citywall(&["watch", "--pcap", plain.to_str().unwrap(), "--json"]);
+        assert_eq!(code(&output), Some(3), "cut at {cut}: {}", text(&output.stderr));
+        assert!(text(&output.stderr).contains("plain.pcap") && text(&output.stderr).contains("at byte"));
+        serde_json::from_slice::<serde_json::Value>(&output.stdout).expect("the summary is printed all the same");
+    }
+    fs::remove_dir_all(directory).unwrap();
+}
+
+#[test]
+fn standard_input_is_a_capture_too() {
+    let bytes = fs::read(story()).unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_citywall"))
+        .args(["watch", "--pcap", "-", "--json"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(&bytes).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(code(&output), Some(0));
+    let counted: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(counted["packets"].as_u64().unwrap() > 1_000);
+}
+
+#[test]
+fn garbage_and_missing_files_are_clear_errors() {
+    let directory = scratch("garbage");
+    let garbage = directory.join("garbage.pcap");
+    fs::write(&garbage, b"this is no capture at all, but a text of some length").unwrap();
+    let output = citywall(&["watch", "--pcap", garbage.to_str().unwrap()]);
+    assert_eq!(code(&output), Some(1));
+    assert!(text(&output.stderr).contains("garbage.pcap"), "{}", text(&output.stderr));
+    let output = citywall(&["watch", "--pcap", "no-such-file.pcap"]);
+    assert_eq!(code(&output), Some(1));
+    assert!(text(&output.stderr).contains("no-such-file.pcap"));
+    let city = directory.join("city.toml");
+    fs::write(&city, "[city]\nname = \"x\"\n[[zone]]\nnam = \"y\"\n").unwrap();
+    let output = citywall(&["check", "--city", city.to_str().unwrap()]);
+    assert_eq!(code(&output), Some(2));
+    let told = text(&output.stderr);
+    assert!(told.contains("city.toml:4:1") && told.contains("name"), "{told}");
+    fs::remove_dir_all(directory).unwrap();
+}
+
+#[test]
+fn a_full_disk_is_told_and_the_exit_code_says_so() {
+    let directory = scratch("full");
+    // A tmpfs of its own would need rights; a file-size limit makes the kernel refuse likewise.
+    let script = format!(
+        "trap '' XFSZ; ulimit -f 64; exec {} watch --out {} --json",
+        env!("CARGO_BIN_EXE_citywall"),
+        directory.display()
+    );
+    let output = Command::new("bash").args(["-c", &script]).output().unwrap();
+    assert_eq!(code(&output), Some(1), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("counted but not written"), "{}", text(&output.stderr));
+    let counted: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(counted["drops"]["events_not_written"].as_u64().unwrap() > 0);
+    assert!(counted["packets"].as_u64().unwrap() > 1_000, "counting went on");
+    fs::remove_dir_all(directory).unwrap();
+}
