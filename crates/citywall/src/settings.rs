@@ -3,14 +3,15 @@
 //! Owns: reading and checking the three files, with errors that name the place and the fix, and
 //! the embedded defaults. A value of it never changes; a reload makes a new one.
 
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use citywall_event::Context;
-use citywall_flow::{FlowLimits, HostPolicies};
+use citywall_flow::{FlowLimits, HostPolicies, HostPolicy, Timeouts};
 use citywall_inventory::Makers;
-use citywall_packet::{DefragLimits, Defragmenter, OverlapPolicy};
+use citywall_packet::{DefragLimits, Defragmenter, OverlapPolicies, OverlapPolicy};
 use citywall_policy::City;
 use citywall_rules::{Refused, RuleBook, RuleSource, RuleVars};
 use citywall_transaction::Limits;
@@ -47,8 +48,12 @@ pub struct Settings {
     pub refused: Vec<Refused>,
     /// Bounds for dissectors.
     pub dissector_limits: Limits,
-    /// Overlap policies of hosts.
+    /// Overlap policies of hosts, for streams.
     pub host_policies: HostPolicies,
+    /// The same, for fragments.
+    fragment_policies: OverlapPolicies,
+    /// Keys the flow tables, so that nobody can aim at one bucket.
+    hash_seed: u64,
     /// Maker names by MAC.
     pub makers: Arc<Makers>,
     /// The live interface's name.
@@ -104,7 +109,7 @@ impl Settings {
             dissector_limits.body = 0;
         }
         let makers = std::fs::read_to_string(OUI_FILE).map(|text| Makers::parse(&text)).unwrap_or_default();
-        let host_policies = host_policies(&config)?;
+        let (host_policies, fragment_policies) = policies(&config)?;
         let mut settings = Settings {
             has_city: city.is_some(),
             city,
@@ -113,6 +118,8 @@ impl Settings {
             refused,
             dissector_limits,
             host_policies,
+            fragment_policies,
+            hash_seed: RandomState::new().build_hasher().finish(),
             makers: Arc::new(makers),
             interface,
             origin: Origin { files: files.clone(), built_in_city, disk },
@@ -145,17 +152,21 @@ impl Settings {
         let time = |seconds: u32| i64::from(seconds) * 1_000_000_000;
         let t = &self.config.timeouts;
         FlowLimits {
-            max_flows: (limits.flows / workers).max(16),
-            max_buffered: limits.stream_memory.bytes() / workers,
-            max_buffered_per_direction: limits.stream_memory_per_direction.bytes(),
-            tcp_new: time(t.tcp_new),
-            tcp_established: time(t.tcp_established),
-            tcp_closing: time(t.tcp_closing),
-            tcp_closed: time(t.tcp_closed),
-            udp_new: time(t.udp_new),
-            udp_established: time(t.udp_established),
-            icmp: time(t.icmp),
-            other: time(t.other),
+            flows: u32::try_from(limits.flows / workers).unwrap_or(u32::MAX).max(16),
+            buffered_bytes: limits.stream_memory.bytes() / workers,
+            buffered_bytes_per_direction: limits.stream_memory_per_direction.bytes(),
+            timeouts: Timeouts {
+                tcp_new: time(t.tcp_new),
+                tcp_established: time(t.tcp_established),
+                tcp_closing: time(t.tcp_closing),
+                tcp_closed: time(t.tcp_closed),
+                udp_new: time(t.udp_new),
+                udp_established: time(t.udp_established),
+                icmp: time(t.icmp),
+                ethernet: time(t.other),
+                other: time(t.other),
+            },
+            hash_seed: self.hash_seed,
             ..FlowLimits::default()
         }
     }
@@ -164,11 +175,11 @@ impl Settings {
     pub fn defragmenter(&self) -> Defragmenter {
         let limits = &self.config.limits;
         let limits = DefragLimits {
-            max_datagrams: limits.fragments,
-            max_bytes: limits.fragment_memory.bytes(),
+            datagrams: limits.fragments,
+            bytes: limits.fragment_memory.bytes(),
             ..DefragLimits::default()
         };
-        Defragmenter::new(limits, Default::default())
+        Defragmenter::new(limits, self.fragment_policies.clone())
     }
 }
 
@@ -228,13 +239,14 @@ pub fn network(text: &str) -> Result<(std::net::IpAddr, u8), String> {
     if length > most { Err(bad()) } else { Ok((address, length)) }
 }
 
-fn host_policies(config: &Config) -> anyhow::Result<HostPolicies> {
-    let mut list = Vec::new();
+fn policies(config: &Config) -> anyhow::Result<(HostPolicies, OverlapPolicies)> {
+    let mut streams = HostPolicies::new(HostPolicy::default());
+    let mut fragments = OverlapPolicies::new(OverlapPolicy::default());
     for host in &config.host {
-        let (Ok((address, length)), Ok(policy)) = (network(&host.network), overlap_policy(&host.overlap)) else {
-            bail!("host: {} {}", host.network, host.overlap);
-        };
-        list.push((address, length, policy));
+        let (address, length) = network(&host.network).map_err(anyhow::Error::msg)?;
+        let overlap = overlap_policy(&host.overlap).map_err(anyhow::Error::msg)?;
+        streams.insert(address, length, HostPolicy { overlap, ..HostPolicy::default() })?;
+        fragments.insert(address, length, overlap)?;
     }
-    Ok(HostPolicies::new(OverlapPolicy::default(), list))
+    Ok((streams, fragments))
 }

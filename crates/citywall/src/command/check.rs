@@ -50,7 +50,7 @@ fn explain(settings: &Settings) {
     match &settings.city {
         Some(city) => println!(
             "City: {}, {} zones, {} assets, {} services",
-            city.name(),
+            city.name,
             context.zones().len(),
             context.assets().len(),
             context.services().len()

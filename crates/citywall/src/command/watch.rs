@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Context as _;
-use citywall_capture::{FileLimits, Files as CaptureFiles, FrameSource, Interface, LiveOptions};
+use citywall_capture::{FileLimits, Files as CaptureFiles, FrameSource, Interface, LiveOptions, RunAs};
 
 use super::Invalid;
 use crate::End;
@@ -37,6 +37,9 @@ pub fn run(args: &WatchArgs) -> anyhow::Result<End> {
     // Sources first: rights are dropped before anything is parsed or written.
     let mut sources = open(args, &settings, workers)?;
     let log = args.out.as_deref().map(|out| open_log(out, &settings, live)).transpose()?;
+    if live {
+        give_up_rights(args, &settings)?;
+    }
     let metrics = args.metrics.or(settings.config.metrics.listen);
     let alerting = Alerting::start(&settings.config, metrics).context("cannot start the outputs")?;
     let shared = Shared::new(Arc::clone(&settings));
@@ -73,7 +76,10 @@ fn open(args: &WatchArgs, settings: &Settings, workers: u16) -> anyhow::Result<V
         return open_interface(name, settings, workers);
     }
     let source = if args.pcap.is_empty() {
-        CaptureFiles::from_reader("the built-in story", Box::new(STORY_CAPTURE), FileLimits::default())?
+        CaptureFiles::from_readers(
+            vec![("the built-in story".into(), Box::new(STORY_CAPTURE))],
+            FileLimits::default(),
+        )?
     } else {
         CaptureFiles::open(&args.pcap, FileLimits::default())?
     };
@@ -92,7 +98,7 @@ fn open_interface(
         let options = LiveOptions {
             worker,
             workers,
-            fanout_group: std::process::id() as u16,
+            fanout_group: (std::process::id() % 65_535 + 1) as u16,
             block_size,
             blocks: (capture.ring.0 / u64::from(block_size)).clamp(2, 1024) as u32,
             snaplen: capture.snap_length,
@@ -100,8 +106,25 @@ fn open_interface(
         };
         sources.push(Box::new(Interface::open(name, options)?));
     }
-    citywall_capture::drop_privileges(Some(capture.user)).context("cannot give up rights")?;
     Ok(sources)
+}
+
+/// Once the rings are open nothing needs a right any more. The outputs are handed to the user that
+/// the process becomes, so that rotation goes on working.
+fn give_up_rights(args: &WatchArgs, settings: &Settings) -> anyhow::Result<()> {
+    let user = settings.config.capture.user;
+    if let Some(out) = &args.out
+        && rustix::process::geteuid().is_root()
+    {
+        for path in [out.clone(), out.join("eve.json")] {
+            std::os::unix::fs::chown(&path, Some(user), Some(user))
+                .with_context(|| format!("cannot hand {} to user {user}", path.display()))?;
+        }
+    }
+    let dropped = citywall_capture::drop_privileges(RunAs::User { uid: user, gid: user })
+        .context("cannot give up rights")?;
+    log::info!("rights are given up: {dropped:?}");
+    Ok(())
 }
 
 fn open_log(out: &std::path::Path, settings: &Settings, live: bool) -> anyhow::Result<EveLog> {

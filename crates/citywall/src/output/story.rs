@@ -219,7 +219,7 @@ impl Page<'_> {
             .collect();
         match &self.settings.city {
             Some(city) => {
-                let text = format!("{}: {}", city.name(), plural(zones.len() as u64, "zone", "zones"));
+                let text = format!("{}: {}", city.name, plural(zones.len() as u64, "zone", "zones"));
                 self.line("City", &text);
                 self.line("", &zones.join(", "));
             }

@@ -54,7 +54,7 @@ pub fn summary(outcome: &Outcome, stage: &Stage, usage: &Usage, workers: u16) ->
     let lost = log.map_or(0, |log| log.lost);
     let shed = worker.flows_evicted > 0
         || worker.stream_shed > 0
-        || outcome.defrag.evicted > 0
+        || outcome.defrag_evicted > 0
         || judge.values().any(|count| *count > 0)
         || outcome.kernel_drops > 0
         || lost > 0;
@@ -77,7 +77,7 @@ pub fn summary(outcome: &Outcome, stage: &Stage, usage: &Usage, workers: u16) ->
         "evictions": {
             "flows": worker.flows_evicted,
             "stream_bytes": worker.stream_shed,
-            "datagrams": outcome.defrag.evicted,
+            "datagrams": outcome.defrag_evicted,
             "rule_budget": worker.rule_budget,
             "judge": judge,
         },

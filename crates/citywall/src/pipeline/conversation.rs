@@ -187,7 +187,7 @@ pub fn flow_line(
     settings: &Settings,
 ) {
     let id = community_id(flow, 0);
-    let zone = |place: Place| place.zone.map(|zone| settings.context.zone(zone).name.as_str());
+    let zone = |place: Place| place.zone.map(|zone| settings.context.zone_name(Some(zone)));
     let known = settings.has_city && flow.initiator.ip.is_some();
     let line = FlowLine {
         packets: flow.packets,

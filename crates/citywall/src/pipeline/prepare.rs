@@ -7,7 +7,7 @@
 use citywall_capture::{Batch, FrameMeta};
 use citywall_event::Nanos;
 use citywall_flow::FlowKey;
-use citywall_packet::{Defragmenter, Malformed, Network, Packet, Span, decode, decode_reassembled};
+use citywall_packet::{Defragmenter, Incomplete, Malformed, Network, Packet, Span, decode, decode_reassembled};
 
 use super::super::stats::PrepareStats;
 
@@ -52,6 +52,8 @@ pub struct Preparer {
     last: (Nanos, u16, u64),
     budget: AnomalyBudget,
     found: Vec<Malformed>,
+    incomplete: Vec<Incomplete>,
+    border: i64,
     /// Counts.
     pub stats: PrepareStats,
 }
@@ -64,6 +66,8 @@ impl Preparer {
             last: (0, 0, 0),
             budget: AnomalyBudget::default(),
             found: Vec::new(),
+            incomplete: Vec::new(),
+            border: 0,
             stats: PrepareStats::default(),
         }
     }
@@ -99,6 +103,7 @@ impl Preparer {
     fn frame(&mut self, meta: &FrameMeta, prepared: &mut Prepared) {
         self.stats.frame(meta);
         self.last = (self.last.0.max(meta.at), meta.source, meta.number);
+        self.expire();
         self.found.clear();
         let mut frame = prepared.batch.frame(meta);
         let mut packet = decode(&frame, &mut self.found);
@@ -130,6 +135,18 @@ impl Preparer {
             malformed,
             shard,
         });
+    }
+
+    /// Datagrams that were never completed are counted by kind; they have no packet to stand at.
+    fn expire(&mut self) {
+        let border = self.last.0.div_euclid(1_000_000_000);
+        if border > self.border {
+            self.border = border;
+            self.defragmenter.expire(self.last.0, &mut self.incomplete);
+            for incomplete in self.incomplete.drain(..) {
+                self.stats.malformed(incomplete.kind.name());
+            }
+        }
     }
 
     /// Counts what was found and keeps what the budget allows.

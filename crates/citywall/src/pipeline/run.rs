@@ -65,8 +65,8 @@ pub struct Outcome {
     pub prepare: PrepareStats,
     /// Counters of the workers.
     pub workers: WorkerStats,
-    /// Counters of defragmentation.
-    pub defrag: DefragStats,
+    /// Datagrams given up because the defragmenter was full.
+    pub defrag_evicted: u64,
     /// Frames that the kernel dropped.
     pub kernel_drops: u64,
     /// Inputs that ended early.
@@ -159,7 +159,7 @@ impl Outcome {
     fn add(&mut self, ending: Ending, name: String) {
         self.workers.add(ending.workers);
         self.prepare.add(ending.prepare);
-        self.defrag.add(&ending.defrag);
+        self.defrag_evicted += ending.defrag.evicted;
         self.kernel_drops += ending.drops;
         self.damage.extend(ending.damage);
         self.error = self.error.take().or(ending.error);
