@@ -8,6 +8,7 @@
 //! a line in `registry::PROTOCOLS`, a fuzz target, a capture in `corpus/`.
 
 pub mod arp;
+pub mod credentials;
 pub mod dhcp;
 pub mod dns;
 pub mod http;
@@ -24,6 +25,8 @@ mod pending;
 mod registry;
 mod session;
 mod transaction;
+#[cfg(test)]
+mod transcript;
 
 pub use dissector::*;
 pub use pending::Pending;

@@ -1,9 +1,30 @@
-//! (being written)
+//! Modbus/TCP: requests and their answers, on any port.
+//!
+//! Owns: finding ADUs in a stream, going on after damage, pairing by transaction and unit. `pdu` owns the
+//! layouts, `command` what an exchange means, `eve` the event.
+//!
+//! A command is given out when its answer comes, when the next request takes its transaction id, or at the
+//! end, so that it says how it ended. (An inline enforcer has to look at the request itself.)
 
-use citywall_event::json::Object;
-use citywall_flow::Carrier;
+mod command;
+mod eve;
+pub mod names;
+mod pdu;
+#[cfg(test)]
+mod tests;
 
-use crate::{Dissector, Hint, Input, Limits, Output, Probe, Protocol, ProtocolEntry, Record};
+use std::collections::VecDeque;
+
+use citywall_event::{Nanos, Side as Party, Sighting, SightingTrait};
+use citywall_flow::{Carrier, Content, Direction};
+
+pub use eve::ModbusExchange;
+pub use pdu::{Adu, Body, Fault, Side};
+
+use crate::{
+    Dissector, Hint, Input, Item, Limits, Output, Pending, Probe, Protocol, ProtocolEntry, Transaction,
+};
+use pdu::{HEADER, LENGTHS, Size};
 
 /// How this protocol is found.
 pub const ENTRY: ProtocolEntry = ProtocolEntry {
@@ -13,25 +34,285 @@ pub const ENTRY: ProtocolEntry = ProtocolEntry {
     open,
 };
 
-/// Being written.
-#[derive(Debug)]
-pub struct ModbusExchange {}
+/// The registered port.
+const PORT: u16 = 502;
 
-impl Record for ModbusExchange {
-    fn event_type(&self) -> &'static str {
-        "modbus"
-    }
-    fn write(&self, _o: &mut Object<'_>) {}
+/// Bytes that may be kept of one direction: one ADU.
+const MAX_ADU: usize = 260;
+
+/// A header with its function code.
+const HEAD: usize = HEADER + 1;
+
+fn open(limits: &Limits, _hint: &Hint) -> Box<dyn Dissector> {
+    Box::new(Modbus {
+        open_limit: limits.open_requests.max(1),
+        read_commands: limits.read_commands,
+        readings: limits.readings,
+        ..Modbus::default()
+    })
 }
 
-fn probe(_hint: &Hint, _data: &[u8]) -> Probe {
-    Probe::No
+/// Sure once the first ADU is whole and fits its function; on port 502 its header is enough.
+fn probe(hint: &Hint, data: &[u8]) -> Probe {
+    let protocol_id_or_length_is_wrong = data.iter().skip(2).take(3).any(|b| *b != 0);
+    if protocol_id_or_length_is_wrong {
+        return Probe::No;
+    }
+    let Some(&length) = data.get(5) else {
+        return Probe::Maybe;
+    };
+    if !LENGTHS.contains(&usize::from(length)) {
+        return Probe::No;
+    }
+    let Some(&function) = data.get(HEADER) else {
+        return Probe::Maybe;
+    };
+    match (hint.responder_port == PORT, hint.initiator_port == PORT) {
+        (true, false) if function != 0 => return Probe::Yes,
+        (false, true) if function != 0 => return Probe::Reversed,
+        _ => {}
+    }
+    let size = usize::from(length) - 2;
+    let possible = |side| {
+        let known = pdu::is_public(function) || (side == Side::Response && pdu::is_public(function & 0x7f));
+        known && pdu::size(function, side).fits(size)
+    };
+    if !possible(Side::Request) && !possible(Side::Response) {
+        return Probe::No;
+    }
+    let Some(body) = data.get(HEAD..HEAD + size) else {
+        return Probe::Maybe;
+    };
+    let valid = |side| possible(side) && pdu::decode(function, body, side).1.is_none();
+    let (as_hinted, other) = match hint.direction {
+        Direction::ToResponder => (Side::Request, Side::Response),
+        Direction::ToInitiator => (Side::Response, Side::Request),
+    };
+    if valid(as_hinted) {
+        Probe::Yes
+    } else if valid(other) {
+        Probe::Reversed
+    } else {
+        Probe::No
+    }
 }
 
-fn open(_limits: &Limits, _hint: &Hint) -> Box<dyn Dissector> {
-    struct Nothing;
-    impl Dissector for Nothing {
-        fn feed(&mut self, _input: &Input<'_>, _out: &mut Output) {}
+/// One Modbus conversation.
+#[derive(Default)]
+struct Modbus {
+    pending: [Pending; 2],
+    /// The next byte is not known to start an ADU.
+    lost: [bool; 2],
+    /// Bytes were missed: a lonely answer says nothing.
+    gapped: bool,
+    open: VecDeque<(u64, Adu)>,
+    requests: u64,
+    roles_told: bool,
+    identified: bool,
+    open_limit: usize,
+    read_commands: bool,
+    readings: bool,
+}
+
+impl Dissector for Modbus {
+    fn feed(&mut self, input: &Input<'_>, out: &mut Output) {
+        let i = input.direction.index();
+        match input.content {
+            Content::Bytes(data) => {
+                let mut pending = std::mem::take(&mut self.pending[i]);
+                let kept = pending.feed(data, MAX_ADU, |bytes| self.step(input.direction, bytes, out));
+                self.lost[i] |= kept.is_err();
+                self.pending[i] = pending;
+            }
+            Content::Gap(_) => {
+                self.pending[i].clear();
+                self.lost[i] = true;
+                self.gapped = true;
+            }
+            Content::Datagram(_) | Content::End { .. } => {}
+        }
     }
-    Box::new(Nothing)
+
+    fn finish(&mut self, _at: Nanos, out: &mut Output) {
+        while let Some((id, request)) = self.open.pop_front() {
+            self.give(id, Some(request), None, out);
+        }
+    }
+}
+
+impl Modbus {
+    /// Takes one ADU, or bytes that are none, off `bytes`; returns how many (0: more are needed).
+    fn step(&mut self, direction: Direction, bytes: &[u8], out: &mut Output) -> usize {
+        let side = match direction {
+            Direction::ToResponder => Side::Request,
+            Direction::ToInitiator => Side::Response,
+        };
+        if self.lost[direction.index()] {
+            match bytes.windows(HEAD).position(|window| plausible(window, side)) {
+                Some(0) => self.lost[direction.index()] = false,
+                Some(skip) => return skip,
+                None => return bytes.len().saturating_sub(HEAD - 1),
+            }
+        }
+        let &[t1, t0, p1, p0, l1, l0, unit, function, ref rest @ ..] = bytes else {
+            return 0;
+        };
+        let length = usize::from(u16::from_be_bytes([l1, l0]));
+        if !LENGTHS.contains(&length) {
+            return self.lose(direction, 1, out);
+        }
+        let size = length - 2;
+        if (p1, p0) != (0, 0) {
+            if rest.len() < size {
+                return 0;
+            }
+            out.malformed(direction, "modbus.invalid_protocol_id");
+            return HEAD + size;
+        }
+        let expected = pdu::size(function, side);
+        let take = match expected {
+            // Too long for its function: what it should hold is looked at, the rest is searched.
+            Size::Exact(exact) if exact <= size => exact,
+            _ if !expected.fits(size) => return self.lose(direction, HEAD, out),
+            _ => size,
+        };
+        let Some(data) = rest.get(..take) else { return 0 };
+        let mut adu = Adu::new(u16::from_be_bytes([t1, t0]), unit, function, data, side);
+        if take < size {
+            adu.fault = Some(Fault::Length);
+            self.lost[direction.index()] = true;
+        }
+        if let Some(fault) = adu.fault {
+            out.malformed(direction, fault.name());
+        }
+        match side {
+            Side::Request => self.request(adu, out),
+            Side::Response => self.response(adu, out),
+        }
+        HEAD + take
+    }
+
+    /// The length cannot be right: search for the next header.
+    fn lose(&mut self, direction: Direction, taken: usize, out: &mut Output) -> usize {
+        out.malformed(direction, Fault::Length.name());
+        self.lost[direction.index()] = true;
+        taken
+    }
+
+    fn request(&mut self, adu: Adu, out: &mut Output) {
+        self.requests += 1;
+        if let Some((id, earlier)) = self.take_open(&adu) {
+            self.give(id, Some(earlier), None, out);
+        }
+        if self.open.len() >= self.open_limit
+            && let Some((id, oldest)) = self.open.pop_front()
+        {
+            out.malformed(Direction::ToResponder, "modbus.flooded");
+            self.give(id, Some(oldest), None, out);
+        }
+        self.open.push_back((self.requests, adu));
+    }
+
+    fn response(&mut self, adu: Adu, out: &mut Output) {
+        match self.take_open(&adu) {
+            Some((id, request)) => {
+                if command::differs(&request, &adu) {
+                    out.malformed(Direction::ToInitiator, "modbus.value_mismatch");
+                }
+                self.give(id, Some(request), Some(adu), out);
+            }
+            None => {
+                if self.requests > 0 && !self.gapped {
+                    out.malformed(Direction::ToInitiator, "modbus.unsolicited_response");
+                }
+                self.give(self.requests, None, Some(adu), out);
+            }
+        }
+    }
+
+    /// The open request of the same transaction and unit.
+    fn take_open(&mut self, like: &Adu) -> Option<(u64, Adu)> {
+        let place = self
+            .open
+            .iter()
+            .position(|(_, r)| r.transaction_id == like.transaction_id && r.unit_id == like.unit_id)?;
+        self.open.remove(place)
+    }
+
+    /// Gives out one exchange and all that follows from it.
+    fn give(&mut self, id: u64, request: Option<Adu>, response: Option<Adu>, out: &mut Output) {
+        use Direction::{ToInitiator, ToResponder};
+        let place = out.items.len();
+        if let Some(request) = &request {
+            if self.read_commands || !command::only_reads(request) {
+                let command = command::command(request, response.as_ref());
+                out.items.push((ToResponder, Item::Command(command)));
+            }
+            if let Some(response) = &response {
+                if self.readings
+                    && let Some(reading) = command::reading(request, response)
+                {
+                    out.items.push((ToInitiator, Item::Reading(reading)));
+                }
+                self.tell_roles(out);
+            }
+        }
+        if let Some(response) = &response
+            && !self.identified
+            && matches!(response.function, 17 | 43)
+        {
+            for sighting in command::identity(response) {
+                self.identified = true;
+                out.items.push((ToInitiator, Item::Sighting(sighting)));
+            }
+        }
+        let direction = if request.is_some() {
+            ToResponder
+        } else {
+            ToInitiator
+        };
+        let exchange = Box::new(ModbusExchange {
+            id,
+            request,
+            response,
+        });
+        // First the exchange, then what follows from it.
+        out.items.insert(
+            place,
+            (direction, Item::Transaction(Transaction::Modbus(exchange))),
+        );
+    }
+
+    fn tell_roles(&mut self, out: &mut Output) {
+        if std::mem::replace(&mut self.roles_told, true) {
+            return;
+        }
+        let roles = [
+            (Direction::ToInitiator, "modbus-server", "modbus.response"),
+            (Direction::ToResponder, "modbus-client", "modbus.request"),
+        ];
+        for (direction, role, evidence) in roles {
+            let sighting = Sighting {
+                side: Party::Source,
+                trait_: SightingTrait::Role,
+                value: role.to_owned(),
+                evidence,
+            };
+            out.items.push((direction, Item::Sighting(sighting)));
+        }
+    }
+}
+
+/// Whether an ADU may start here: protocol 0, a public function and a length that fits it.
+fn plausible(head: &[u8], side: Side) -> bool {
+    let &[_, _, 0, 0, 0, length, _, function] = head else {
+        return false;
+    };
+    let public = match side {
+        Side::Request => pdu::is_public(function),
+        Side::Response => pdu::is_public(function & 0x7f),
+    };
+    public
+        && LENGTHS.contains(&usize::from(length))
+        && pdu::size(function, side).fits(usize::from(length) - 2)
 }
