@@ -1,0 +1,142 @@
+//! Where the bytes of a capture file come from.
+//!
+//! Owns: opening a path or standard input, finding gzip (RFC 1952) and zstd (RFC 8878) by their
+//! first bytes, counting what was taken. Does not own: capture formats.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::os::fd::AsFd;
+use std::path::Path;
+
+use flate2::bufread::MultiGzDecoder;
+
+use crate::zstd::Zstd;
+
+/// Compressed bytes that are read at once.
+const COMPRESSED_READ: usize = 128 * 1024;
+
+/// A readable stream of uncompressed bytes.
+pub(crate) struct Input {
+    stream: Stream,
+    total: Option<u64>,
+}
+
+enum Stream {
+    Plain(Raw),
+    Gzip(Box<MultiGzDecoder<BufReader<Raw>>>),
+    Zstd(Box<Zstd<BufReader<Raw>>>),
+}
+
+/// A reader that hands out the bytes that were looked at first, and counts.
+struct Raw {
+    reader: Box<dyn Read + Send>,
+    head: [u8; 4],
+    head_len: usize,
+    head_given: usize,
+    taken: u64,
+}
+
+impl Input {
+    /// Opens a file, or standard input for `-`.
+    pub(crate) fn open(path: &Path, zstd_window: u64) -> io::Result<Input> {
+        if path.as_os_str() == "-" {
+            let file = File::from(io::stdin().as_fd().try_clone_to_owned()?);
+            return Input::new(Box::new(file), None, zstd_window);
+        }
+        let file = File::open(path)?;
+        let about = file.metadata()?;
+        let total = about.is_file().then_some(about.len());
+        Input::new(Box::new(file), total, zstd_window)
+    }
+
+    /// Takes any reader; `total` is how many bytes it has, where that is known.
+    pub(crate) fn new(
+        reader: Box<dyn Read + Send>,
+        total: Option<u64>,
+        zstd_window: u64,
+    ) -> io::Result<Input> {
+        let raw = Raw::new(reader)?;
+        let stream = match raw.head {
+            [0x1f, 0x8b, ..] if raw.head_len >= 2 => {
+                let buffered = BufReader::with_capacity(COMPRESSED_READ, raw);
+                Stream::Gzip(Box::new(MultiGzDecoder::new(buffered)))
+            }
+            [0x28, 0xb5, 0x2f, 0xfd] | [0x50..=0x5f, 0x2a, 0x4d, 0x18] if raw.head_len == 4 => {
+                let buffered = BufReader::with_capacity(COMPRESSED_READ, raw);
+                Stream::Zstd(Box::new(Zstd::new(buffered, zstd_window)))
+            }
+            _ => Stream::Plain(raw),
+        };
+        Ok(Input { stream, total })
+    }
+
+    /// Reads uncompressed bytes, as `Read::read`.
+    pub(crate) fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        match &mut self.stream {
+            Stream::Plain(raw) => raw.read(buf),
+            Stream::Gzip(gzip) => gzip.read(buf),
+            Stream::Zstd(zstd) => zstd.read(buf),
+        }
+    }
+
+    /// Bytes of the file (compressed, where it is) that were taken so far.
+    pub(crate) fn taken(&self) -> u64 {
+        match &self.stream {
+            Stream::Plain(raw) => raw.taken,
+            Stream::Gzip(gzip) => gzip.get_ref().get_ref().taken,
+            Stream::Zstd(zstd) => zstd.get_ref().get_ref().taken,
+        }
+    }
+
+    /// Bytes that the file has, for a regular file. Such a file is always ready to be read, so that
+    /// asking it for more never makes frames wait that are there already.
+    pub(crate) fn total(&self) -> Option<u64> {
+        self.total
+    }
+
+    /// Name of the compression, for messages.
+    pub(crate) fn compression(&self) -> Option<&'static str> {
+        match &self.stream {
+            Stream::Plain(_) => None,
+            Stream::Gzip(_) => Some("gzip"),
+            Stream::Zstd(_) => Some("zstd"),
+        }
+    }
+}
+
+impl Raw {
+    fn new(mut reader: Box<dyn Read + Send>) -> io::Result<Raw> {
+        let mut head = [0; 4];
+        let mut head_len = 0;
+        while let Some(rest) = head.get_mut(head_len..).filter(|rest| !rest.is_empty()) {
+            match reader.read(rest) {
+                Ok(0) => break,
+                Ok(n) => head_len += n,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Raw {
+            reader,
+            head,
+            head_len,
+            head_given: 0,
+            taken: 0,
+        })
+    }
+}
+
+impl Read for Raw {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let n = match self.head.get(self.head_given..self.head_len) {
+            Some(mut rest) if !rest.is_empty() => {
+                let n = rest.read(buf)?;
+                self.head_given += n;
+                n
+            }
+            _ => self.reader.read(buf)?,
+        };
+        self.taken += n as u64;
+        Ok(n)
+    }
+}
