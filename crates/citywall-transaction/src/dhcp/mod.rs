@@ -1,9 +1,23 @@
-//! (being written)
+//! DHCP for IPv4 (RFC 2131) and its ancestor BOOTP (RFC 951).
+//!
+//! Owns: recognising it by its magic number, one record per message, hints about clients. Does
+//! not own: leases (who has which address when).
 
-use citywall_event::json::Object;
-use citywall_flow::Carrier;
+use citywall_event::{Side, Sighting, SightingTrait};
+use citywall_flow::{Carrier, Content, Direction};
 
-use crate::{Dissector, Hint, Input, Limits, Output, Probe, Protocol, ProtocolEntry, Record};
+use crate::told::Told;
+use crate::{Dissector, Hint, Input, Item, Limits, Output, Probe, Protocol, ProtocolEntry, Transaction};
+
+mod codes;
+mod eve;
+mod message;
+mod options;
+#[cfg(test)]
+mod tests;
+
+pub use message::DhcpMessage;
+use options::code;
 
 /// How this protocol is found.
 pub const ENTRY: ProtocolEntry = ProtocolEntry {
@@ -13,25 +27,102 @@ pub const ENTRY: ProtocolEntry = ProtocolEntry {
     open,
 };
 
-/// Being written.
-#[derive(Debug)]
-pub struct DhcpMessage {}
-
-impl Record for DhcpMessage {
-    fn event_type(&self) -> &'static str {
-        "dhcp"
+fn probe(hint: &Hint, data: &[u8]) -> Probe {
+    let own_port = hint.port(67) || hint.port(68);
+    if !message::plausible(data, own_port) {
+        return Probe::No;
     }
-    fn write(&self, _o: &mut Object<'_>) {}
-}
-
-fn probe(_hint: &Hint, _data: &[u8]) -> Probe {
-    Probe::No
+    let reply = data.first() == Some(&2);
+    if reply == (hint.direction == Direction::ToInitiator) {
+        Probe::Yes
+    } else {
+        Probe::Reversed
+    }
 }
 
 fn open(_limits: &Limits, _hint: &Hint) -> Box<dyn Dissector> {
-    struct Nothing;
-    impl Dissector for Nothing {
-        fn feed(&mut self, _input: &Input<'_>, _out: &mut Output) {}
+    Box::new(Conversation::default())
+}
+
+#[derive(Default)]
+struct Conversation {
+    told: Told,
+}
+
+impl Dissector for Conversation {
+    fn feed(&mut self, input: &Input<'_>, out: &mut Output) {
+        let Content::Datagram(data) = input.content else {
+            return;
+        };
+        let direction = input.direction;
+        let (message, mark) = match message::parse(data, direction) {
+            Ok(found) => found,
+            Err(mark) => return out.malformed(direction, mark),
+        };
+        if let Some(mark) = mark {
+            out.malformed(direction, mark);
+        }
+        self.sightings(&message, direction, out);
+        out.transaction(direction, Transaction::Dhcp(Box::new(message)));
     }
-    Box::new(Nothing)
+}
+
+impl Conversation {
+    fn tell(
+        &mut self,
+        direction: Direction,
+        side: Side,
+        hint: (SightingTrait, String, &'static str),
+        out: &mut Output,
+    ) {
+        let (trait_, value, evidence) = hint;
+        if !value.is_empty() && self.told.first(trait_, &value) {
+            let sighting = Sighting {
+                side,
+                trait_,
+                value,
+                evidence,
+            };
+            out.items.push((direction, Item::Sighting(sighting)));
+        }
+    }
+
+    fn sightings(&mut self, message: &DhcpMessage, direction: Direction, out: &mut Output) {
+        if message.relayed() {
+            // The sender is a relay: what is said is not about it.
+            return;
+        }
+        let text = |code| {
+            let value = message.options.get(code)?;
+            Some(String::from_utf8_lossy(options::text(&value)).into_owned())
+        };
+        if message.reply() {
+            if matches!(message.kind(), Some(2 | 5 | 6)) {
+                let role = (SightingTrait::Role, "dhcp-server".to_owned(), "dhcp.type");
+                self.tell(direction, Side::Source, role, out);
+            }
+            if let Some(ip) = message.bound_address() {
+                let bound = (SightingTrait::Address, ip.to_string(), "dhcp.assigned_ip");
+                self.tell(direction, Side::Destination, bound, out);
+            }
+            return;
+        }
+        if let Some(name) = text(code::HOSTNAME) {
+            let hint = (SightingTrait::Hostname, name, "dhcp.hostname");
+            self.tell(direction, Side::Source, hint, out);
+        }
+        if let Some(class) = text(code::VENDOR_CLASS) {
+            const EVIDENCE: &str = "dhcp.vendor_class_identifier";
+            if let Some(system) = codes::system(&class) {
+                let hint = (SightingTrait::System, system.to_owned(), EVIDENCE);
+                self.tell(direction, Side::Source, hint, out);
+            }
+            self.tell(
+                direction,
+                Side::Source,
+                (SightingTrait::Product, class, EVIDENCE),
+                out,
+            );
+        }
+    }
 }

@@ -1,9 +1,27 @@
-//! (being written)
+//! DNS over UDP and TCP (RFC 1035, RFC 7766), multicast DNS (RFC 6762), LLMNR (RFC 4795).
+//!
+//! Owns: recognising it on any port, framing over TCP, one record per message. Does not own:
+//! DNS inside TLS or HTTPS, or whether a name is allowed.
 
-use citywall_event::json::Object;
-use citywall_flow::Carrier;
+use citywall_flow::{Carrier, Content, Direction};
 
-use crate::{Dissector, Hint, Input, Limits, Output, Probe, Protocol, ProtocolEntry, Record};
+use crate::told::Told;
+use crate::{
+    Dissector, Hint, Input, Item, Limits, Output, Pending, Probe, Protocol, ProtocolEntry, Transaction,
+};
+
+mod announce;
+mod codes;
+mod eve;
+mod message;
+mod name;
+mod rdata;
+#[cfg(test)]
+mod tests;
+
+pub use message::DnsMessage;
+use message::{Flavour, View};
+use name::HEADER_BYTES;
 
 /// How this protocol is found.
 pub const ENTRY: ProtocolEntry = ProtocolEntry {
@@ -13,25 +31,215 @@ pub const ENTRY: ProtocolEntry = ProtocolEntry {
     open,
 };
 
-/// Being written.
-#[derive(Debug)]
-pub struct DnsMessage {}
+/// On a port that is not DNS's, the first message over TCP must be whole before it is believed;
+/// longer ones are not waited for.
+const FIRST_MESSAGE: usize = 1_024;
 
-impl Record for DnsMessage {
-    fn event_type(&self) -> &'static str {
-        "dns"
+fn flavour(hint: &Hint) -> Flavour {
+    if hint.port(5353) {
+        Flavour::Mdns
+    } else if hint.port(5355) {
+        Flavour::Llmnr
+    } else {
+        Flavour::Dns
     }
-    fn write(&self, _o: &mut Object<'_>) {}
 }
 
-fn probe(_hint: &Hint, _data: &[u8]) -> Probe {
-    Probe::No
+fn own_port(hint: &Hint) -> bool {
+    hint.port(53) || flavour(hint) != Flavour::Dns
 }
 
-fn open(_limits: &Limits, _hint: &Hint) -> Box<dyn Dissector> {
-    struct Nothing;
-    impl Dissector for Nothing {
-        fn feed(&mut self, _input: &Input<'_>, _out: &mut Output) {}
+fn probe(hint: &Hint, data: &[u8]) -> Probe {
+    match hint.carrier {
+        Carrier::Tcp => probe_stream(hint, data),
+        _ if own_port(hint) => match data.first_chunk() {
+            Some(header) if message::plausible(header, data.len()) => sure(hint, header),
+            _ => Probe::No,
+        },
+        _ => match data.first_chunk() {
+            Some(header) if message::strict(data) => sure(hint, header),
+            _ => Probe::No,
+        },
     }
-    Box::new(Nothing)
+}
+
+fn probe_stream(hint: &Hint, data: &[u8]) -> Probe {
+    let Some((&length, rest)) = data.split_first_chunk::<2>() else {
+        return Probe::Maybe;
+    };
+    let length = usize::from(u16::from_be_bytes(length));
+    if length < HEADER_BYTES {
+        return Probe::No;
+    }
+    if !own_port(hint) && length > FIRST_MESSAGE {
+        return Probe::No;
+    }
+    let Some(header) = rest.first_chunk::<HEADER_BYTES>() else {
+        return Probe::Maybe;
+    };
+    if !message::plausible(header, length) {
+        return Probe::No;
+    }
+    if own_port(hint) {
+        return sure(hint, header);
+    }
+    match rest.get(..length) {
+        None => Probe::Maybe,
+        Some(first) if message::strict(first) => sure(hint, header),
+        Some(_) => Probe::No,
+    }
+}
+
+/// It is DNS; a response comes from the responder (in multicast DNS everybody speaks to all).
+fn sure(hint: &Hint, header: &[u8; HEADER_BYTES]) -> Probe {
+    let response = header[2] & 0x80 != 0;
+    let from_responder = hint.direction == Direction::ToInitiator;
+    if flavour(hint) == Flavour::Mdns || response == from_responder {
+        Probe::Yes
+    } else {
+        Probe::Reversed
+    }
+}
+
+fn open(limits: &Limits, hint: &Hint) -> Box<dyn Dissector> {
+    Box::new(Conversation {
+        streams: Default::default(),
+        limit: limits.message,
+        messages: Messages {
+            flavour: flavour(hint),
+            count: 0,
+            told: Told::default(),
+        },
+    })
+}
+
+struct Conversation {
+    streams: [Stream; 2],
+    limit: usize,
+    messages: Messages,
+}
+
+/// One direction of a TCP conversation.
+#[derive(Default)]
+struct Stream {
+    pending: Pending,
+    /// The framing is lost: nothing more can be read.
+    lost: bool,
+}
+
+/// What all messages of a conversation share.
+struct Messages {
+    flavour: Flavour,
+    count: u32,
+    told: Told,
+}
+
+impl Messages {
+    fn one(&mut self, direction: Direction, data: &[u8], out: &mut Output) {
+        let header = data.first_chunk::<HEADER_BYTES>();
+        if !header.is_some_and(|header| message::plausible(header, data.len())) {
+            let mark = if header.is_none() {
+                "dns.header_truncated"
+            } else {
+                "dns.header"
+            };
+            return out.malformed(direction, mark);
+        }
+        let (layout, mark) = message::parse(data);
+        let view = View {
+            message: data,
+            layout: &layout,
+        };
+        let response = data[2] & 0x80 != 0;
+        if response && self.flavour != Flavour::Dns {
+            announce::sightings(view, self.flavour, &mut self.told, |sighting| {
+                out.items.push((direction, Item::Sighting(sighting)));
+            });
+        }
+        let message = DnsMessage {
+            raw: data.into(),
+            layout,
+            flavour: self.flavour,
+            direction,
+            tx_id: self.count,
+        };
+        self.count = self.count.wrapping_add(1);
+        if let Some(mark) = mark {
+            out.malformed(direction, mark);
+        }
+        if !codes::opcode_assigned(message.opcode()) {
+            out.malformed(direction, "dns.opcode");
+        }
+        if data[3] & 0x40 != 0 {
+            out.malformed(direction, "dns.z_bit");
+        }
+        out.transaction(direction, Transaction::Dns(Box::new(message)));
+    }
+}
+
+impl Stream {
+    fn feed(
+        &mut self,
+        direction: Direction,
+        data: &[u8],
+        limit: usize,
+        messages: &mut Messages,
+        out: &mut Output,
+    ) {
+        let lost = &mut self.lost;
+        let fed = self.pending.feed(data, limit, |data| {
+            let Some((&length, rest)) = data.split_first_chunk::<2>() else {
+                return 0;
+            };
+            let length = usize::from(u16::from_be_bytes(length));
+            // Decided by the length alone, so that it does not depend on how the stream is cut.
+            let mark = if *lost {
+                return data.len();
+            } else if length < HEADER_BYTES {
+                "dns.tcp_length"
+            } else if length + 2 > limit {
+                "dns.message_limit"
+            } else {
+                let Some(message) = rest.get(..length) else {
+                    return 0;
+                };
+                messages.one(direction, message, out);
+                return 2 + length;
+            };
+            out.malformed(direction, mark);
+            *lost = true;
+            data.len()
+        });
+        if fed.is_err() {
+            self.lost = true;
+        }
+    }
+}
+
+impl Dissector for Conversation {
+    fn feed(&mut self, input: &Input<'_>, out: &mut Output) {
+        let direction = input.direction;
+        let stream = &mut self.streams[direction.index()];
+        match input.content {
+            Content::Datagram(data) => self.messages.one(direction, data, out),
+            Content::Bytes(data) => {
+                if !stream.lost {
+                    stream.feed(direction, data, self.limit, &mut self.messages, out);
+                }
+            }
+            Content::Gap(_) => {
+                stream.pending.clear();
+                stream.lost = true;
+            }
+            Content::End { reset } => {
+                if !reset && !stream.pending.bytes().is_empty() {
+                    out.malformed(direction, "dns.truncated");
+                }
+                stream.pending.clear();
+            }
+        }
+        if stream.lost {
+            out.done[direction.index()] = true;
+        }
+    }
 }

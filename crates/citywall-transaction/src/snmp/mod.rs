@@ -1,9 +1,27 @@
-//! (being written)
+//! SNMP v1, v2c and v3 over UDP (RFC 1157, RFC 3416, RFC 3414).
+//!
+//! Owns: recognising it on any port, one record per message, commands from requests and readings
+//! from answers. Does not own: MIBs (objects go by their numbers), decryption.
 
-use citywall_event::json::Object;
-use citywall_flow::Carrier;
+use citywall_event::{Reading, Side, Sighting, SightingTrait};
+use citywall_flow::{Carrier, Content, Direction};
 
-use crate::{Dissector, Hint, Input, Limits, Output, Probe, Protocol, ProtocolEntry, Record};
+use crate::told::Told;
+use crate::{Dissector, Hint, Input, Item, Limits, Output, Probe, Protocol, ProtocolEntry, Transaction};
+
+mod agent;
+mod ber;
+mod eve;
+mod message;
+mod open;
+#[cfg(test)]
+mod tests;
+mod value;
+
+pub use message::SnmpMessage;
+use message::{Parts, Pdu, PduKind};
+use open::OpenRequests;
+use value::Bindings;
 
 /// How this protocol is found.
 pub const ENTRY: ProtocolEntry = ProtocolEntry {
@@ -13,25 +31,149 @@ pub const ENTRY: ProtocolEntry = ProtocolEntry {
     open,
 };
 
-/// Being written.
-#[derive(Debug)]
-pub struct SnmpMessage {}
+/// Readings that one message gives.
+const READINGS: usize = 256;
 
-impl Record for SnmpMessage {
-    fn event_type(&self) -> &'static str {
-        "snmp"
+/// Bindings whose values tell of the device, not of the process: sysUpTime.0 and snmpTrapOID.0,
+/// with which every v2 trap begins.
+const TRAP_HEAD: usize = 2;
+
+fn probe(hint: &Hint, data: &[u8]) -> Probe {
+    let own_port = hint.port(161) || hint.port(162);
+    // A sequence that begins with a version number.
+    let loose = data.first() == Some(&ber::tag::SEQUENCE)
+        && data
+            .get(1..8)
+            .is_some_and(|head| head.windows(3).any(|w| matches!(w, [2, 1, 0 | 1 | 3])));
+    if !(message::strict(data) || own_port && loose) {
+        return Probe::No;
     }
-    fn write(&self, _o: &mut Object<'_>) {}
+    let (parts, _) = message::parse(data);
+    match parts.pdu {
+        Some(pdu) if pdu.kind.answers() != (hint.direction == Direction::ToInitiator) => Probe::Reversed,
+        // What is encrypted comes from the port that is SNMP's, or cannot be told.
+        None if hint.initiator_port == 161 && hint.responder_port != 161 => Probe::Reversed,
+        _ => Probe::Yes,
+    }
 }
 
-fn probe(_hint: &Hint, _data: &[u8]) -> Probe {
-    Probe::No
+fn open(limits: &Limits, _hint: &Hint) -> Box<dyn Dissector> {
+    Box::new(Conversation {
+        read_commands: limits.read_commands,
+        readings: limits.readings,
+        open_limit: limits.open_requests,
+        requests: OpenRequests::default(),
+        told: Told::default(),
+    })
 }
 
-fn open(_limits: &Limits, _hint: &Hint) -> Box<dyn Dissector> {
-    struct Nothing;
-    impl Dissector for Nothing {
-        fn feed(&mut self, _input: &Input<'_>, _out: &mut Output) {}
+struct Conversation {
+    read_commands: bool,
+    readings: bool,
+    open_limit: usize,
+    requests: OpenRequests,
+    told: Told,
+}
+
+impl Conversation {
+    /// What follows from a message: commands, readings, hints.
+    fn consequences(&mut self, input: &Input<'_>, data: &[u8], parts: &Parts, pdu: &Pdu, out: &mut Output) {
+        let direction = input.direction;
+        let message_id = parts.security.as_ref().map(|s| s.message_id);
+        let bindings = Bindings::new(message::at(data, &pdu.bindings));
+        match pdu.kind {
+            PduKind::Set | PduKind::Get | PduKind::GetNext | PduKind::GetBulk => {
+                if pdu.kind == PduKind::Set || self.read_commands {
+                    let mut each = |command| out.items.push((direction, Item::Command(command)));
+                    self.requests
+                        .add(input.at, pdu, message_id, bindings, self.open_limit, &mut each);
+                }
+            }
+            PduKind::Response | PduKind::Report => {
+                let mut each = |command| out.items.push((direction.flip(), Item::Command(command)));
+                let asked = self.requests.answer(pdu, message_id, &mut each);
+                // What a `set` is answered with is what was written, not what was measured.
+                let measured = pdu.kind == PduKind::Response && asked != Some(PduKind::Set);
+                if pdu.numbers[0] == 0 && pdu.kind == PduKind::Response {
+                    self.agent(direction, bindings, out);
+                }
+                if measured && pdu.numbers[0] == 0 {
+                    self.values(direction, bindings, 0, out);
+                }
+            }
+            PduKind::TrapV1 => self.values(direction, bindings, 0, out),
+            PduKind::TrapV2 | PduKind::Inform => self.values(direction, bindings, TRAP_HEAD, out),
+        }
     }
-    Box::new(Nothing)
+
+    fn agent(&mut self, direction: Direction, bindings: Bindings<'_>, out: &mut Output) {
+        let mut role = |value: &str, evidence| {
+            if self.told.first(SightingTrait::Role, value) {
+                let sighting = Sighting {
+                    side: Side::Source,
+                    trait_: SightingTrait::Role,
+                    value: value.to_owned(),
+                    evidence,
+                };
+                out.items.push((direction, Item::Sighting(sighting)));
+            }
+        };
+        role("snmp-agent", "snmp.pdu_type");
+        for binding in bindings.take(READINGS).filter(|binding| binding.has_value()) {
+            agent::sighting(&binding, &mut self.told, |sighting| {
+                out.items.push((direction, Item::Sighting(sighting)));
+            });
+        }
+    }
+
+    fn values(&mut self, direction: Direction, bindings: Bindings<'_>, skip: usize, out: &mut Output) {
+        if !self.readings {
+            return;
+        }
+        for binding in bindings.take(READINGS).skip(skip) {
+            if let Some(value) = binding.value() {
+                let reading = Reading {
+                    protocol: "snmp",
+                    unit: None,
+                    point: value::dotted_string(binding.oid),
+                    value,
+                };
+                out.items.push((direction, Item::Reading(reading)));
+            }
+        }
+    }
+}
+
+impl Dissector for Conversation {
+    fn feed(&mut self, input: &Input<'_>, out: &mut Output) {
+        let Content::Datagram(data) = input.content else {
+            return;
+        };
+        let direction = input.direction;
+        self.requests.expire(input.at, &mut |command| {
+            out.items.push((Direction::ToResponder, Item::Command(command)));
+        });
+        let (parts, mark) = message::parse(data);
+        if let Some(mark) = mark {
+            out.malformed(direction, mark);
+        }
+        if parts.version == 0 {
+            return;
+        }
+        let message = SnmpMessage {
+            raw: data.into(),
+            parts,
+            direction,
+        };
+        if let Some(pdu) = &message.parts.pdu {
+            self.consequences(input, data, &message.parts, pdu, out);
+        }
+        out.transaction(direction, Transaction::Snmp(Box::new(message)));
+    }
+
+    fn finish(&mut self, _at: citywall_event::Nanos, out: &mut Output) {
+        self.requests.finish(&mut |command| {
+            out.items.push((Direction::ToResponder, Item::Command(command)));
+        });
+    }
 }
