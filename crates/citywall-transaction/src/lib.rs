@@ -24,6 +24,9 @@ mod dissector;
 mod pending;
 mod registry;
 mod session;
+#[cfg(test)]
+mod testing;
+mod told;
 mod transaction;
 #[cfg(test)]
 mod transcript;
