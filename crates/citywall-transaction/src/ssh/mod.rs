@@ -1,9 +1,18 @@
-//! (being written)
+//! SSH (RFC 4253): banners and the first key exchange message, up to encryption.
+//!
+//! Owns: recognising SSH, what each party says of itself, HASSH, the fields of the `ssh` event. Does
+//! not own: anything encrypted. SSH 1 is recognised by its banner only.
 
-use citywall_event::json::Object;
+mod dissector;
+mod eve;
+mod handshake;
+mod kex;
+
 use citywall_flow::Carrier;
 
-use crate::{Dissector, Hint, Input, Limits, Output, Probe, Protocol, ProtocolEntry, Record};
+use crate::{Dissector, Hint, Limits, Probe, Protocol, ProtocolEntry};
+
+pub use handshake::SshHandshake;
 
 /// How this protocol is found.
 pub const ENTRY: ProtocolEntry = ProtocolEntry {
@@ -13,25 +22,20 @@ pub const ENTRY: ProtocolEntry = ProtocolEntry {
     open,
 };
 
-/// Being written.
-#[derive(Debug)]
-pub struct SshHandshake {}
-
-impl Record for SshHandshake {
-    fn event_type(&self) -> &'static str {
-        "ssh"
+/// Both parties begin with `SSH-`, so that the direction stays as the flow table has it.
+fn probe(_hint: &Hint, data: &[u8]) -> Probe {
+    let start = b"SSH-";
+    let shared = data.len().min(start.len());
+    if data[..shared] != start[..shared] {
+        return Probe::No;
     }
-    fn write(&self, _o: &mut Object<'_>) {}
+    match data.get(4) {
+        Some(b'1' | b'2') => Probe::Yes,
+        Some(_) => Probe::No,
+        None => Probe::Maybe,
+    }
 }
 
-fn probe(_hint: &Hint, _data: &[u8]) -> Probe {
-    Probe::No
-}
-
-fn open(_limits: &Limits, _hint: &Hint) -> Box<dyn Dissector> {
-    struct Nothing;
-    impl Dissector for Nothing {
-        fn feed(&mut self, _input: &Input<'_>, _out: &mut Output) {}
-    }
-    Box::new(Nothing)
+fn open(limits: &Limits, _hint: &Hint) -> Box<dyn Dissector> {
+    Box::new(dissector::SshDissector::new(limits))
 }

@@ -1,0 +1,171 @@
+//! A body that somebody wants to see: its first bytes for rules, its hashes for `fileinfo`.
+//!
+//! Owns: decoding within the budget, keeping and hashing. Does not own: where a body ends
+//! (`half`), nor the codings themselves (`coding`).
+
+use md5::Md5;
+use sha1::Sha1;
+use sha2::{Digest, Sha256};
+
+use super::coding::{Layers, Stop};
+use super::file::Hashes;
+use super::mark::Mark;
+use crate::Limits;
+
+/// A body in progress.
+pub(super) struct Body {
+    layers: Layers,
+    sink: Sink,
+    state: State,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// More bytes are wanted.
+    Open,
+    /// Rules have all that they look at, and nobody hashes.
+    Enough,
+    /// It does not decode, is over the budget, or has a hole.
+    Broken,
+}
+
+/// What becomes of the decoded bytes.
+pub(super) struct Sink {
+    kept: Vec<u8>,
+    keep: usize,
+    size: u64,
+    /// Decoded bytes that may still come; `u64::MAX` where nothing is decoded.
+    budget: u64,
+    hashers: Option<Box<Hashers>>,
+}
+
+#[derive(Default)]
+struct Hashers {
+    md5: Md5,
+    sha1: Sha1,
+    sha256: Sha256,
+}
+
+/// A body at its end.
+pub(super) struct Finished {
+    /// The first `Limits::body` decoded bytes.
+    pub(super) kept: Vec<u8>,
+    /// Decoded size as far as it was followed.
+    pub(super) size: u64,
+    /// Where hashes were asked for and the body is whole.
+    pub(super) hashes: Option<Hashes>,
+    /// Hashes were asked for.
+    pub(super) file: bool,
+}
+
+impl Body {
+    /// A body with this Content-Encoding, or `None` where nobody wants its bytes.
+    pub(super) fn new(limits: &Limits, encoding: Option<&[u8]>) -> (Option<Box<Body>>, Option<Mark>) {
+        if limits.body == 0 && !limits.file_hashes {
+            return (None, None);
+        }
+        let (layers, mark) = Layers::new(encoding.unwrap_or_default());
+        let budget = if layers.is_empty() {
+            u64::MAX
+        } else {
+            limits.decompressed as u64
+        };
+        let body = Body {
+            layers,
+            sink: Sink {
+                kept: Vec::new(),
+                keep: limits.body,
+                size: 0,
+                budget,
+                hashers: limits.file_hashes.then(Box::default),
+            },
+            state: State::Open,
+        };
+        (Some(Box::new(body)), mark)
+    }
+
+    /// The next bytes as transferred (without chunk framing).
+    pub(super) fn push(&mut self, data: &[u8]) -> Option<Mark> {
+        if self.state != State::Open {
+            return None;
+        }
+        let result = self.layers.decode(data, &mut self.sink);
+        self.judge(result)
+    }
+
+    fn judge(&mut self, result: Result<(), Stop>) -> Option<Mark> {
+        match result {
+            Ok(()) => None,
+            Err(Stop::Enough) => {
+                self.state = State::Enough;
+                None
+            }
+            Err(Stop::Corrupt) => {
+                self.state = State::Broken;
+                Some(Mark::Decompression)
+            }
+            Err(Stop::Budget) => {
+                self.state = State::Broken;
+                Some(Mark::DecompressionBudget)
+            }
+        }
+    }
+
+    /// Bytes are missing here.
+    pub(super) fn gap(&mut self) {
+        self.state = State::Broken;
+    }
+
+    /// The end; `whole` = it came to the end that its framing promised.
+    pub(super) fn finish(mut self, whole: bool) -> (Finished, Option<Mark>) {
+        let mut mark = None;
+        if self.state == State::Open {
+            let result = self.layers.finish(&mut self.sink);
+            mark = self.judge(result);
+        }
+        let file = self.sink.hashers.is_some();
+        let whole = whole && self.state == State::Open;
+        let hashes = self.sink.hashers.filter(|_| whole).map(|h| Hashes {
+            md5: h.md5.finalize().into(),
+            sha1: h.sha1.finalize().into(),
+            sha256: h.sha256.finalize().into(),
+        });
+        let finished = Finished {
+            kept: self.sink.kept,
+            size: self.sink.size,
+            hashes,
+            file,
+        };
+        (finished, mark)
+    }
+}
+
+impl std::fmt::Debug for Body {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Body")
+            .field("size", &self.sink.size)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Sink {
+    /// Decoded bytes.
+    pub(super) fn write(&mut self, data: &[u8]) -> Result<(), Stop> {
+        let allowed = usize::try_from(self.budget).unwrap_or(usize::MAX).min(data.len());
+        let (data, over) = (&data[..allowed], allowed < data.len());
+        self.budget -= allowed as u64;
+        self.size += data.len() as u64;
+        let room = self.keep.saturating_sub(self.kept.len()).min(data.len());
+        self.kept.extend_from_slice(&data[..room]);
+        match &mut self.hashers {
+            Some(hashers) => {
+                hashers.md5.update(data);
+                hashers.sha1.update(data);
+                hashers.sha256.update(data);
+            }
+            None if self.kept.len() >= self.keep => return Err(Stop::Enough),
+            None => {}
+        }
+        if over { Err(Stop::Budget) } else { Ok(()) }
+    }
+}

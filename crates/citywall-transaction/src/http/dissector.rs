@@ -1,0 +1,650 @@
+//! Follows one HTTP conversation: both directions, requests paired with responses in order.
+//!
+//! Owns: which response belongs to which request, when an exchange is given out, what follows
+//! CONNECT and 101. Does not own: the bytes of one direction (`half`, `head`, `body`).
+
+use std::collections::VecDeque;
+
+use citywall_event::{Nanos, Side, Sighting, SightingTrait};
+use citywall_flow::{Content, Direction};
+
+use super::HttpExchange;
+use super::body::Body;
+use super::file::{FileInfo, FileState, filename};
+use super::half::{Carry, ChunkLine, Half, Stage, Taken, skip_lines};
+use super::head::{Field, Framing, Head};
+use super::login;
+use super::mark::{Mark, Marks};
+use super::tunnel::Tunnel;
+use super::uri;
+use crate::{Dissector, Hint, Input, Item, Limits, Output, Transaction};
+
+const REQUEST: Direction = Direction::ToResponder;
+const RESPONSE: Direction = Direction::ToInitiator;
+
+/// Longer values say nothing more about a device.
+const SIGHTING: usize = 200;
+
+/// One conversation.
+pub(super) struct HttpDissector {
+    limits: Limits,
+    hint: Hint,
+    halves: [Half; 2],
+    /// Exchanges that are not complete, in the order of their requests.
+    open: VecDeque<Box<HttpExchange>>,
+    next_id: u64,
+    /// Responses to come whose requests were given out already for lack of room.
+    forgotten: u64,
+    marks: Marks,
+    sighted: [bool; 2],
+    /// The last name that logged in with success: it is not told again with each request.
+    logged_in: Option<String>,
+    tunnel: Option<Box<Tunnel>>,
+}
+
+impl Dissector for HttpDissector {
+    fn feed(&mut self, input: &Input<'_>, out: &mut Output) {
+        if let Some(tunnel) = &mut self.tunnel {
+            return tunnel.feed(input, out);
+        }
+        match input.content {
+            Content::Bytes(data) => self.bytes(input.at, input.direction, data, out),
+            Content::Gap(missing) => self.gap(input.direction, missing, out),
+            Content::End { .. } => self.end(input.direction, out),
+            Content::Datagram(_) => {}
+        }
+    }
+
+    fn finish(&mut self, at: Nanos, out: &mut Output) {
+        if let Some(tunnel) = &mut self.tunnel {
+            tunnel.finish(at, out);
+        }
+        self.end(REQUEST, out);
+        self.end(RESPONSE, out);
+    }
+}
+
+impl HttpDissector {
+    pub(super) fn new(limits: &Limits, hint: Hint) -> HttpDissector {
+        HttpDissector {
+            limits: limits.clone(),
+            hint,
+            halves: Default::default(),
+            open: VecDeque::new(),
+            next_id: 1,
+            forgotten: 0,
+            marks: Marks::default(),
+            sighted: [false; 2],
+            logged_in: None,
+            tunnel: None,
+        }
+    }
+
+    fn half(&mut self, direction: Direction) -> &mut Half {
+        &mut self.halves[direction.index()]
+    }
+
+    fn bytes(&mut self, at: Nanos, direction: Direction, mut data: &[u8], out: &mut Output) {
+        while !data.is_empty() {
+            if let Some(tunnel) = &mut self.tunnel {
+                let content = Content::Bytes(data);
+                return tunnel.feed(
+                    &Input {
+                        at,
+                        direction,
+                        content,
+                    },
+                    out,
+                );
+            }
+            let used = self.step(at, direction, data, out);
+            data = data.get(used..).unwrap_or_default();
+        }
+    }
+
+    /// Uses up some of `data`, at least one byte.
+    fn step(&mut self, at: Nanos, direction: Direction, data: &[u8], out: &mut Output) -> usize {
+        let limit = self.limits.message;
+        let half = &mut self.halves[direction.index()];
+        match &mut half.stage {
+            Stage::Head => {
+                return match half.kept.take(data, limit, direction == REQUEST) {
+                    Taken::Incomplete => data.len(),
+                    Taken::Head(head, used) => {
+                        self.head(at, direction, head, out);
+                        used
+                    }
+                    Taken::TooLong(head, used) => {
+                        self.too_long(direction, head, out);
+                        used
+                    }
+                };
+            }
+            Stage::Length(left) => {
+                let used = usize::try_from(*left).unwrap_or(usize::MAX).min(data.len());
+                *left -= used as u64;
+                let ended = *left == 0;
+                self.body(direction, &data[..used], out);
+                if ended {
+                    self.message_ended(direction, true, out);
+                }
+                return used;
+            }
+            Stage::UntilClose => self.body(direction, data, out),
+            Stage::ChunkData(left) => {
+                let used = usize::try_from(*left).unwrap_or(usize::MAX).min(data.len());
+                *left -= used as u64;
+                if *left == 0 {
+                    half.stage = Stage::ChunkEnd;
+                }
+                self.body(direction, &data[..used], out);
+                return used;
+            }
+            Stage::ChunkSize(_) | Stage::ChunkEnd | Stage::Trailers(..) => {
+                return self.chunk_framing(direction, data, out);
+            }
+            Stage::Waiting => {
+                if half.kept.bytes.len() + data.len() > limit {
+                    half.kept.clear();
+                    half.stage = Stage::Stopped;
+                } else {
+                    half.kept.bytes.extend_from_slice(data);
+                }
+            }
+            Stage::Lost => {
+                if let Some(used) = half.kept.resynchronise(data, direction == REQUEST) {
+                    half.stage = Stage::Head;
+                    return used;
+                }
+            }
+            Stage::Stopped => {}
+        }
+        data.len()
+    }
+
+    fn head(&mut self, at: Nanos, direction: Direction, bytes: Vec<u8>, out: &mut Output) {
+        if direction == REQUEST {
+            self.request_head(bytes, out);
+        } else {
+            self.response_head(at, bytes, out);
+        }
+    }
+
+    fn request_head(&mut self, bytes: Vec<u8>, out: &mut Output) {
+        let marks = &mut self.marks;
+        let (head, framing) = Head::request(bytes, &mut |mark| marks.tell(mark, REQUEST, out));
+        let version = head.request_version();
+        let simple = version.is_empty() && head.method() == b"GET";
+        if !simple && !version.starts_with(b"HTTP/") {
+            self.marks.tell(Mark::RequestLine, REQUEST, out);
+            return self.lose(REQUEST, out);
+        }
+        if version.starts_with(b"HTTP/2") {
+            // The preface of HTTP/2 with prior knowledge (RFC 9113 section 3.4).
+            return self.stop(out);
+        }
+        self.check_host(&head, out);
+        self.sight(REQUEST, head.field(Field::UserAgent), "http.user_agent", out);
+        let mut exchange = Box::new(HttpExchange {
+            id: self.next_id,
+            request: head,
+            ..HttpExchange::default()
+        });
+        self.next_id += 1;
+        let head = &exchange.request;
+        if let Some(value) = head.field(Field::Authorization) {
+            exchange.login = login::login(value).map(Box::new);
+        }
+        let connect = head.method() == b"CONNECT";
+        let stage = match framing {
+            // A request without length has no body (RFC 9112 section 6.3).
+            _ if connect => Stage::Waiting,
+            Framing::None | Framing::Length(0) => Stage::Head,
+            Framing::Length(length) => Stage::Length(length),
+            Framing::Chunked => Stage::ChunkSize(ChunkLine::default()),
+            Framing::UntilClose => Stage::UntilClose,
+        };
+        self.begin_body(REQUEST, stage, exchange.id, head_coding(head), out);
+        exchange.request_done = matches!(self.half(REQUEST).stage, Stage::Head | Stage::Waiting);
+        self.make_room(out);
+        self.open.push_back(exchange);
+    }
+
+    fn check_host(&mut self, head: &Head, out: &mut Output) {
+        let host = head.field(Field::Host);
+        match (host, uri::authority(head.target())) {
+            (None, _) if head.request_version() == b"HTTP/1.1" => {
+                self.marks.tell(Mark::HostMissing, REQUEST, out);
+            }
+            (Some(host), Some(authority)) if !host.eq_ignore_ascii_case(authority) => {
+                self.marks.tell(Mark::HostAmbiguous, REQUEST, out);
+            }
+            _ => {}
+        }
+    }
+
+    /// Keeps the number of open exchanges within the limit: the oldest is given out as it stands.
+    fn make_room(&mut self, out: &mut Output) {
+        if self.open.len() < self.limits.open_requests.max(1) {
+            return;
+        }
+        self.marks.tell(Mark::TooManyRequests, REQUEST, out);
+        // The one whose response is in progress is given out at its end.
+        let busy = self.open.front().is_some_and(|x| !x.response.is_empty());
+        if let Some(oldest) = self.open.remove(usize::from(busy && self.open.len() > 1)) {
+            self.forgotten += u64::from(oldest.response.is_empty());
+            self.give(oldest, out);
+        }
+    }
+
+    fn response_head(&mut self, at: Nanos, bytes: Vec<u8>, out: &mut Output) {
+        if !bytes.starts_with(b"HTTP/") {
+            if self.open.front().is_some_and(|x| x.is_simple()) {
+                return self.simple_response(&bytes, out);
+            }
+            self.marks.tell(Mark::StatusLine, RESPONSE, out);
+            return self.lose(RESPONSE, out);
+        }
+        let marks = &mut self.marks;
+        let (head, framing) = Head::response(bytes, &mut |mark| marks.tell(mark, RESPONSE, out));
+        let status = head.status();
+        if (100..200).contains(&status) && status != 101 {
+            // Interim: the final response is still to come (RFC 9110 section 15.2).
+            return;
+        }
+        self.sight(RESPONSE, head.field(Field::Server), "http.server", out);
+        let exchange = self.answered(out);
+        let method = exchange.request.method();
+        let (is_head, connect) = (method == b"HEAD", method == b"CONNECT");
+        let id = exchange.id;
+        let coding = head_coding(&head).map(<[u8]>::to_vec);
+        exchange.response = head;
+        if status == 101 {
+            self.settle(id, RESPONSE, out);
+            return self.stop(out);
+        }
+        if connect {
+            if (200..300).contains(&status) {
+                return self.open_tunnel(at, id, out);
+            }
+            self.resume(at, out);
+        }
+        let stage = match framing {
+            _ if is_head || matches!(status, 204 | 304) => Stage::Head,
+            Framing::Length(0) => Stage::Head,
+            Framing::Length(length) => Stage::Length(length),
+            Framing::Chunked => Stage::ChunkSize(ChunkLine::default()),
+            Framing::None | Framing::UntilClose => Stage::UntilClose,
+        };
+        self.begin_body(RESPONSE, stage, id, coding.as_deref(), out);
+        if matches!(self.half(RESPONSE).stage, Stage::Head) {
+            self.settle(id, RESPONSE, out);
+        }
+    }
+
+    /// The exchange that a response belongs to.
+    fn answered(&mut self, out: &mut Output) -> &mut HttpExchange {
+        if self.open.front().is_some_and(|x| x.response_done)
+            && let Some(early) = self.open.pop_front()
+        {
+            // Its request is still in progress, and here is a second response.
+            self.give(early, out);
+        }
+        if self.forgotten > 0 || self.open.is_empty() {
+            if self.forgotten == 0 && self.next_id > 1 && self.waits_for_nothing() {
+                self.marks.tell(Mark::ResponseWithoutRequest, RESPONSE, out);
+            }
+            self.forgotten = self.forgotten.saturating_sub(1);
+            self.open.push_front(Box::new(HttpExchange {
+                id: self.next_id,
+                request_done: true,
+                ..HttpExchange::default()
+            }));
+            self.next_id += 1;
+        }
+        &mut self.open[0]
+    }
+
+    /// True where the request direction is known and has nothing in progress.
+    fn waits_for_nothing(&self) -> bool {
+        let half = &self.halves[REQUEST.index()];
+        matches!(half.stage, Stage::Head) && half.kept.bytes.is_empty()
+    }
+
+    /// The answer to a request without version is its body (RFC 1945 section 4.1).
+    fn simple_response(&mut self, bytes: &[u8], out: &mut Output) {
+        let id = self.answered(out).id;
+        self.begin_body(RESPONSE, Stage::UntilClose, id, None, out);
+        self.body(RESPONSE, bytes, out);
+    }
+
+    fn too_long(&mut self, direction: Direction, bytes: Vec<u8>, out: &mut Output) {
+        if direction == RESPONSE
+            && !bytes.starts_with(b"HTTP/")
+            && self.open.front().is_some_and(|x| x.is_simple())
+        {
+            return self.simple_response(&bytes, out);
+        }
+        self.marks.tell(Mark::HeadTooLong, direction, out);
+        let marks = &mut self.marks;
+        let mut tell = |mark| marks.tell(mark, direction, out);
+        if direction == REQUEST {
+            let (request, _) = Head::request(bytes, &mut tell);
+            self.make_room(out);
+            self.open.push_back(Box::new(HttpExchange {
+                id: self.next_id,
+                request,
+                request_done: true,
+                ..HttpExchange::default()
+            }));
+            self.next_id += 1;
+        } else {
+            let (response, _) = Head::response(bytes, &mut tell);
+            let exchange = self.answered(out);
+            exchange.response = response;
+            let id = exchange.id;
+            self.settle(id, RESPONSE, out);
+        }
+        self.half(direction).stage = Stage::Stopped;
+    }
+
+    fn begin_body(
+        &mut self,
+        direction: Direction,
+        stage: Stage,
+        exchange: u64,
+        coding: Option<&[u8]>,
+        out: &mut Output,
+    ) {
+        let empty = matches!(stage, Stage::Head | Stage::Waiting);
+        let (body, mark) = if empty {
+            (None, None)
+        } else {
+            Body::new(&self.limits, coding)
+        };
+        if let Some(mark) = mark {
+            self.marks.tell(mark, direction, out);
+        }
+        let half = self.half(direction);
+        half.stage = stage;
+        half.exchange = if empty { 0 } else { exchange };
+        half.length = 0;
+        half.gap = false;
+        half.body = body;
+    }
+
+    fn body(&mut self, direction: Direction, data: &[u8], out: &mut Output) {
+        let half = self.half(direction);
+        half.length += data.len() as u64;
+        if let Some(body) = &mut half.body
+            && let Some(mark) = body.push(data)
+        {
+            self.marks.tell(mark, direction, out);
+        }
+    }
+
+    fn chunk_framing(&mut self, direction: Direction, data: &[u8], out: &mut Output) -> usize {
+        let limit = self.limits.message;
+        let half = &mut self.halves[direction.index()];
+        match &mut half.stage {
+            Stage::ChunkSize(line) => match line.read(data) {
+                Ok((used, None)) => used,
+                Ok((used, Some(0))) => {
+                    half.stage = Stage::Trailers(Carry::Start, 0);
+                    used
+                }
+                Ok((used, Some(size))) => {
+                    half.stage = Stage::ChunkData(size);
+                    used
+                }
+                Err(bad) => {
+                    self.marks.tell(Mark::ChunkSize, direction, out);
+                    self.lose(direction, out);
+                    bad.0
+                }
+            },
+            Stage::Trailers(carry, length) => {
+                let room = limit.saturating_sub(*length).min(data.len());
+                if room == 0 {
+                    self.marks.tell(Mark::HeadTooLong, direction, out);
+                    self.lose(direction, out);
+                    return 0;
+                }
+                let (used, ended) = skip_lines(carry, &data[..room]);
+                *length += used;
+                if ended {
+                    self.message_ended(direction, true, out);
+                }
+                used
+            }
+            // `ChunkEnd`: CR LF, or LF as lenient receivers have it.
+            stage => {
+                let returns = data.iter().take_while(|b| **b == b'\r').count();
+                match data.get(returns) {
+                    Some(b'\n') => {
+                        *stage = Stage::ChunkSize(ChunkLine::default());
+                        returns + 1
+                    }
+                    Some(_) => {
+                        self.marks.tell(Mark::ChunkEnd, direction, out);
+                        self.lose(direction, out);
+                        returns
+                    }
+                    None => data.len(),
+                }
+            }
+        }
+    }
+
+    /// The message in progress is over; `whole` = as its framing promised.
+    fn message_ended(&mut self, direction: Direction, whole: bool, out: &mut Output) {
+        let half = self.half(direction);
+        half.stage = Stage::Head;
+        let id = std::mem::take(&mut half.exchange);
+        let (length, gap) = (half.length, half.gap);
+        let finished = half.body.take().map(|body| body.finish(whole && !gap));
+        let Some(exchange) = self.open.iter_mut().find(|x| x.id == id) else {
+            return;
+        };
+        let (size, kept) = match direction {
+            REQUEST => (&mut exchange.request_length, &mut exchange.request_body),
+            RESPONSE => (&mut exchange.response_length, &mut exchange.response_body),
+        };
+        *size = length;
+        if let Some((finished, mark)) = finished {
+            *kept = finished.kept;
+            if finished.file && finished.size > 0 {
+                let disposition = match direction {
+                    REQUEST => None,
+                    RESPONSE => exchange.response.field(Field::ContentDisposition),
+                };
+                let state = match finished.hashes {
+                    Some(_) => FileState::Closed,
+                    None => FileState::Truncated,
+                };
+                exchange.files[direction.index()] = Some(Box::new(FileInfo {
+                    filename: filename(disposition, exchange.request.target()),
+                    state,
+                    gaps: gap,
+                    size: finished.size,
+                    hashes: finished.hashes,
+                    direction,
+                }));
+            }
+            if let Some(mark) = mark {
+                self.marks.tell(mark, direction, out);
+            }
+        }
+        self.settle(id, direction, out);
+    }
+
+    /// One side of an exchange is complete; gives it out when both are.
+    fn settle(&mut self, id: u64, direction: Direction, out: &mut Output) {
+        let Some(at) = self.open.iter().position(|x| x.id == id) else {
+            return;
+        };
+        let exchange = &mut self.open[at];
+        match direction {
+            REQUEST => exchange.request_done = true,
+            RESPONSE => exchange.response_done = true,
+        }
+        if exchange.request_done
+            && exchange.response_done
+            && let Some(exchange) = self.open.remove(at)
+        {
+            self.give(exchange, out);
+        }
+    }
+
+    fn give(&mut self, mut exchange: Box<HttpExchange>, out: &mut Output) {
+        if let Some(login) = exchange.login.take() {
+            self.give_login(*login, exchange.status(), out);
+        }
+        let files = std::mem::take(&mut exchange.files);
+        out.transaction(REQUEST, Transaction::Http(exchange));
+        for file in files.into_iter().flatten() {
+            out.transaction(file.direction, Transaction::File(file));
+        }
+    }
+
+    fn give_login(&mut self, mut login: citywall_event::Login, status: Option<u16>, out: &mut Output) {
+        login.success = status.map(|status| !matches!(status, 401 | 403));
+        if login.success == Some(true) {
+            if self.logged_in.as_deref() == Some(&login.user) {
+                return;
+            }
+            self.logged_in = Some(login.user.clone());
+        }
+        out.items.push((REQUEST, Item::Login(login)));
+    }
+
+    fn sight(
+        &mut self,
+        direction: Direction,
+        value: Option<&[u8]>,
+        evidence: &'static str,
+        out: &mut Output,
+    ) {
+        let seen = &mut self.sighted[direction.index()];
+        let Some(value) = value.filter(|v| !*seen && !v.is_empty()) else {
+            return;
+        };
+        *seen = true;
+        let value = String::from_utf8_lossy(&value[..value.len().min(SIGHTING)]).into_owned();
+        let sighting = Sighting {
+            side: Side::Source,
+            trait_: SightingTrait::Software,
+            value,
+            evidence,
+        };
+        out.items.push((direction, Item::Sighting(sighting)));
+    }
+
+    /// Bytes are missing; 0 = nobody knows how many.
+    fn gap(&mut self, direction: Direction, missing: u64, out: &mut Output) {
+        let half = self.half(direction);
+        match &mut half.stage {
+            Stage::Stopped => return,
+            Stage::Length(left) | Stage::ChunkData(left) if (1..=*left).contains(&missing) => {
+                *left -= missing;
+            }
+            Stage::UntilClose if missing > 0 => {}
+            _ => return self.lose(direction, out),
+        }
+        half.length = half.length.saturating_add(missing);
+        half.gap = true;
+        if let Some(body) = &mut half.body {
+            body.gap();
+        }
+        match half.stage {
+            Stage::Length(0) => self.message_ended(direction, false, out),
+            Stage::ChunkData(0) => half.stage = Stage::ChunkEnd,
+            _ => {}
+        }
+    }
+
+    /// It is no longer known where in a message this direction is.
+    fn lose(&mut self, direction: Direction, out: &mut Output) {
+        if self.half(direction).exchange != 0 {
+            self.message_ended(direction, false, out);
+        }
+        let half = self.half(direction);
+        half.stage = Stage::Lost;
+        half.kept.clear();
+    }
+
+    /// A direction has ended.
+    fn end(&mut self, direction: Direction, out: &mut Output) {
+        let half = &mut self.halves[direction.index()];
+        if direction == RESPONSE && matches!(half.stage, Stage::Head) {
+            let kept = std::mem::take(&mut half.kept).bytes;
+            let simple = self.open.front().is_some_and(|x| x.is_simple());
+            if simple && !kept.is_empty() && !kept.starts_with(b"HTTP/") {
+                self.simple_response(&kept, out);
+            }
+        }
+        if self.half(direction).exchange != 0 {
+            let whole = matches!(self.half(direction).stage, Stage::UntilClose);
+            self.message_ended(direction, whole, out);
+        }
+        let half = self.half(direction);
+        half.stage = Stage::Stopped;
+        half.kept.clear();
+        if direction == RESPONSE {
+            self.flush(out);
+        }
+    }
+
+    fn flush(&mut self, out: &mut Output) {
+        while let Some(exchange) = self.open.pop_front() {
+            self.give(exchange, out);
+        }
+    }
+
+    /// Another protocol follows, or none that can be read.
+    fn stop(&mut self, out: &mut Output) {
+        for half in &mut self.halves {
+            *half = Half {
+                stage: Stage::Stopped,
+                ..Half::default()
+            };
+        }
+        self.flush(out);
+        out.all_done();
+    }
+
+    /// CONNECT was accepted: both directions are the tunnel's from here on.
+    fn open_tunnel(&mut self, at: Nanos, exchange: u64, out: &mut Output) {
+        self.settle(exchange, RESPONSE, out);
+        self.flush(out);
+        let kept = std::mem::take(self.half(REQUEST)).kept.bytes;
+        let mut tunnel = Box::new(Tunnel::new(self.limits.clone(), self.hint));
+        if !kept.is_empty() {
+            let content = Content::Bytes(&kept);
+            let direction = REQUEST;
+            tunnel.feed(
+                &Input {
+                    at,
+                    direction,
+                    content,
+                },
+                out,
+            );
+        }
+        self.tunnel = Some(tunnel);
+    }
+
+    /// CONNECT was refused: what came after it are requests.
+    fn resume(&mut self, at: Nanos, out: &mut Output) {
+        let half = self.half(REQUEST);
+        if matches!(half.stage, Stage::Waiting) {
+            half.stage = Stage::Head;
+            let kept = std::mem::take(&mut half.kept).bytes;
+            self.bytes(at, REQUEST, &kept, out);
+        }
+    }
+}
+
+fn head_coding(head: &Head) -> Option<&[u8]> {
+    head.field(Field::ContentEncoding)
+}

@@ -1,0 +1,284 @@
+//! One direction's place in its byte stream: collecting a head, counting a body, lost after a gap.
+//!
+//! Owns: finding the end of a head, chunk sizes, resynchronising. Keeps at most one incomplete
+//! head, and never looks twice at a byte.
+
+use memchr::{memchr, memchr_iter, memmem};
+
+use super::body::Body;
+
+/// What the next bytes of a direction are.
+#[derive(Debug, Default)]
+pub(super) enum Stage {
+    /// A head, or the rest of one.
+    #[default]
+    Head,
+    /// This many bytes of body.
+    Length(u64),
+    /// Body until the connection ends.
+    UntilClose,
+    /// A chunk's size line.
+    ChunkSize(ChunkLine),
+    /// This many bytes of a chunk.
+    ChunkData(u64),
+    /// The line end after a chunk's data.
+    ChunkEnd,
+    /// Lines after the last chunk; how many bytes so far.
+    Trailers(Carry, usize),
+    /// Bytes after CONNECT whose answer is not known yet: kept.
+    Waiting,
+    /// Unknown: the next start line is looked for.
+    Lost,
+    /// Nothing more is of interest.
+    Stopped,
+}
+
+/// One direction.
+#[derive(Debug, Default)]
+pub(super) struct Half {
+    /// What comes next.
+    pub(super) stage: Stage,
+    /// The incomplete head, or what is kept while `Waiting` or `Lost`.
+    pub(super) kept: HeadBuffer,
+    /// The exchange whose body is in progress.
+    pub(super) exchange: u64,
+    /// Body bytes so far.
+    pub(super) length: u64,
+    /// Where somebody wants the body's bytes.
+    pub(super) body: Option<Box<Body>>,
+    /// Parts of the body were not seen.
+    pub(super) gap: bool,
+}
+
+/// How the current line began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Carry {
+    /// No byte of it yet.
+    #[default]
+    Start,
+    /// CR only.
+    Return,
+    /// Something else.
+    Text,
+}
+
+impl Carry {
+    /// The line goes on with `piece`, which holds no LF.
+    fn with(self, piece: &[u8]) -> Carry {
+        match (self, piece) {
+            (_, []) => self,
+            (Carry::Start, b"\r") => Carry::Return,
+            _ => Carry::Text,
+        }
+    }
+}
+
+/// An incomplete head.
+#[derive(Debug, Default)]
+pub(super) struct HeadBuffer {
+    pub(super) bytes: Vec<u8>,
+    carry: Carry,
+    first_line_done: bool,
+}
+
+/// What `HeadBuffer::take` found.
+pub(super) enum Taken {
+    /// All bytes are kept; the head goes on.
+    Incomplete,
+    /// A whole head, and how many bytes of the input it took.
+    Head(Vec<u8>, usize),
+    /// No end within the limit: its beginning, and how many bytes of the input that took.
+    TooLong(Vec<u8>, usize),
+}
+
+impl HeadBuffer {
+    /// Looks for the end of the head: the first empty line. `simple` = a request without version is
+    /// a head by itself (RFC 1945 section 4.1).
+    pub(super) fn take(&mut self, data: &[u8], limit: usize, simple: bool) -> Taken {
+        let mut start = 0;
+        if self.bytes.is_empty() {
+            // Empty lines before a message are skipped (RFC 9112 section 2.2).
+            start = data.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
+        }
+        let mut line = start;
+        for at in memchr_iter(b'\n', &data[start..]) {
+            let end = start + at;
+            let carry = self.carry.with(&data[line..end]);
+            self.carry = Carry::Start;
+            line = end + 1;
+            let ended = if self.first_line_done {
+                carry != Carry::Text
+            } else {
+                self.first_line_done = true;
+                simple && self.is_simple(&data[start..end])
+            };
+            if ended {
+                return self.complete(&data[start..line], start, limit);
+            }
+        }
+        self.carry = self.carry.with(&data[line..]);
+        let rest = &data[start..];
+        if self.bytes.len() + rest.len() > limit {
+            return self.too_long(rest, start, limit);
+        }
+        self.bytes.extend_from_slice(rest);
+        Taken::Incomplete
+    }
+
+    fn complete(&mut self, piece: &[u8], skipped: usize, limit: usize) -> Taken {
+        if self.bytes.len() + piece.len() > limit {
+            return self.too_long(piece, skipped, limit);
+        }
+        let kept = std::mem::take(self).bytes;
+        let head = if kept.is_empty() {
+            piece.to_vec()
+        } else {
+            let mut head = kept;
+            head.extend_from_slice(piece);
+            head
+        };
+        Taken::Head(head, skipped + piece.len())
+    }
+
+    fn too_long(&mut self, piece: &[u8], skipped: usize, limit: usize) -> Taken {
+        let mut head = std::mem::take(self).bytes;
+        let room = limit.saturating_sub(head.len()).min(piece.len());
+        head.extend_from_slice(&piece[..room]);
+        Taken::TooLong(head, skipped + room)
+    }
+
+    /// True where the first line, whose last piece is `piece`, is `GET target` and no more.
+    fn is_simple(&self, piece: &[u8]) -> bool {
+        let whole;
+        let line = if self.bytes.is_empty() {
+            piece
+        } else {
+            whole = [self.bytes.as_slice(), piece].concat();
+            &whole
+        };
+        let line = line.trim_ascii_end();
+        let mut words = line.split(|b| *b == b' ');
+        words.next() == Some(b"GET")
+            && words.next().is_some_and(|t| t.starts_with(b"/"))
+            && words.next().is_none()
+    }
+
+    /// A lost direction: looks for a start line. `Some` gives how many bytes were used up; the
+    /// start line is then in the buffer.
+    pub(super) fn resynchronise(&mut self, data: &[u8], request: bool) -> Option<usize> {
+        /// Longer lines are no start lines that we wait for.
+        const LINE: usize = 8_192;
+        let mut from = 0;
+        while let Some(n) = memchr(b'\n', &data[from..]) {
+            let end = from + n + 1;
+            // `carry` is `Text` while a line that was too long goes on.
+            let room = LINE.saturating_sub(self.bytes.len());
+            let skip = self.carry == Carry::Text || end - from > room;
+            if !skip {
+                self.bytes.extend_from_slice(&data[from..end]);
+                if let Some(at) = start_line(&self.bytes, request) {
+                    self.bytes.drain(..at);
+                    self.carry = Carry::Start;
+                    self.first_line_done = true;
+                    return Some(end);
+                }
+            }
+            self.bytes.clear();
+            self.carry = Carry::Start;
+            from = end;
+        }
+        let rest = &data[from..];
+        if self.carry != Carry::Text && self.bytes.len() + rest.len() <= LINE {
+            self.bytes.extend_from_slice(rest);
+        } else {
+            self.bytes = Vec::new();
+            self.carry = Carry::Text;
+        }
+        None
+    }
+
+    /// Forgets what is kept.
+    pub(super) fn clear(&mut self) {
+        *self = HeadBuffer::default();
+    }
+}
+
+/// Where in this line a message starts.
+fn start_line(line: &[u8], request: bool) -> Option<usize> {
+    if !request {
+        let at = memmem::find(line, b"HTTP/1.")?;
+        return match line.get(at + 7..at + 10) {
+            Some([b'0' | b'1', b' ', b'1'..=b'5']) => Some(at),
+            _ => None,
+        };
+    }
+    let method = line.iter().take_while(|b| b.is_ascii_uppercase()).count();
+    let text = line.trim_ascii_end();
+    let version = text.len().checked_sub(9)?;
+    let plain = (3..=12).contains(&method)
+        && line.get(method) == Some(&b' ')
+        && version > method
+        && text[version..].starts_with(b" HTTP/1.");
+    plain.then_some(0)
+}
+
+/// Goes over lines up to an empty one. Returns how many bytes were used and whether it was found.
+pub(super) fn skip_lines(carry: &mut Carry, data: &[u8]) -> (usize, bool) {
+    let mut line = 0;
+    for end in memchr_iter(b'\n', data) {
+        let whole = carry.with(&data[line..end]);
+        *carry = Carry::Start;
+        line = end + 1;
+        if whole != Carry::Text {
+            return (line, true);
+        }
+    }
+    *carry = carry.with(&data[line..]);
+    (data.len(), false)
+}
+
+/// A chunk's size line, read byte by byte (RFC 9112 section 7.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct ChunkLine {
+    size: u64,
+    digits: bool,
+    /// After the size: extension, or white space before it.
+    extension: bool,
+    length: u16,
+}
+
+/// The line has no number, or one of more than 64 bits, or is too long; where that showed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct BadChunk(pub(super) usize);
+
+impl ChunkLine {
+    /// The next bytes. Gives how many were used, and the size at the end of the line.
+    pub(super) fn read(&mut self, data: &[u8]) -> Result<(usize, Option<u64>), BadChunk> {
+        for (i, &b) in data.iter().enumerate() {
+            self.length = self.length.saturating_add(1);
+            if self.length > 4_096 {
+                return Err(BadChunk(i));
+            }
+            if b == b'\n' {
+                return if self.digits {
+                    Ok((i + 1, Some(self.size)))
+                } else {
+                    Err(BadChunk(i))
+                };
+            }
+            if self.extension {
+                continue;
+            }
+            match (b as char).to_digit(16) {
+                Some(digit) => {
+                    self.digits = true;
+                    let shifted = self.size.checked_mul(16).ok_or(BadChunk(i))?;
+                    self.size = shifted | u64::from(digit);
+                }
+                None if self.digits && matches!(b, b';' | b'\r' | b' ' | b'\t') => self.extension = true,
+                None => return Err(BadChunk(i)),
+            }
+        }
+        Ok((data.len(), None))
+    }
+}
