@@ -4,6 +4,20 @@
 //! over. Does not own: what the bytes mean (`citywall-transaction`), or the clock (packet time is
 //! an argument everywhere).
 
+mod community;
+mod key;
+mod limits;
 mod model;
+mod policies;
+mod sink;
+mod slab;
+mod table;
+mod tcp;
+mod timers;
 
+pub use community::community_id;
+pub use key::{FlowKey, Orientation};
+pub use limits::{FlowLimits, FlowStats, Timeouts};
 pub use model::*;
+pub use policies::{HostPolicies, HostPolicy, PrefixError, Urgent};
+pub use table::FlowTable;

@@ -1,0 +1,246 @@
+//! Which packets belong together: the key of a conversation.
+//!
+//! Owns: the normalised key, the same for both directions, and its hashes. Does not own: who of
+//! the two opened the conversation (`table`).
+
+use std::net::IpAddr;
+
+use citywall_packet::{Mac, Network, Packet, Transport, TunnelKind};
+
+/// What the packets of one conversation have in common, whichever way they go.
+///
+/// - IP: addresses, protocol, ports (TCP, UDP, SCTP), VLAN ids, innermost tunnel.
+/// - ICMP: in place of ports the pair of types (echo request and reply, solicitation and
+///   advertisement, ...) and the echo identifier; messages without a counterpart by type and code.
+/// - no IP (ARP too): the two MAC addresses, EtherType, VLAN ids, tunnel.
+///
+/// An MPLS label names one direction of a path only (RFC 3031, 3.1), so for MPLS the kind of the
+/// tunnel counts but not its id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FlowKey {
+    /// Lower address (2 words), higher address (2 words), ports and protocol, VLAN and tunnel.
+    words: [u64; 6],
+}
+
+/// Which way a packet goes, seen from its key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Orientation {
+    /// From the key's lower to its higher end; also where both ends are equal.
+    Forward,
+    /// From the higher to the lower end.
+    Backward,
+}
+
+/// How the ends of a key are to be read. In the key, so that unlike things never meet.
+#[derive(Clone, Copy)]
+enum Form {
+    Ports4 = 1,
+    Ports6 = 2,
+    Icmp4 = 3,
+    Icmp6 = 4,
+    Bare4 = 5,
+    Bare6 = 6,
+    Ethernet = 7,
+}
+
+/// Fractional bits of the square roots of the first primes: numbers without a pattern of ours.
+const K: [u64; 8] = [
+    0x6a09_e667_f3bc_c908,
+    0xbb67_ae85_84ca_a73b,
+    0x3c6e_f372_fe94_f82b,
+    0xa54f_f53a_5f1d_36f1,
+    0x510e_527f_ade6_82d1,
+    0x9b05_688c_2b3e_6c1f,
+    0x1f83_d9ab_fb41_bd6b,
+    0x5be0_cd19_137e_2179,
+];
+
+impl FlowKey {
+    /// The key of a packet and the packet's orientation; `None` where there is neither IP nor a
+    /// hardware address.
+    #[inline]
+    pub fn of(packet: &Packet) -> Option<(FlowKey, Orientation)> {
+        match packet.network {
+            Network::Ip(ip) => {
+                let (form, ends) = transport_ends(&packet.transport, ip.src.is_ipv6());
+                let src = (address(ip.src), ends.src);
+                let dst = (address(ip.dst), ends.dst);
+                let (low, high, orientation) = order(src, dst);
+                let ports = match ends.fixed {
+                    Some(fixed) => fixed,
+                    None => u32::from(low.1) << 16 | u32::from(high.1),
+                };
+                Some((
+                    Self::build(packet, low.0, high.0, ports, ip.protocol.into(), form),
+                    orientation,
+                ))
+            }
+            Network::Arp(arp) => {
+                let (src, dst) = match packet.macs {
+                    Some(macs) => (macs.src, macs.dst),
+                    None => (arp.sender_mac, arp.target_mac),
+                };
+                Some(Self::ethernet(packet, src, dst, crate::table::ETHERTYPE_ARP))
+            }
+            Network::None => {
+                let macs = packet.macs?;
+                Some(Self::ethernet(packet, macs.src, macs.dst, packet.ethertype))
+            }
+        }
+    }
+
+    /// A stable 64-bit hash: the same in every run and on every machine, so that packets can be
+    /// dealt out to workers by it. Anybody can compute it; tables use `hash_with`.
+    #[inline]
+    pub fn hash(&self) -> u64 {
+        self.hash_with(0)
+    }
+
+    /// The hash under a secret `seed`, for tables that face the network.
+    #[inline]
+    pub fn hash_with(&self, seed: u64) -> u64 {
+        let w = &self.words;
+        let low = fold(w[0] ^ K[0] ^ seed, w[1] ^ K[1]);
+        let high = fold(w[2] ^ K[2], w[3] ^ K[3] ^ seed.rotate_left(32));
+        let rest = fold(w[4] ^ K[4] ^ seed, w[5] ^ K[5]);
+        fold(low ^ high.rotate_left(23) ^ K[6], rest ^ K[7] ^ seed)
+    }
+
+    fn ethernet(packet: &Packet, src: Mac, dst: Mac, ethertype: u16) -> (FlowKey, Orientation) {
+        let (low, high, orientation) = order((mac_bits(src), 0), (mac_bits(dst), 0));
+        let key = Self::build(packet, low.0, high.0, 0, ethertype, Form::Ethernet);
+        (key, orientation)
+    }
+
+    fn build(packet: &Packet, low: u128, high: u128, ports: u32, protocol: u16, form: Form) -> FlowKey {
+        let (kind, tunnel) = match packet.tunnel {
+            None => (0, 0),
+            Some(tunnel) if tunnel.kind == TunnelKind::Mpls => (tunnel.kind as u8 + 1, 0),
+            Some(tunnel) => (tunnel.kind as u8 + 1, tunnel.id),
+        };
+        let vlans = packet.vlans.as_slice();
+        // VLAN id 0 can be on the wire (priority tag), so "no tag" needs a number of its own.
+        let vlan = |i: usize| u64::from(vlans.get(i).copied().unwrap_or(u16::MAX));
+        FlowKey {
+            words: [
+                (low >> 64) as u64,
+                low as u64,
+                (high >> 64) as u64,
+                high as u64,
+                u64::from(ports) << 32 | u64::from(protocol) << 16 | (form as u64) << 8 | u64::from(kind),
+                vlan(0) << 48 | vlan(1) << 32 | u64::from(tunnel),
+            ],
+        }
+    }
+}
+
+struct Ends {
+    src: u16,
+    dst: u16,
+    /// In place of ordered ports: the same for both directions.
+    fixed: Option<u32>,
+}
+
+#[inline]
+fn transport_ends(transport: &Transport, v6: bool) -> (Form, Ends) {
+    let pick = |four, six| if v6 { six } else { four };
+    let ported = |src, dst| {
+        let ends = Ends {
+            src,
+            dst,
+            fixed: None,
+        };
+        (pick(Form::Ports4, Form::Ports6), ends)
+    };
+    match *transport {
+        Transport::Tcp(tcp) => ported(tcp.src_port, tcp.dst_port),
+        Transport::Udp {
+            src_port, dst_port, ..
+        } => ported(src_port, dst_port),
+        Transport::Sctp {
+            src_port, dst_port, ..
+        } => ported(src_port, dst_port),
+        Transport::Icmp {
+            v6: six,
+            kind,
+            code,
+            id,
+            ..
+        } => {
+            let name = match icmp_counterpart(six, kind) {
+                Some(other) => u16::from(kind.min(other)) << 8,
+                None => u16::from(kind) << 8 | u16::from(code),
+            };
+            let fixed = Some(u32::from(name) << 16 | u32::from(id));
+            let form = if six { Form::Icmp6 } else { Form::Icmp4 };
+            (
+                form,
+                Ends {
+                    src: 0,
+                    dst: 0,
+                    fixed,
+                },
+            )
+        }
+        Transport::None | Transport::Igmp { .. } | Transport::Esp { .. } | Transport::Other => {
+            let ends = Ends {
+                src: 0,
+                dst: 0,
+                fixed: Some(0),
+            };
+            (pick(Form::Bare4, Form::Bare6), ends)
+        }
+    }
+}
+
+/// The message type that answers (or asked for) this one: RFC 792, 950, 1256 for IPv4; RFC 4443,
+/// 2710, 4861, 4620, 6275 for IPv6. The same pairs that Community ID uses.
+pub(crate) fn icmp_counterpart(v6: bool, kind: u8) -> Option<u8> {
+    let pair = match (v6, kind) {
+        (false, 0 | 8) => (0, 8),
+        (false, 9 | 10) => (9, 10),
+        (false, 13 | 14) => (13, 14),
+        (false, 15 | 16) => (15, 16),
+        (false, 17 | 18) => (17, 18),
+        (true, 128 | 129) => (128, 129),
+        (true, 130 | 131) => (130, 131),
+        (true, 133 | 134) => (133, 134),
+        (true, 135 | 136) => (135, 136),
+        (true, 139 | 140) => (139, 140),
+        (true, 144 | 145) => (144, 145),
+        _ => return None,
+    };
+    Some(if kind == pair.0 { pair.1 } else { pair.0 })
+}
+
+type End = (u128, u16);
+
+#[inline]
+fn order(src: End, dst: End) -> (End, End, Orientation) {
+    if src <= dst {
+        (src, dst, Orientation::Forward)
+    } else {
+        (dst, src, Orientation::Backward)
+    }
+}
+
+#[inline]
+fn address(ip: IpAddr) -> u128 {
+    match ip {
+        IpAddr::V4(ip) => u32::from(ip).into(),
+        IpAddr::V6(ip) => u128::from(ip),
+    }
+}
+
+#[inline]
+fn mac_bits(mac: Mac) -> u128 {
+    let [a, b, c, d, e, f] = mac;
+    u64::from_be_bytes([0, 0, a, b, c, d, e, f]).into()
+}
+
+/// Multiplies to 128 bits and folds the halves: every input bit reaches every output bit.
+#[inline]
+fn fold(a: u64, b: u64) -> u64 {
+    let product = u128::from(a).wrapping_mul(u128::from(b));
+    product as u64 ^ (product >> 64) as u64
+}

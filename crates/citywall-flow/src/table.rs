@@ -1,0 +1,488 @@
+//! The flow table: from packets to conversations.
+//!
+//! Owns: finding and opening conversations, who is their initiator, datagrams, counters, eviction
+//! and closing. Does not own: TCP (`tcp`), the order of ages (`timers`).
+//!
+//! UDP and ICMP payloads are handed over whatever their checksum says (the decoder tells of a
+//! wrong one); only TCP state would be led astray by it.
+
+use hashbrown::HashTable;
+
+use citywall_packet::{Checksum, Ip, Mac, Macs, Nanos, Network, Packet, Tcp, Transport, tcp_flags};
+
+use crate::key::Orientation;
+use crate::sink::{Budget, Sink};
+use crate::slab::{Slab, Slot};
+use crate::tcp::{Connection, Piece};
+use crate::timers::{Class, Links, Timers};
+use crate::{
+    Carrier, CloseReason, Content, Direction, Endpoint, Flow, FlowKey, FlowLimits, FlowStats, HostPolicies,
+    Observer, State,
+};
+
+pub(crate) const ETHERTYPE_ARP: u16 = 0x0806;
+
+/// All conversations of one worker. Time comes in with each call and is packet time.
+///
+/// Nothing that is told to the observer depends on hashes or on the order of slots, so the same
+/// packets give the same calls.
+pub struct FlowTable<S> {
+    limits: FlowLimits,
+    policies: HostPolicies,
+    index: HashTable<u32>,
+    slab: Slab<S>,
+    timers: Timers,
+    budget: Budget,
+    stats: FlowStats,
+    clock: Nanos,
+    /// Kept for its memory: the conversations to close.
+    closing: Vec<u32>,
+}
+
+impl<S: Default> FlowTable<S> {
+    /// An empty table.
+    pub fn new(limits: FlowLimits, policies: HostPolicies) -> FlowTable<S> {
+        FlowTable {
+            limits,
+            policies,
+            index: HashTable::new(),
+            slab: Slab::new(),
+            timers: Timers::new(),
+            budget: Budget::new(&limits),
+            stats: FlowStats::default(),
+            clock: Nanos::MIN,
+            closing: Vec::new(),
+        }
+    }
+
+    /// Follows one packet and tells `observer` what became of it. `data` is the buffer that the
+    /// packet's spans refer to, `id` names the conversation if this packet opens one, `now` is
+    /// packet time that does not go backward. IP fragments have to be put together before.
+    ///
+    /// Gives the conversation, after all of the packet's segments were told, and the packet's
+    /// direction; `None` for a packet without IP and without hardware addresses.
+    #[inline]
+    pub fn push<O: Observer<S>>(
+        &mut self,
+        packet: &Packet,
+        data: &[u8],
+        id: u64,
+        now: Nanos,
+        observer: &mut O,
+    ) -> Option<(&mut Flow<S>, Direction)> {
+        let Some((key, orientation)) = FlowKey::of(packet) else {
+            self.stats.unkeyed += 1;
+            return None;
+        };
+        self.clock = self.clock.max(now);
+        let hash = key.hash_with(self.limits.hash_seed);
+        let slab = &self.slab;
+        let found = self
+            .index
+            .find(hash, |&i| slab.get(i).is_some_and(|slot| slot.key == key))
+            .copied();
+        let over = found.and_then(|index| self.is_over(index, packet, orientation));
+        let index = match (found, over) {
+            (Some(index), None) => index,
+            (Some(index), Some(reason)) => {
+                self.close(index, reason, observer);
+                self.open(key, hash, packet, orientation, id, observer)
+            }
+            (None, _) => self.open(key, hash, packet, orientation, id, observer),
+        };
+        self.follow(index, packet, data, orientation, observer)
+    }
+
+    /// Closes what has been silent for its time-out at `border`, in the order of ids. To be called
+    /// at borders of packet time, such as each full second, before the packets behind it.
+    pub fn expire<O: Observer<S>>(&mut self, border: Nanos, observer: &mut O) {
+        let mut closing = std::mem::take(&mut self.closing);
+        closing.clear();
+        self.timers
+            .collect(&self.slab, &self.limits.timeouts, border, &mut closing);
+        self.close_all(&mut closing, silent_reason, observer);
+        self.closing = closing;
+    }
+
+    /// The input is over: closes all conversations, in the order of ids.
+    pub fn finish<O: Observer<S>>(&mut self, observer: &mut O) {
+        let mut closing: Vec<u32> = self.slab.indices().collect();
+        let reason = |flow: &Flow<S>| match silent_reason(flow) {
+            CloseReason::Timeout => CloseReason::Shutdown,
+            other => other,
+        };
+        self.close_all(&mut closing, reason, observer);
+    }
+
+    /// What was counted.
+    pub fn stats(&self) -> FlowStats {
+        FlowStats {
+            live: self.slab.live(),
+            buffered: self.budget.used,
+            buffered_peak: self.budget.peak,
+            gaps: self.budget.gaps,
+            gap_bytes: self.budget.gap_bytes,
+            shed_bytes: self.budget.shed_bytes,
+            ..self.stats
+        }
+    }
+
+    /// Set where the packet is not of the conversation with its key any more: that has timed out,
+    /// or its endpoints have begun a new one.
+    #[inline]
+    fn is_over(&self, index: u32, packet: &Packet, orientation: Orientation) -> Option<CloseReason> {
+        let slot = self.slab.get(index)?;
+        let class = Class::of(slot.flow.carrier, slot.flow.state);
+        if slot
+            .flow
+            .last
+            .saturating_add(class.timeout(&self.limits.timeouts))
+            <= self.clock
+        {
+            return Some(silent_reason(&slot.flow));
+        }
+        match (&slot.tcp, &packet.transport) {
+            (Some(tcp), Transport::Tcp(header))
+                if (header.flags & tcp_flags::SYN != 0 || slot.flow.state == State::Closed)
+                    && self.usable(header) =>
+            {
+                let direction = direction(slot.initiator_low, orientation);
+                let data = packet.payload.len > 0;
+                tcp.begins_anew(header, direction, slot.flow.state, data)
+                    .then_some(CloseReason::Closed)
+            }
+            _ => None,
+        }
+    }
+
+    #[inline]
+    fn usable(&self, tcp: &Tcp) -> bool {
+        tcp.checksum != Checksum::Invalid || self.limits.use_bad_checksums
+    }
+
+    #[inline(never)]
+    fn open<O: Observer<S>>(
+        &mut self,
+        key: FlowKey,
+        hash: u64,
+        packet: &Packet,
+        orientation: Orientation,
+        id: u64,
+        observer: &mut O,
+    ) -> u32 {
+        if self.slab.live() >= self.limits.flows.max(1) as usize {
+            self.evict(observer);
+        }
+        let (flow, reversed) = first_impression(packet, id, self.clock);
+        let class = Class::of(flow.carrier, flow.state);
+        let tcp = matches!(packet.transport, Transport::Tcp(_)).then(Connection::default);
+        let initiator_low = (orientation == Orientation::Forward) != reversed;
+        let index = self.slab.insert(Slot {
+            key,
+            links: Links::loose(),
+            initiator_low,
+            flow,
+            tcp,
+        });
+        let slab = &self.slab;
+        let seed = self.limits.hash_seed;
+        let rehash = |&i: &u32| slab.get(i).map_or(0, |slot| slot.key.hash_with(seed));
+        self.index.insert_unique(hash, index, rehash);
+        self.timers.link(&mut self.slab, index, class, self.clock);
+        self.stats.opened += 1;
+        self.stats.peak = self.stats.peak.max(self.slab.live());
+        if let Some(slot) = self.slab.get_mut(index) {
+            observer.opened(&mut slot.flow);
+        }
+        index
+    }
+
+    #[inline]
+    fn follow<O: Observer<S>>(
+        &mut self,
+        index: u32,
+        packet: &Packet,
+        data: &[u8],
+        orientation: Orientation,
+        observer: &mut O,
+    ) -> Option<(&mut Flow<S>, Direction)> {
+        let (now, use_bad) = (self.clock, self.limits.use_bad_checksums);
+        let slot = self.slab.get_mut(index)?;
+        let direction = direction(slot.initiator_low, orientation);
+        account(&mut slot.flow, packet, direction, now);
+        let mut sink = Sink {
+            flow: &mut slot.flow,
+            observer,
+            at: now,
+            budget: &mut self.budget,
+            policies: &self.policies,
+        };
+        let payload = packet.payload.of(data);
+        match (&mut slot.tcp, &packet.transport) {
+            (Some(connection), Transport::Tcp(tcp)) => {
+                if tcp.checksum == Checksum::Invalid && !use_bad {
+                    connection.bad_checksum(direction, &mut sink);
+                } else {
+                    let cut = if packet.truncated {
+                        cut_off(packet, tcp, data)
+                    } else {
+                        0
+                    };
+                    connection.push(
+                        &Piece {
+                            tcp,
+                            direction,
+                            payload,
+                            cut,
+                        },
+                        &mut sink,
+                    );
+                }
+                if connection.buffers() && sink.flow.stop_stream != [false; 2] {
+                    connection.release(&mut sink);
+                }
+            }
+            _ => {
+                if sink.flow.state == State::New && sink.flow.packets[0] > 0 && sink.flow.packets[1] > 0 {
+                    sink.flow.state = State::Established;
+                }
+                sink.content(direction, Content::Datagram(payload));
+            }
+        }
+        let class = Class::of(slot.flow.carrier, slot.flow.state);
+        if slot.links.stale(class, now) {
+            self.timers.unlink(&mut self.slab, index);
+            self.timers.link(&mut self.slab, index, class, now);
+        }
+        self.slab.get_mut(index).map(|slot| (&mut slot.flow, direction))
+    }
+
+    /// Makes room for one: what is over first, then the oldest that was never answered, then the
+    /// oldest.
+    #[cold]
+    fn evict<O: Observer<S>>(&mut self, observer: &mut O) {
+        let (timers, slab) = (&self.timers, &self.slab);
+        let oldest_of = |classes: &[Class]| classes.iter().filter_map(|&c| timers.oldest(slab, c)).min();
+        let choice = oldest_of(&[Class::TcpClosed])
+            .or_else(|| oldest_of(&[Class::TcpNew, Class::UdpNew]))
+            .or_else(|| oldest_of(&Class::ALL));
+        let Some((_, index)) = choice else {
+            return;
+        };
+        let closed = self
+            .slab
+            .get(index)
+            .is_some_and(|slot| slot.flow.state == State::Closed);
+        self.stats.evicted += 1;
+        self.stats.evicted_closed += u64::from(closed);
+        let reason = if closed {
+            CloseReason::Closed
+        } else {
+            CloseReason::Evicted
+        };
+        self.close(index, reason, observer);
+    }
+
+    fn close_all<O: Observer<S>>(
+        &mut self,
+        indices: &mut [u32],
+        reason: impl Fn(&Flow<S>) -> CloseReason,
+        observer: &mut O,
+    ) {
+        let slab = &self.slab;
+        indices.sort_unstable_by_key(|&i| slab.get(i).map_or((0, i), |slot| (slot.flow.id, i)));
+        for &index in indices.iter() {
+            let Some(slot) = self.slab.get(index) else {
+                continue;
+            };
+            let reason = reason(&slot.flow);
+            self.close(index, reason, observer);
+        }
+    }
+
+    fn close<O: Observer<S>>(&mut self, index: u32, reason: CloseReason, observer: &mut O) {
+        self.timers.unlink(&mut self.slab, index);
+        let Some(mut slot) = self.slab.remove(index) else {
+            return;
+        };
+        let hash = slot.key.hash_with(self.limits.hash_seed);
+        if let Ok(entry) = self.index.find_entry(hash, |&i| i == index) {
+            entry.remove();
+        }
+        if let Some(connection) = &mut slot.tcp {
+            // Not the table's clock: what is told must not depend on other conversations.
+            let at = slot.flow.last;
+            let (budget, policies) = (&mut self.budget, &self.policies);
+            connection.flush(&mut Sink {
+                flow: &mut slot.flow,
+                observer,
+                at,
+                budget,
+                policies,
+            });
+        }
+        observer.closed(&mut slot.flow, reason);
+    }
+}
+
+/// Why a conversation that falls silent is over.
+fn silent_reason<S>(flow: &Flow<S>) -> CloseReason {
+    if flow.state == State::Closed {
+        CloseReason::Closed
+    } else {
+        CloseReason::Timeout
+    }
+}
+
+#[inline]
+fn direction(initiator_low: bool, orientation: Orientation) -> Direction {
+    if initiator_low == (orientation == Orientation::Forward) {
+        Direction::ToResponder
+    } else {
+        Direction::ToInitiator
+    }
+}
+
+/// Counts a packet.
+#[inline]
+fn account<S>(flow: &mut Flow<S>, packet: &Packet, direction: Direction, now: Nanos) {
+    let i = direction.index();
+    if flow.packets[i] == 0
+        && let Some(macs) = packet.macs
+    {
+        let (sender, receiver) = match direction {
+            Direction::ToResponder => (&mut flow.initiator, &mut flow.responder),
+            Direction::ToInitiator => (&mut flow.responder, &mut flow.initiator),
+        };
+        sender.mac = sender.mac.or(named(macs.src));
+        receiver.mac = receiver.mac.or(named(macs.dst));
+    }
+    flow.last = now;
+    flow.packets[i] = flow.packets[i].wrapping_add(1);
+    flow.bytes[i] = flow.bytes[i].wrapping_add(packet.wire_len.into());
+    if let Transport::Tcp(tcp) = &packet.transport {
+        flow.tcp_flags[i] |= tcp.flags;
+    }
+}
+
+/// A link type without a receiver's address gives zeros.
+fn named(mac: Mac) -> Option<Mac> {
+    (mac != [0; 6]).then_some(mac)
+}
+
+/// A conversation as its first packet shows it, and whether that packet comes from the responder.
+fn first_impression<S: Default>(packet: &Packet, id: u64, now: Nanos) -> (Flow<S>, bool) {
+    let (carrier, ips) = match packet.network {
+        Network::Ip(ip) => (carrier_of(&packet.transport, &ip), Some((ip.src, ip.dst))),
+        Network::Arp(_) => (Carrier::Ethernet(ETHERTYPE_ARP), None),
+        Network::None => (Carrier::Ethernet(packet.ethertype), None),
+    };
+    let (src_port, dst_port) = ports_of(&packet.transport);
+    let macs = packet.macs.unwrap_or(Macs {
+        src: [0; 6],
+        dst: [0; 6],
+    });
+    let src = Endpoint {
+        ip: ips.map(|i| i.0),
+        port: src_port,
+        mac: named(macs.src),
+    };
+    let dst = Endpoint {
+        ip: ips.map(|i| i.1),
+        port: dst_port,
+        mac: named(macs.dst),
+    };
+    let (midstream, reversed) = match &packet.transport {
+        Transport::Tcp(tcp) => tcp_opening(tcp),
+        _ => (false, false),
+    };
+    let (initiator, responder) = if reversed { (dst, src) } else { (src, dst) };
+    let flow = Flow {
+        id,
+        carrier,
+        initiator,
+        responder,
+        vlans: packet.vlans,
+        tunnel: packet.tunnel,
+        start: now,
+        last: now,
+        packets: [0; 2],
+        bytes: [0; 2],
+        tcp_flags: [0; 2],
+        state: State::New,
+        midstream,
+        stop_stream: [false; 2],
+        missing: [0; 2],
+        user: S::default(),
+    };
+    (flow, reversed)
+}
+
+fn carrier_of(transport: &Transport, ip: &Ip) -> Carrier {
+    match transport {
+        Transport::Tcp(_) => Carrier::Tcp,
+        Transport::Udp { .. } => Carrier::Udp,
+        _ => Carrier::Ip(ip.protocol),
+    }
+}
+
+fn ports_of(transport: &Transport) -> (u16, u16) {
+    match *transport {
+        Transport::Tcp(tcp) => (tcp.src_port, tcp.dst_port),
+        Transport::Udp {
+            src_port, dst_port, ..
+        }
+        | Transport::Sctp {
+            src_port, dst_port, ..
+        } => (src_port, dst_port),
+        Transport::Icmp { kind, code, .. } => (kind.into(), code.into()),
+        _ => (0, 0),
+    }
+}
+
+/// Whether a TCP conversation was joined midstream, and whether the sender of this first packet is
+/// its responder. Without a SYN the lower port is taken for the responder's: servers have
+/// well-known ports, clients take theirs from the upper range (RFC 6335, 6).
+fn tcp_opening(tcp: &Tcp) -> (bool, bool) {
+    match tcp.flags & (tcp_flags::SYN | tcp_flags::ACK) {
+        tcp_flags::SYN => (false, false),
+        flags if flags & tcp_flags::SYN != 0 => (true, true),
+        _ => (true, tcp.src_port < tcp.dst_port),
+    }
+}
+
+/// Payload bytes that the IP header promises but the capture does not hold (snap length).
+#[cold]
+fn cut_off(packet: &Packet, tcp: &Tcp, data: &[u8]) -> u32 {
+    let Network::Ip(ip) = packet.network else {
+        return 0;
+    };
+    let header = ip.header.of(data);
+    let word = |at: usize| match header.get(at..at + 2) {
+        Some(&[high, low]) => u32::from(u16::from_be_bytes([high, low])),
+        _ => 0,
+    };
+    // RFC 791: total length. RFC 8200: length of all behind the 40 bytes of the fixed header.
+    let total = if ip.src.is_ipv6() {
+        word(4).saturating_add(40)
+    } else {
+        word(2)
+    };
+    let headers = ip.header.len.saturating_add(tcp.header.len);
+    total.saturating_sub(headers).saturating_sub(packet.payload.len)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flow_is_small() {
+        let slot = size_of::<Option<Slot<()>>>();
+        let index = size_of::<u32>() + 2;
+        assert!(
+            slot + index <= 408,
+            "a flow takes {slot} bytes and {index} in the index"
+        );
+    }
+}
