@@ -84,6 +84,9 @@ pub fn decode(frame: &Frame<'_>, out: &mut Vec<Malformed>) -> Packet {
     };
     let next = decoder.link(frame.link);
     decoder.run(next);
+    // No length field said that the end of the data is the end of the payload.
+    let cut = decoder.cut;
+    packet.truncated |= cut;
     packet
 }
 

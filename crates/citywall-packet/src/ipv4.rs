@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use crate::bytes::{array, be16};
 use crate::checksum;
 use crate::decode::{Decoder, Layer};
+use crate::ipv6::{Extension, NoExtension};
 use crate::malformed::Malformed;
 use crate::model::{Checksum, Fragment, Ip, Network, Span, Transport, TunnelKind};
 
@@ -74,21 +75,28 @@ impl Decoder<'_, '_> {
             reassembled: self.reassembled,
         };
         self.packet.payload = ip.payload;
+        self.packet.network = Network::Ip(ip);
         if header.is_none() {
-            self.packet.network = Network::Ip(ip);
             return self.short(Malformed::Ipv4Truncated);
         }
-        self.above_ip(ip, checksum)
+        if place & 0x3fff != 0 {
+            return None;
+        }
+        self.above_ip(fixed[9], false, checksum)
     }
 
     /// Checks a whole header. The result is what the transport checksum starts as.
     #[inline(always)]
     fn ipv4_header(&mut self, header: &[u8]) -> Checksum {
-        if header.len() > 20 {
-            self.ipv4_options(header);
-        }
+        let sum = match <&[u8; 20]>::try_from(header) {
+            Ok(fixed) => checksum::sum_fixed(fixed),
+            Err(_) => {
+                self.ipv4_options(header);
+                checksum::sum(header)
+            }
+        };
         // A field of 0 is left to the network card by the sending host.
-        if checksum::fold(checksum::sum(header)) == 0xffff || header[10..12] == [0, 0] {
+        if checksum::fold(sum) == 0xffff || header[10..12] == [0, 0] {
             Checksum::Unverified
         } else {
             self.out.push(Malformed::Ipv4Checksum);
@@ -107,33 +115,27 @@ impl Decoder<'_, '_> {
         }
     }
 
-    /// Stores the network layer and goes on with what it carries; `checksum` is what the transport
-    /// checksum starts as.
+    /// Goes on with what IP carries; `checksum` is what the transport checksum starts as.
     #[inline(always)]
-    pub(crate) fn above_ip(&mut self, ip: Ip, checksum: Checksum) -> Option<Layer> {
-        self.packet.network = Network::Ip(ip);
-        if ip.fragment.is_some() {
-            return None;
-        }
-        match ip.protocol {
+    pub(crate) fn above_ip(&mut self, upper: u8, v6: bool, checksum: Checksum) -> Option<Layer> {
+        match upper {
             protocol::TCP => {
                 self.tcp(checksum);
                 None
             }
-            protocol::UDP => self.udp(ip.src.is_ipv6(), checksum),
-            _ => self.other_transport(ip, checksum),
+            protocol::UDP => self.udp(v6, checksum),
+            _ => self.other_transport(upper, v6, checksum),
         }
     }
 
-    fn other_transport(&mut self, ip: Ip, checksum: Checksum) -> Option<Layer> {
-        let v6 = ip.src.is_ipv6();
-        match ip.protocol {
+    fn other_transport(&mut self, upper: u8, v6: bool, checksum: Checksum) -> Option<Layer> {
+        match upper {
             protocol::ICMP if !v6 => self.icmp(false, checksum),
             protocol::ICMPV6 if v6 => self.icmp(true, checksum),
             protocol::IGMP if !v6 => self.igmp(),
             protocol::SCTP => self.sctp(),
             protocol::ESP => self.esp(),
-            protocol::AH if !v6 => return self.ipv4_ah(ip, checksum),
+            protocol::AH if !v6 => return self.ipv4_ah(checksum),
             protocol::IPV4 => {
                 self.packet.transport = Transport::Other;
                 return self.enter(TunnelKind::IpInIp, 0, Layer::Ipv4);
@@ -152,35 +154,23 @@ impl Decoder<'_, '_> {
     }
 
     /// An authentication header between IPv4 and its payload (RFC 4302); counted to the IP header.
-    fn ipv4_ah(&mut self, ip: Ip, checksum: Checksum) -> Option<Layer> {
-        let rest = self.rest();
-        let (Some(&next), Some(&words)) = (rest.first(), rest.get(1)) else {
-            return self.short(Malformed::AhLength);
+    fn ipv4_ah(&mut self, checksum: Checksum) -> Option<Layer> {
+        let ah = match Extension::read(protocol::AH, self.rest()) {
+            Ok(ah) => ah,
+            Err(NoExtension::Short) => return self.short(Malformed::AhLength),
+            Err(_) => return self.bad(Malformed::AhLength),
         };
-        let length = (usize::from(words) + 2) * 4;
-        if length < 12 {
-            return self.bad(Malformed::AhLength);
+        self.advance(ah.length);
+        if let Network::Ip(ip) = &mut self.packet.network {
+            ip.protocol = ah.next;
+            ip.header.len += ah.length as u32;
+            ip.payload = self.packet.payload;
         }
-        if rest.len() < length {
-            return self.short(Malformed::AhLength);
-        }
-        self.advance(length);
-        let header = Span {
-            start: ip.header.start,
-            len: ip.header.len + length as u32,
-        };
-        let ip = Ip {
-            protocol: next,
-            header,
-            payload: self.packet.payload,
-            ..ip
-        };
-        if next == protocol::AH {
+        if ah.next == protocol::AH {
             // RFC 4302 has one per packet; a chain of them would be a loop without use.
-            self.packet.network = Network::Ip(ip);
             return self.bad(Malformed::AhLength);
         }
-        self.above_ip(ip, checksum)
+        self.above_ip(ah.next, false, checksum)
     }
 }
 

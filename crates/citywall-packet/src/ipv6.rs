@@ -99,11 +99,11 @@ impl Decoder<'_, '_> {
         ip.header.len = (self.at - start) as u32;
         ip.payload = self.span_from(self.at);
         self.packet.payload = ip.payload;
-        if !walked {
-            self.packet.network = Network::Ip(ip);
+        self.packet.network = Network::Ip(ip);
+        if !walked || ip.fragment.is_some() {
             return None;
         }
-        self.above_ip(ip, Checksum::Unverified)
+        self.above_ip(ip.protocol, true, Checksum::Unverified)
     }
 
     /// Walks the extension headers up to the upper protocol or a fragment header that splits the

@@ -334,7 +334,7 @@ impl Decoder<'_, '_> {
             target_ip: Ipv4Addr::from(array::<4>(body, 24)),
         });
         // What follows is Ethernet padding.
-        self.data = self.data.get(..self.at + 28).unwrap_or(self.data);
+        self.narrow(28, Malformed::ArpTruncated);
         self.advance(28);
         None
     }
@@ -363,6 +363,6 @@ pub(crate) fn plausible_ethernet(bytes: &[u8]) -> bool {
         | 0x8809
         | 0x88fb
         | 0x9000 => true,
-        length => length >= 3 && length <= MAX_LENGTH && usize::from(length) <= bytes.len() - 14,
+        length => (3..=MAX_LENGTH).contains(&length) && usize::from(length) <= bytes.len() - 14,
     }
 }

@@ -89,7 +89,8 @@ pub struct Packet {
     /// Payload above the deepest layer that was understood (transport payload; else IP payload;
     /// else link payload). Ethernet padding is not included.
     pub payload: Span,
-    /// True where the capture cut bytes that the headers promise.
+    /// True where the capture cut bytes that the headers promise, or the end of a frame whose headers
+    /// say no length.
     pub truncated: bool,
 }
 

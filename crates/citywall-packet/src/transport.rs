@@ -37,7 +37,15 @@ impl Decoder<'_, '_> {
                 rest
             }
         };
-        let mut tcp = Tcp {
+        let options = match header.len() {
+            20 => Options::default(),
+            _ => self.tcp_options(header),
+        };
+        if odd_flags(fixed[13]) {
+            self.out.push(Malformed::TcpFlags);
+        }
+        self.advance(header.len());
+        self.packet.transport = Transport::Tcp(Tcp {
             src_port: be16(fixed, 0),
             dst_port: be16(fixed, 2),
             seq: be32(fixed, 4),
@@ -45,42 +53,38 @@ impl Decoder<'_, '_> {
             flags: fixed[13],
             window: be16(fixed, 14),
             urgent: be16(fixed, 18),
-            mss: None,
-            window_scale: None,
-            sack_permitted: false,
-            timestamp: None,
+            mss: options.mss,
+            window_scale: options.window_scale,
+            sack_permitted: options.sack_permitted,
+            timestamp: options.timestamp,
             header: Span {
                 start: start as u32,
                 len: header.len() as u32,
             },
             checksum,
-        };
-        if header.len() > 20 {
-            self.tcp_options(header, &mut tcp);
-        }
-        if odd_flags(tcp.flags) {
-            self.out.push(Malformed::TcpFlags);
-        }
-        self.advance(header.len());
-        self.packet.transport = Transport::Tcp(tcp);
+        });
     }
 
-    #[inline]
-    fn tcp_options(&mut self, header: &[u8], tcp: &mut Tcp) {
+    #[inline(always)]
+    fn tcp_options(&mut self, header: &[u8]) -> Options {
         // Most segments of a connection carry just this: two paddings and the timestamp.
         if let Some(&[1, 1, 8, 10, a, b, c, d, e, f, g, h]) = header.get(20..) {
-            tcp.timestamp = Some((u32::from_be_bytes([a, b, c, d]), u32::from_be_bytes([e, f, g, h])));
-            return;
+            let timestamp = Some((u32::from_be_bytes([a, b, c, d]), u32::from_be_bytes([e, f, g, h])));
+            return Options {
+                timestamp,
+                ..Options::default()
+            };
         }
-        self.tcp_option_list(header.get(20..).unwrap_or(&[]), tcp);
+        self.tcp_option_list(header.get(20..).unwrap_or(&[]))
     }
 
     /// Options by kind (RFC 9293, 3.2; RFC 7323; RFC 2018); where one is repeated, the last counts.
-    fn tcp_option_list(&mut self, options: &[u8], tcp: &mut Tcp) {
-        let mut rest = options;
+    fn tcp_option_list(&mut self, bytes: &[u8]) -> Options {
+        let mut options = Options::default();
+        let mut rest = bytes;
         loop {
             let (option, behind) = match *rest {
-                [] | [0, ..] => return,
+                [] | [0, ..] => return options,
                 [1, ref behind @ ..] => {
                     rest = behind;
                     continue;
@@ -90,20 +94,20 @@ impl Decoder<'_, '_> {
                 }
                 _ => {
                     self.short(Malformed::TcpOptionLength);
-                    return;
+                    return options;
                 }
             };
             rest = behind;
             match *option {
-                [2, 4, high, low] => tcp.mss = Some(u16::from_be_bytes([high, low])),
+                [2, 4, high, low] => options.mss = Some(u16::from_be_bytes([high, low])),
                 [3, 3, scale] => {
                     if scale > MAX_WINDOW_SCALE {
                         self.out.push(Malformed::TcpWindowScale);
                     }
-                    tcp.window_scale = Some(scale.min(MAX_WINDOW_SCALE));
+                    options.window_scale = Some(scale.min(MAX_WINDOW_SCALE));
                 }
-                [4, 2] => tcp.sack_permitted = true,
-                [8, 10, ..] => tcp.timestamp = Some((be32(option, 2), be32(option, 6))),
+                [4, 2] => options.sack_permitted = true,
+                [8, 10, ..] => options.timestamp = Some((be32(option, 2), be32(option, 6))),
                 [2 | 3 | 4 | 8, ..] => self.out.push(Malformed::TcpOptionLength),
                 _ => {}
             }
@@ -223,6 +227,15 @@ impl Decoder<'_, '_> {
         };
         self.advance(8);
     }
+}
+
+/// The TCP options that matter.
+#[derive(Default)]
+struct Options {
+    mss: Option<u16>,
+    window_scale: Option<u8>,
+    sack_permitted: bool,
+    timestamp: Option<(u32, u32)>,
 }
 
 /// Flags that no stack sends, but scanners do.
