@@ -59,8 +59,6 @@ fn small() -> FileLimits {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
-
     #[test]
     fn a_cut_capture_gives_the_frames_before_the_cut(format: u8, frames in frames(12), cut: prop::sample::Index) {
         let (bytes, ends) = capture(format, &frames);
