@@ -161,11 +161,6 @@ pub fn transport_sum(from: &[u8], to: &[u8], protocol: u8, segment: &[u8]) -> [u
     ]))
 }
 
-/// A whole Ethernet frame with a small TCP segment.
-pub fn tcp_frame(payload: &[u8]) -> Vec<u8> {
-    ethernet(0x0800, &ipv4(6, &tcp(1234, 80, 0x18, &[], payload)))
-}
-
 /// A whole Ethernet frame with a UDP datagram.
 pub fn udp_frame(src: u16, dst: u16, payload: &[u8]) -> Vec<u8> {
     ethernet(0x0800, &ipv4(17, &udp(src, dst, payload)))

@@ -54,7 +54,7 @@ impl Bench {
 
 /// IPv4 fragment of protocol 17; offset in bytes.
 pub fn piece(offset: u16, more: bool, payload: &[u8]) -> Vec<u8> {
-    ipv4_with(17, 7, offset / 8 | if more { 0x2000 } else { 0 }, &[], payload)
+    ipv4_with(17, 7, (offset / 8) | if more { 0x2000 } else { 0 }, &[], payload)
 }
 
 /// IPv6 fragment of next header 17; offset in bytes.
@@ -121,7 +121,7 @@ fn a_fragmented_tunnel_with_a_fragmented_packet() {
             let outer = ipv4_with(
                 4,
                 100 + offset,
-                at / 8 | if more { 0x2000 } else { 0 },
+                (at / 8) | if more { 0x2000 } else { 0 },
                 &[],
                 bytes,
             );
@@ -264,7 +264,7 @@ fn limits_hold_and_the_oldest_goes_first() {
     };
     let mut bench = Bench::new(limits, OverlapPolicy::First);
     let part = |id: u16, offset: u16, length: usize| {
-        ipv4_with(17, id, offset / 8 | 0x2000, &[], &vec![b'x'; length])
+        ipv4_with(17, id, (offset / 8) | 0x2000, &[], &vec![b'x'; length])
     };
     for id in 0..5 {
         bench.push(&part(id, 0, 8), 1);

@@ -19,7 +19,7 @@ fn tcp_options() {
     let unknown = b"\xfe\x06abcd\x01\0\xff\xff\xff\xff";
     expect!["0000 10.0.0.1>10.0.0.2 proto 6 ttl 64 id 1 tcp 40000>443 A seq 100 ack 200 win 8192 | 0"]
         .assert_eq(&over_ipv4(6, &tcp(40000, 443, 0x10, unknown, b"")));
-    let mut urgent = tcp(1, 2, 0xff & !0x06, &[], b"!");
+    let mut urgent = tcp(1, 2, !0x06, &[], b"!");
     urgent[19] = 1;
     expect![[r#"0000 10.0.0.1>10.0.0.2 proto 6 ttl 64 id 1 tcp 1>2 CEUAPF seq 100 ack 200 win 8192 urgent 1 | 1 "!""#]].assert_eq(&over_ipv4(6, &urgent));
 }
