@@ -1,0 +1,155 @@
+//! The guessing of passwords: many failed logins of one source.
+//!
+//! Owns: the count of failures in a window, and whether one succeeded after them. Does not own:
+//! what a login looks like in a protocol.
+
+use std::net::IpAddr;
+
+use citywall_event::{Behaviour, Body, Event, Login, Nanos, Order, Technique};
+use hashbrown::HashSet;
+
+use crate::recent::Recent;
+
+/// When guessing is guessing, and how much is remembered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GuessingLimits {
+    /// Length of a window, nanoseconds of packet time.
+    pub window: Nanos,
+    /// Failed logins.
+    pub failures: u64,
+    /// Failed logins before a success that are no slip of the finger.
+    pub before_success: u64,
+    /// Sources that are watched at a time.
+    pub sources: usize,
+    /// Hosts of one source that are told apart.
+    pub hosts: usize,
+}
+
+impl Default for GuessingLimits {
+    fn default() -> GuessingLimits {
+        GuessingLimits {
+            window: 300_000_000_000,
+            failures: 6,
+            before_success: 4,
+            sources: 8_192,
+            hosts: 256,
+        }
+    }
+}
+
+const EXAMPLES: usize = 4;
+
+/// Finds those who guess.
+#[derive(Debug)]
+pub struct PasswordGuessing {
+    limits: GuessingLimits,
+    sources: Recent<IpAddr, Tries>,
+}
+
+#[derive(Debug, Default)]
+struct Tries {
+    start: Nanos,
+    failures: u64,
+    hosts: HashSet<IpAddr>,
+    /// Failures at the last report.
+    told: u64,
+    examples: Vec<Order>,
+}
+
+impl PasswordGuessing {
+    /// A detector that has seen nothing.
+    pub fn new(limits: GuessingLimits) -> PasswordGuessing {
+        PasswordGuessing {
+            limits,
+            sources: Recent::new(limits.sources),
+        }
+    }
+
+    /// Takes one event; the `Behaviour` is about its `src`: `password_guessing`, once per source
+    /// and window and again when it has grown tenfold, and `password_guessed` for a success after
+    /// failures.
+    pub fn observe(&mut self, event: &Event) -> Option<Behaviour> {
+        let Body::Login(login) = &event.body else {
+            return None;
+        };
+        let source = event.subject.src_ip?;
+        let target = event.subject.dst_ip?;
+        let tries = match login.success {
+            Some(false) => self.sources.entry(source),
+            Some(true) => self.sources.get(source)?,
+            None => return None,
+        };
+        if tries.failures == 0 || event.at.saturating_sub(tries.start) > self.limits.window {
+            *tries = Tries {
+                start: event.at,
+                ..Tries::default()
+            };
+        }
+        if tries.examples.len() < EXAMPLES {
+            tries.examples.push(event.order);
+        }
+        let at = event.at;
+        if login.success == Some(true) {
+            let guessed = tries.failures >= self.limits.before_success && tries.hosts.contains(&target);
+            let report = guessed.then(|| {
+                let reason = format!(
+                    "{source} logged into {target} by {} after {} failed attempts",
+                    login.protocol, tries.failures
+                );
+                tries.report("password_guessed", reason, at, 0.9, event.order)
+            });
+            *tries = Tries::default();
+            return report;
+        }
+        tries.failures += 1;
+        if tries.hosts.len() < self.limits.hosts {
+            tries.hosts.insert(target);
+        }
+        let enough = tries.failures >= self.limits.failures.max(1);
+        let grown = tries.told == 0 || tries.failures >= tries.told.saturating_mul(10);
+        if !enough || !grown {
+            return None;
+        }
+        tries.told = tries.failures;
+        Some(tries.guessing(source, login, at, event.order))
+    }
+
+    /// Sources that were forgotten for lack of room.
+    pub fn forgotten(&self) -> u64 {
+        self.sources.forgotten()
+    }
+}
+
+impl Tries {
+    fn guessing(&self, source: IpAddr, login: &Login, at: Nanos, last: Order) -> Behaviour {
+        let hosts = match self.hosts.len() {
+            1 => "one host".to_owned(),
+            many => format!("{many} hosts"),
+        };
+        let reason = format!(
+            "{source} failed to log in {} times by {} on {hosts}",
+            self.failures, login.protocol
+        );
+        let score = 1.0 - 2.0 / self.failures.max(4) as f64;
+        self.report("password_guessing", reason, at, score, last)
+    }
+
+    fn report(&self, kind: &'static str, reason: String, at: Nanos, score: f64, last: Order) -> Behaviour {
+        let mut evidence = self.examples.clone();
+        if evidence.last() != Some(&last) {
+            evidence.push(last);
+        }
+        Behaviour {
+            kind,
+            reason,
+            score,
+            features: vec![
+                ("failures", self.failures as f64),
+                ("hosts", self.hosts.len() as f64),
+                ("seconds", at.saturating_sub(self.start) as f64 / 1e9),
+            ],
+            technique: Some(Technique::BRUTE_FORCE),
+            evidence,
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! Events in, behaviour out.
+
+use std::net::IpAddr;
+
+use citywall_event::{
+    Behaviour, Body, Event, FlowSummary, Login, Nanos, Order, Subject, Violation, ViolationKind,
+};
+use expect_test::expect;
+use proptest::prelude::*;
+
+use crate::{GuessingLimits, PasswordGuessing, ScanDetector, ScanLimits};
+
+fn event(number: u64, millis: i64, src: &str, dst: &str, port: u16, body: Body) -> Event {
+    let at: Nanos = millis * 1_000_000;
+    Event {
+        order: Order::of_packet(at, 0, number, 0),
+        at,
+        subject: Subject {
+            src_ip: src.parse().ok(),
+            dst_ip: dst.parse().ok(),
+            dst_port: (port > 0).then_some(port),
+            protocol: Some(if port > 0 { 6 } else { 1 }),
+            ..Subject::default()
+        },
+        app_proto: None,
+        body,
+    }
+}
+
+fn flow(answered: bool) -> Body {
+    Body::Flow(FlowSummary {
+        packets: [1, u64::from(answered)],
+        ..FlowSummary::default()
+    })
+}
+
+fn refused() -> Body {
+    Body::Flow(FlowSummary {
+        packets: [1, 1],
+        refused: true,
+        ..FlowSummary::default()
+    })
+}
+
+fn denied() -> Body {
+    Body::Violation(Violation {
+        kind: ViolationKind::Conduit,
+        from_zone: "a".to_owned(),
+        to_zone: "b".to_owned(),
+        reason: String::new(),
+        command: None,
+    })
+}
+
+fn login(success: bool) -> Body {
+    Body::Login(Login {
+        protocol: "telnet",
+        user: "root".to_owned(),
+        password_length: Some(4),
+        default_credentials: false,
+        success: Some(success),
+    })
+}
+
+fn show(found: &[Behaviour]) -> String {
+    let line = |b: &Behaviour| {
+        let evidence: Vec<String> = b.evidence.iter().map(Order::to_string).collect();
+        format!(
+            "{} {:.2} {}\n    {:?} {}\n",
+            b.kind,
+            b.score,
+            b.reason,
+            b.features,
+            evidence.join(" ")
+        )
+    };
+    found.iter().map(line).collect()
+}
+
+fn scans(events: impl IntoIterator<Item = Event>) -> String {
+    let mut detector = ScanDetector::new(ScanLimits::default());
+    let found: Vec<Behaviour> = events.into_iter().filter_map(|e| detector.observe(&e)).collect();
+    show(&found)
+}
+
+#[test]
+fn a_horizontal_scan_is_told_once_and_again_when_it_is_ten_times_as_large() {
+    let events = (0..250u64).map(|i| {
+        let dst = format!("10.20.0.{i}");
+        event(
+            i,
+            i as i64 * 20,
+            "10.30.0.5",
+            &dst,
+            161,
+            [flow(false), refused(), denied()][i as usize % 3].clone(),
+        )
+    });
+    expect![[r#"
+        horizontal_scan 0.83 10.30.0.5 tried 12 hosts on tcp/161 within 0 s, 12 of them in vain
+            [("tried", 12.0), ("in_vain", 12.0), ("seconds", 0.22)] 0-0-0 0-1-0 0-2-0 0-3-0
+        horizontal_scan 0.98 10.30.0.5 tried 120 hosts on tcp/161 within 2 s, 120 of them in vain
+            [("tried", 120.0), ("in_vain", 120.0), ("seconds", 2.38)] 0-0-0 0-1-0 0-2-0 0-3-0
+    "#]]
+    .assert_eq(&scans(events));
+}
+
+#[test]
+fn a_vertical_scan_and_a_sweep_by_echo() {
+    let ports = (1..60u16).map(|p| event(p.into(), i64::from(p), "10.30.0.5", "10.20.0.9", p, refused()));
+    let echo = (0..20u64).map(|i| event(i, i as i64, "10.30.0.6", &format!("10.20.0.{i}"), 0, flow(false)));
+    expect![[r#"
+        vertical_scan 0.90 10.30.0.5 tried 20 ports of 10.20.0.9 within 0 s, 20 of them in vain
+            [("tried", 20.0), ("in_vain", 20.0), ("seconds", 0.019)] 0-1-0 0-2-0 0-3-0 0-4-0
+        horizontal_scan 0.83 10.30.0.6 tried 12 hosts on icmp within 0 s, 12 of them in vain
+            [("tried", 12.0), ("in_vain", 12.0), ("seconds", 0.011)] 0-0-0 0-1-0 0-2-0 0-3-0
+    "#]]
+    .assert_eq(&scans(ports.chain(echo)));
+}
+
+#[test]
+fn a_poller_is_no_scanner() {
+    // 200 devices of which a tenth is down, over and over; and group addresses.
+    let poll = (0..2_000u64).map(|i| {
+        let dst = format!("10.20.0.{}", i % 200);
+        event(i, i as i64 * 10, "10.21.0.10", &dst, 502, flow(i % 10 != 0))
+    });
+    assert_eq!(scans(poll), "");
+    let groups = (0..100u64).map(|i| event(i, 0, "10.21.0.10", &format!("239.0.0.{i}"), 5000, flow(false)));
+    assert_eq!(scans(groups), "");
+    // Eleven dead devices, and one more that dies later: retries are no search.
+    let dead = (0..200u64).map(|i| {
+        let dst = format!("10.20.0.{}", i % 11 + u64::from(i == 150) * 20);
+        event(i, i as i64 * 10_000, "10.21.0.10", &dst, 502, flow(false))
+    });
+    assert_eq!(scans(dead), "");
+    // One try each minute and a half is slower than a window can see.
+    let slow = (0..100u64).map(|i| {
+        event(
+            i,
+            i as i64 * 90_000,
+            "10.21.0.10",
+            &format!("10.20.0.{i}"),
+            23,
+            refused(),
+        )
+    });
+    assert_eq!(scans(slow), "");
+}
+
+#[test]
+fn guessing_and_what_it_leads_to() {
+    let mut detector = PasswordGuessing::new(GuessingLimits::default());
+    let mut found = Vec::new();
+    for i in 0..70u64 {
+        let dst = format!("10.20.0.{}", i % 3);
+        found.extend(detector.observe(&event(i, i as i64 * 100, "10.30.0.5", &dst, 23, login(false))));
+    }
+    found.extend(detector.observe(&event(71, 7_100, "10.30.0.5", "10.20.0.1", 23, login(true))));
+    // Two slips, then in.
+    for (i, success) in [false, false, true].into_iter().enumerate() {
+        found.extend(detector.observe(&event(
+            80 + i as u64,
+            8_000,
+            "10.30.0.7",
+            "10.20.0.1",
+            23,
+            login(success),
+        )));
+    }
+    expect![[r#"
+        password_guessing 0.67 10.30.0.5 failed to log in 6 times by telnet on 3 hosts
+            [("failures", 6.0), ("hosts", 3.0), ("seconds", 0.5)] 0-0-0 0-1-0 0-2-0 0-3-0 0-5-0
+        password_guessing 0.97 10.30.0.5 failed to log in 60 times by telnet on 3 hosts
+            [("failures", 60.0), ("hosts", 3.0), ("seconds", 5.9)] 0-0-0 0-1-0 0-2-0 0-3-0 0-59-0
+        password_guessed 0.90 10.30.0.5 logged into 10.20.0.1 by telnet after 70 failed attempts
+            [("failures", 70.0), ("hosts", 3.0), ("seconds", 7.1)] 0-0-0 0-1-0 0-2-0 0-3-0 0-71-0
+    "#]]
+    .assert_eq(&show(&found));
+}
+
+#[test]
+fn memory_is_bounded_and_forgetting_is_counted() {
+    let limits = ScanLimits {
+        sources: 256,
+        ..ScanLimits::default()
+    };
+    let mut detector = ScanDetector::new(limits);
+    for i in 0..20_000u32 {
+        let src = IpAddr::from(i.to_be_bytes()).to_string();
+        let dst = format!("10.20.{}.{}", i % 7, i % 250);
+        detector.observe(&event(i.into(), i64::from(i), &src, &dst, 23, refused()));
+    }
+    assert!(detector.forgotten() > 15_000, "{}", detector.forgotten());
+    // One source with very many targets is cut off at what is told apart, and goes on.
+    let mut told = 0;
+    for i in 0..10_000u32 {
+        let dst = IpAddr::from((0x0a00_0000 + i).to_be_bytes()).to_string();
+        told += usize::from(
+            detector
+                .observe(&event(i.into(), 0, "10.30.0.5", &dst, 23, refused()))
+                .is_some(),
+        );
+    }
+    assert!((1..20).contains(&told), "{told}");
+}
+
+proptest! {
+    #[test]
+    fn the_same_events_give_the_same_behaviour(
+        steps in proptest::collection::vec((0u8..4, 0u8..3, 0u8..30, 1u16..30, 0i64..400_000), 0..200),
+    ) {
+        let run = || {
+            let mut detector = ScanDetector::new(ScanLimits { hosts: 3, ports: 3, sources: 4, per_source: 2, members: 5, ..ScanLimits::default() });
+            let mut guessing = PasswordGuessing::new(GuessingLimits { failures: 2, sources: 2, hosts: 2, ..GuessingLimits::default() });
+            let mut out = Vec::new();
+            for (i, (kind, src, dst, port, at)) in steps.iter().enumerate() {
+                let body = match kind { 0 => flow(true), 1 => refused(), 2 => login(*dst == 1), _ => login(false) };
+                let e = event(i as u64, *at, &format!("10.0.0.{src}"), &format!("10.1.0.{dst}"), *port, body);
+                out.extend(detector.observe(&e));
+                out.extend(guessing.observe(&e));
+            }
+            show(&out)
+        };
+        prop_assert_eq!(run(), run());
+    }
+}
