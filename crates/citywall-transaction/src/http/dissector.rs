@@ -9,9 +9,7 @@ use citywall_event::{Nanos, Side, Sighting, SightingTrait};
 use citywall_flow::{Content, Direction};
 
 use super::HttpExchange;
-use super::body::Body;
-use super::file::{FileInfo, FileState, filename};
-use super::half::{Carry, ChunkLine, Half, Stage, Taken, skip_lines};
+use super::half::{ChunkLine, Half, Stage, Taken};
 use super::head::{Field, Framing, Head};
 use super::login;
 use super::mark::{Mark, Marks};
@@ -19,27 +17,29 @@ use super::tunnel::Tunnel;
 use super::uri;
 use crate::{Dissector, Hint, Input, Item, Limits, Output, Transaction};
 
-const REQUEST: Direction = Direction::ToResponder;
-const RESPONSE: Direction = Direction::ToInitiator;
+pub(super) const REQUEST: Direction = Direction::ToResponder;
+pub(super) const RESPONSE: Direction = Direction::ToInitiator;
 
 /// Longer values say nothing more about a device.
 const SIGHTING: usize = 200;
 
 /// One conversation.
 pub(super) struct HttpDissector {
-    limits: Limits,
+    pub(super) limits: Limits,
     hint: Hint,
-    halves: [Half; 2],
+    pub(super) halves: [Half; 2],
     /// Exchanges that are not complete, in the order of their requests.
-    open: VecDeque<Box<HttpExchange>>,
+    pub(super) open: VecDeque<Box<HttpExchange>>,
     next_id: u64,
     /// Responses to come whose requests were given out already for lack of room.
     forgotten: u64,
-    marks: Marks,
+    pub(super) marks: Marks,
     sighted: [bool; 2],
     /// The last name that logged in with success: it is not told again with each request.
     logged_in: Option<String>,
     tunnel: Option<Box<Tunnel>>,
+    /// The capture lost bytes: requests may be among them.
+    lossy: bool,
 }
 
 impl Dissector for HttpDissector {
@@ -49,7 +49,10 @@ impl Dissector for HttpDissector {
         }
         match input.content {
             Content::Bytes(data) => self.bytes(input.at, input.direction, data, out),
-            Content::Gap(missing) => self.gap(input.direction, missing, out),
+            Content::Gap(missing) => {
+                self.lossy = true;
+                self.gap(input.direction, missing, out);
+            }
             Content::End { .. } => self.end(input.direction, out),
             Content::Datagram(_) => {}
         }
@@ -77,10 +80,11 @@ impl HttpDissector {
             sighted: [false; 2],
             logged_in: None,
             tunnel: None,
+            lossy: false,
         }
     }
 
-    fn half(&mut self, direction: Direction) -> &mut Half {
+    pub(super) fn half(&mut self, direction: Direction) -> &mut Half {
         &mut self.halves[direction.index()]
     }
 
@@ -291,7 +295,7 @@ impl HttpDissector {
             self.give(early, out);
         }
         if self.forgotten > 0 || self.open.is_empty() {
-            if self.forgotten == 0 && self.next_id > 1 && self.waits_for_nothing() {
+            if self.forgotten == 0 && self.waits_for_nothing() {
                 self.marks.tell(Mark::ResponseWithoutRequest, RESPONSE, out);
             }
             self.forgotten = self.forgotten.saturating_sub(1);
@@ -305,10 +309,10 @@ impl HttpDissector {
         &mut self.open[0]
     }
 
-    /// True where the request direction is known and has nothing in progress.
+    /// True where requests have been seen, all of them, and none is in progress.
     fn waits_for_nothing(&self) -> bool {
         let half = &self.halves[REQUEST.index()];
-        matches!(half.stage, Stage::Head) && half.kept.bytes.is_empty()
+        !self.lossy && self.next_id > 1 && matches!(half.stage, Stage::Head) && half.kept.bytes.is_empty()
     }
 
     /// The answer to a request without version is its body (RFC 1945 section 4.1).
@@ -348,138 +352,8 @@ impl HttpDissector {
         self.half(direction).stage = Stage::Stopped;
     }
 
-    fn begin_body(
-        &mut self,
-        direction: Direction,
-        stage: Stage,
-        exchange: u64,
-        coding: Option<&[u8]>,
-        out: &mut Output,
-    ) {
-        let empty = matches!(stage, Stage::Head | Stage::Waiting);
-        let (body, mark) = if empty {
-            (None, None)
-        } else {
-            Body::new(&self.limits, coding)
-        };
-        if let Some(mark) = mark {
-            self.marks.tell(mark, direction, out);
-        }
-        let half = self.half(direction);
-        half.stage = stage;
-        half.exchange = if empty { 0 } else { exchange };
-        half.length = 0;
-        half.gap = false;
-        half.body = body;
-    }
-
-    fn body(&mut self, direction: Direction, data: &[u8], out: &mut Output) {
-        let half = self.half(direction);
-        half.length += data.len() as u64;
-        if let Some(body) = &mut half.body
-            && let Some(mark) = body.push(data)
-        {
-            self.marks.tell(mark, direction, out);
-        }
-    }
-
-    fn chunk_framing(&mut self, direction: Direction, data: &[u8], out: &mut Output) -> usize {
-        let limit = self.limits.message;
-        let half = &mut self.halves[direction.index()];
-        match &mut half.stage {
-            Stage::ChunkSize(line) => match line.read(data) {
-                Ok((used, None)) => used,
-                Ok((used, Some(0))) => {
-                    half.stage = Stage::Trailers(Carry::Start, 0);
-                    used
-                }
-                Ok((used, Some(size))) => {
-                    half.stage = Stage::ChunkData(size);
-                    used
-                }
-                Err(bad) => {
-                    self.marks.tell(Mark::ChunkSize, direction, out);
-                    self.lose(direction, out);
-                    bad.0
-                }
-            },
-            Stage::Trailers(carry, length) => {
-                let room = limit.saturating_sub(*length).min(data.len());
-                if room == 0 {
-                    self.marks.tell(Mark::HeadTooLong, direction, out);
-                    self.lose(direction, out);
-                    return 0;
-                }
-                let (used, ended) = skip_lines(carry, &data[..room]);
-                *length += used;
-                if ended {
-                    self.message_ended(direction, true, out);
-                }
-                used
-            }
-            // `ChunkEnd`: CR LF, or LF as lenient receivers have it.
-            stage => {
-                let returns = data.iter().take_while(|b| **b == b'\r').count();
-                match data.get(returns) {
-                    Some(b'\n') => {
-                        *stage = Stage::ChunkSize(ChunkLine::default());
-                        returns + 1
-                    }
-                    Some(_) => {
-                        self.marks.tell(Mark::ChunkEnd, direction, out);
-                        self.lose(direction, out);
-                        returns
-                    }
-                    None => data.len(),
-                }
-            }
-        }
-    }
-
-    /// The message in progress is over; `whole` = as its framing promised.
-    fn message_ended(&mut self, direction: Direction, whole: bool, out: &mut Output) {
-        let half = self.half(direction);
-        half.stage = Stage::Head;
-        let id = std::mem::take(&mut half.exchange);
-        let (length, gap) = (half.length, half.gap);
-        let finished = half.body.take().map(|body| body.finish(whole && !gap));
-        let Some(exchange) = self.open.iter_mut().find(|x| x.id == id) else {
-            return;
-        };
-        let (size, kept) = match direction {
-            REQUEST => (&mut exchange.request_length, &mut exchange.request_body),
-            RESPONSE => (&mut exchange.response_length, &mut exchange.response_body),
-        };
-        *size = length;
-        if let Some((finished, mark)) = finished {
-            *kept = finished.kept;
-            if finished.file && finished.size > 0 {
-                let disposition = match direction {
-                    REQUEST => None,
-                    RESPONSE => exchange.response.field(Field::ContentDisposition),
-                };
-                let state = match finished.hashes {
-                    Some(_) => FileState::Closed,
-                    None => FileState::Truncated,
-                };
-                exchange.files[direction.index()] = Some(Box::new(FileInfo {
-                    filename: filename(disposition, exchange.request.target()),
-                    state,
-                    gaps: gap,
-                    size: finished.size,
-                    hashes: finished.hashes,
-                    direction,
-                }));
-            }
-            if let Some(mark) = mark {
-                self.marks.tell(mark, direction, out);
-            }
-        }
-        self.settle(id, direction, out);
-    }
-
     /// One side of an exchange is complete; gives it out when both are.
-    fn settle(&mut self, id: u64, direction: Direction, out: &mut Output) {
+    pub(super) fn settle(&mut self, id: u64, direction: Direction, out: &mut Output) {
         let Some(at) = self.open.iter().position(|x| x.id == id) else {
             return;
         };
@@ -538,39 +412,6 @@ impl HttpDissector {
             evidence,
         };
         out.items.push((direction, Item::Sighting(sighting)));
-    }
-
-    /// Bytes are missing; 0 = nobody knows how many.
-    fn gap(&mut self, direction: Direction, missing: u64, out: &mut Output) {
-        let half = self.half(direction);
-        match &mut half.stage {
-            Stage::Stopped => return,
-            Stage::Length(left) | Stage::ChunkData(left) if (1..=*left).contains(&missing) => {
-                *left -= missing;
-            }
-            Stage::UntilClose if missing > 0 => {}
-            _ => return self.lose(direction, out),
-        }
-        half.length = half.length.saturating_add(missing);
-        half.gap = true;
-        if let Some(body) = &mut half.body {
-            body.gap();
-        }
-        match half.stage {
-            Stage::Length(0) => self.message_ended(direction, false, out),
-            Stage::ChunkData(0) => half.stage = Stage::ChunkEnd,
-            _ => {}
-        }
-    }
-
-    /// It is no longer known where in a message this direction is.
-    fn lose(&mut self, direction: Direction, out: &mut Output) {
-        if self.half(direction).exchange != 0 {
-            self.message_ended(direction, false, out);
-        }
-        let half = self.half(direction);
-        half.stage = Stage::Lost;
-        half.kept.clear();
     }
 
     /// A direction has ended.

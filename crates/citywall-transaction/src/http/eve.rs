@@ -18,7 +18,7 @@ pub(super) fn write(exchange: &HttpExchange, o: &mut Object<'_>) {
             }
         }
         if !request.is_empty() {
-            o.bytes("url", request.target());
+            o.bytes("url", &uri::shown(request.target()));
         }
         if let Some(agent) = request.field(Field::UserAgent) {
             o.bytes("http_user_agent", agent);
@@ -31,7 +31,7 @@ pub(super) fn write(exchange: &HttpExchange, o: &mut Object<'_>) {
             o.bytes("http_content_type", kind[..end].trim_ascii_end());
         }
         if let Some(referer) = request.field(Field::Referer) {
-            o.bytes("http_refer", referer);
+            o.bytes("http_refer", &uri::shown(referer));
         }
         if !request.is_empty() {
             o.bytes("http_method", request.method());
@@ -46,7 +46,7 @@ pub(super) fn write(exchange: &HttpExchange, o: &mut Object<'_>) {
         if let Some(status) = exchange.status() {
             o.u64("status", u64::from(status));
             if let (300..=399, Some(location)) = (status, response.field(Field::Location)) {
-                o.bytes("redirect", location);
+                o.bytes("redirect", &uri::shown(location));
             }
         }
         o.u64("length", exchange.response_length);

@@ -121,8 +121,8 @@ impl Record for HttpExchange {
             Buffer::HttpStatMsg => unless_empty(response.reason(), each),
             Buffer::HttpRequestLine => unless_empty(request.start_line(), each),
             Buffer::HttpResponseLine => unless_empty(response.start_line(), each),
-            Buffer::HttpRequestHeader => request.lines().for_each(each),
-            Buffer::HttpResponseHeader => response.lines().for_each(each),
+            Buffer::HttpRequestHeader => unless_empty(request.block(), each),
+            Buffer::HttpResponseHeader => unless_empty(response.block(), each),
             Buffer::HttpRequestBody => unless_empty(&self.request_body, each),
             Buffer::HttpResponseBody => unless_empty(&self.response_body, each),
             Buffer::FileData => {

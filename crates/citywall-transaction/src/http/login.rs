@@ -1,50 +1,11 @@
 //! Credentials in a request: Basic (RFC 7617) and Digest (RFC 7616).
 //!
-//! Owns: reading Authorization, and which name and password pairs devices are sold with. A
-//! password is looked at here and never leaves: only its length does.
+//! Owns: reading Authorization. A password is looked at here and never leaves: only its length
+//! does. Which pairs are defaults is in `crate::credentials`.
 
 use citywall_event::Login;
 
-/// Name and password pairs that cameras, recorders, routers and controllers are delivered with,
-/// as their manuals say. Pairs with equal halves need no line.
-const DEFAULTS: &[(&str, &str)] = &[
-    ("admin", ""),
-    ("admin", "1111"),
-    ("admin", "1234"),
-    ("admin", "12345"),
-    ("admin", "123456"),
-    ("admin", "4321"),
-    ("admin", "9999"),
-    ("admin", "admin123"),
-    ("admin", "admin1234"),
-    ("admin", "default"),
-    ("admin", "changeme"),
-    ("admin", "meinsm"),
-    ("admin", "pass"),
-    ("admin", "password"),
-    ("admin", "private"),
-    ("admin", "system"),
-    ("administrator", "1234"),
-    ("administrator", "password"),
-    ("cisco", "password"),
-    ("guest", ""),
-    ("pi", "raspberry"),
-    ("root", ""),
-    ("root", "12345"),
-    ("root", "123456"),
-    ("root", "admin"),
-    ("root", "calvin"),
-    ("root", "default"),
-    ("root", "pass"),
-    ("root", "password"),
-    ("root", "vizxv"),
-    ("root", "xc3511"),
-    ("supervisor", "1234"),
-    ("user", "1234"),
-    ("user", "password"),
-    ("USER", "USER123"),
-    ("wago", "wago1234"),
-];
+use crate::credentials::is_default;
 
 /// Longer names are cut.
 const NAME: usize = 128;
@@ -79,13 +40,6 @@ fn basic(encoded: &[u8]) -> Option<Login> {
         default_credentials: is_default(user, password),
         success: None,
     })
-}
-
-fn is_default(user: &[u8], password: &[u8]) -> bool {
-    (user == password && !user.is_empty())
-        || DEFAULTS
-            .iter()
-            .any(|(u, p)| u.as_bytes() == user && p.as_bytes() == password)
 }
 
 /// The `username` parameter.

@@ -4,6 +4,7 @@
 //! what rules may see of an exchange, and the fields of the `http` and `fileinfo` events. Does not
 //! own: HTTP/2 and HTTP/3, TLS (a tunnel's bytes are handed to `crate::tls`), or rules.
 
+mod bodies;
 mod body;
 mod coding;
 mod dissector;
@@ -15,6 +16,8 @@ mod head;
 mod inflate;
 mod login;
 mod mark;
+#[cfg(test)]
+mod tests;
 mod tunnel;
 mod uri;
 

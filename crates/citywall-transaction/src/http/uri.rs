@@ -57,6 +57,19 @@ pub(super) fn authority(target: &[u8]) -> Option<&[u8]> {
     Some(&rest[..end])
 }
 
+/// A URI as events show it: as it came, but for user information, which may hold a password.
+pub(super) fn shown(uri: &[u8]) -> Cow<'_, [u8]> {
+    let Some(authority) = authority(uri) else {
+        return Cow::Borrowed(uri);
+    };
+    let Some(user) = memchr::memrchr(b'@', authority) else {
+        return Cow::Borrowed(uri);
+    };
+    let start = memmem::find(uri, b"://").map_or(0, |at| at + 3);
+    let rest = uri.get(start + user + 1..).unwrap_or_default();
+    Cow::Owned([&uri[..start], rest].concat())
+}
+
 fn decode(text: &[u8], out: &mut Vec<u8>) {
     let mut rest = text;
     while let Some(at) = memchr(b'%', rest) {

@@ -200,7 +200,9 @@ impl SshDissector {
     fn whole_packet(&mut self, direction: Direction, packet: &[u8], out: &mut Output) {
         let side = &mut self.sides[direction.index()];
         let padding = packet.first().copied().map_or(0, usize::from);
-        let payload = packet.get(1..packet.len().saturating_sub(padding)).unwrap_or_default();
+        let payload = packet
+            .get(1..packet.len().saturating_sub(padding))
+            .unwrap_or_default();
         match payload.split_first() {
             Some((&kex::KEXINIT, rest)) => {
                 side.stage = Stage::Closed;

@@ -7,6 +7,8 @@ mod dissector;
 mod eve;
 mod handshake;
 mod kex;
+#[cfg(test)]
+mod tests;
 
 use citywall_flow::Carrier;
 

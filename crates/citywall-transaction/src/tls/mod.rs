@@ -15,6 +15,8 @@ mod hello;
 mod name;
 mod record;
 mod socks;
+#[cfg(test)]
+mod tests;
 mod weakness;
 
 use citywall_flow::{Carrier, Direction};

@@ -95,10 +95,12 @@ fn client_4(c: &mut Cursor<'_>) -> Result<usize, Part> {
 fn client_5(c: &mut Cursor<'_>) -> Result<usize, Part> {
     c.expect(&[5])?;
     let methods = c.expect(&[1, 2, 3, 4, 5, 6, 7, 8])?;
+    let mut password = false;
     for _ in 0..methods {
-        c.expect(&[0, 1, 2, 3, 5, 6, 7, 8, 9])?;
+        password |= c.expect(&[0, 1, 2, 3, 5, 6, 7, 8, 9])? == 2;
     }
-    if c.expect(&[1, 5])? == 1 {
+    let next: &[u8] = if password { &[1, 5] } else { &[5] };
+    if c.expect(next)? == 1 {
         // Name and password (RFC 1929).
         for _ in 0..2 {
             let length = c.byte()?;
