@@ -48,7 +48,7 @@ impl Connection {
         if self.halves[direction.index()].is(known::SYN) {
             return self.synchronise_again(piece, sink);
         }
-        if piece.is(tcp_flags::ACK) && !self.answers_syn(piece) {
+        if piece.is(tcp_flags::ACK) && !self.answers_syn(piece, sink) {
             let me = &mut self.halves[direction.index()];
             return sink.malformed(&mut me.reported, direction, StreamMalformed::SynAckMismatch);
         }
@@ -74,7 +74,7 @@ impl Connection {
         let fresh = sink.flow.state == State::New && !self.halves[direction.flip().index()].is(known::SYN);
         let same = tcp.seq == self.halves[direction.index()].isn;
         if piece.is(tcp_flags::ACK) {
-            if !same || !self.answers_syn(piece) {
+            if !same || !self.answers_syn(piece, sink) {
                 let me = &mut self.halves[direction.index()];
                 return sink.malformed(&mut me.reported, direction, StreamMalformed::SynAckMismatch);
             }
@@ -102,7 +102,7 @@ impl Connection {
 
     /// True where a SYN-ACK acknowledges a SYN that was seen, or none was seen. Settles which of
     /// two SYNs it was.
-    fn answers_syn(&mut self, piece: &Piece<'_>) -> bool {
+    fn answers_syn<S, O>(&mut self, piece: &Piece<'_>, sink: &mut Sink<'_, S, O>) -> bool {
         let ack = piece.tcp.ack;
         let other = &mut self.halves[piece.direction.flip().index()];
         if !other.is(known::SYN) {
@@ -119,6 +119,8 @@ impl Connection {
             other.known &= !(known::EARLIER | known::HELD);
             let isn = other.other_isn;
             other.stand_at(isn);
+            // Data of the SYN that lost.
+            self.drop_buffer(piece.direction.flip(), sink);
             return true;
         }
         false

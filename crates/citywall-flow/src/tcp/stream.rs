@@ -270,19 +270,41 @@ impl Connection {
         let me = &mut self.halves[direction.index()];
         me.known &= !known::HELD;
         sink.malformed(&mut me.reported, direction, StreamMalformed::BufferLimit);
-        loop {
-            let me = &mut self.halves[direction.index()];
-            let next = me.next;
-            let Some(buffer) = me.buffer.as_mut() else {
+        while self.waiting(direction) > sink.budget.per_direction || sink.budget.used > sink.budget.limit {
+            if !self.give_up_hole(direction, true, sink) {
                 return;
-            };
-            let over = buffer.cost() > sink.budget.per_direction || sink.budget.used > sink.budget.limit;
-            let Some(first) = buffer.first(next).filter(|_| over) else {
-                return;
-            };
-            self.skip_to(direction, first, true, sink);
-            self.drain(direction, sink);
+            }
         }
+    }
+
+    /// Gives up the hole before the first buffered piece and delivers what follows it. False where
+    /// nothing waits any more.
+    fn give_up_hole<S, O: Observer<S>>(
+        &mut self,
+        direction: Direction,
+        shed: bool,
+        sink: &mut Sink<'_, S, O>,
+    ) -> bool {
+        let me = &mut self.halves[direction.index()];
+        let next = me.next;
+        let Some(first) = me.buffer.as_mut().and_then(|b| b.first(next)) else {
+            return false;
+        };
+        let before = self.waiting(direction);
+        self.skip_to(direction, first, shed, sink);
+        self.drain(direction, sink);
+        if self.waiting(direction) >= before {
+            // Cannot be; but a loop must not depend on it.
+            self.drop_buffer(direction, sink);
+        }
+        self.halves[direction.index()].buffer.is_some()
+    }
+
+    fn waiting(&self, direction: Direction) -> usize {
+        self.halves[direction.index()]
+            .buffer
+            .as_ref()
+            .map_or(0, |buffer| buffer.cost())
     }
 
     /// After data on a SYN that nobody answered in our sight: if the sender goes on behind them
@@ -333,15 +355,7 @@ impl Connection {
             if self.halves[direction.index()].is(known::HELD) {
                 self.drop_buffer(direction, sink);
             }
-            loop {
-                let me = &mut self.halves[direction.index()];
-                let next = me.next;
-                let Some(first) = me.buffer.as_mut().and_then(|b| b.first(next)) else {
-                    break;
-                };
-                self.skip_to(direction, first, false, sink);
-                self.drain(direction, sink);
-            }
+            while self.give_up_hole(direction, false, sink) {}
             self.drop_buffer(direction, sink);
         }
     }
