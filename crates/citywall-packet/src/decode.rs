@@ -52,7 +52,8 @@ pub(crate) struct Decoder<'a, 'o> {
 ///
 /// All spans of the result are relative to `frame.data`. Transport checksums are not touched
 /// (`Checksum::Unverified`, see [`verify_transport`](crate::verify_transport)), except that they are
-/// `Checksum::Invalid` where the IPv4 header checksum is wrong: the receiver drops such a packet.
+/// `Checksum::Invalid` where the IPv4 header checksum is wrong or its options are broken: the receiver
+/// drops such a packet.
 /// A fragment has `Transport::None`; give it to the [`Defragmenter`](crate::Defragmenter).
 pub fn decode(frame: &Frame<'_>, out: &mut Vec<Malformed>) -> Packet {
     let data = bounded(frame.data);

@@ -88,31 +88,37 @@ impl Decoder<'_, '_> {
     /// Checks a whole header. The result is what the transport checksum starts as.
     #[inline(always)]
     fn ipv4_header(&mut self, header: &[u8]) -> Checksum {
-        let sum = match <&[u8; 20]>::try_from(header) {
-            Ok(fixed) => checksum::sum_fixed(fixed),
-            Err(_) => {
-                self.ipv4_options(header);
-                checksum::sum(header)
-            }
+        let (sum, sound) = match <&[u8; 20]>::try_from(header) {
+            Ok(fixed) => (checksum::sum_fixed(fixed), true),
+            Err(_) => (checksum::sum(header), self.ipv4_options(header)),
         };
         // A field of 0 is left to the network card by the sending host.
-        if checksum::fold(sum) == 0xffff || header[10..12] == [0, 0] {
+        let summed = checksum::fold(sum) == 0xffff || header[10..12] == [0, 0];
+        if !summed {
+            self.out.push(Malformed::Ipv4Checksum);
+        }
+        if summed && sound {
             Checksum::Unverified
         } else {
-            self.out.push(Malformed::Ipv4Checksum);
             Checksum::Invalid
         }
     }
 
+    /// Walks the options; false where a receiver would drop the packet for them.
     #[cold]
-    fn ipv4_options(&mut self, header: &[u8]) {
+    fn ipv4_options(&mut self, header: &[u8]) -> bool {
+        let mut source_route = false;
         for option in Ipv4Options::new(header) {
-            match option {
-                Some(kind) if SOURCE_ROUTES.contains(&kind) => self.out.push(Malformed::Ipv4SourceRoute),
-                Some(_) => {}
-                None => self.out.push(Malformed::Ipv4OptionLength),
-            }
+            let Some(kind) = option else {
+                self.out.push(Malformed::Ipv4OptionLength);
+                return false;
+            };
+            source_route |= SOURCE_ROUTES.contains(&kind);
         }
+        if source_route {
+            self.out.push(Malformed::Ipv4SourceRoute);
+        }
+        true
     }
 
     /// Goes on with what IP carries; `checksum` is what the transport checksum starts as.

@@ -217,8 +217,8 @@ pub struct Fragment {
 pub enum Checksum {
     /// Verified.
     Valid,
-    /// Wrong, and not explained by offload; or the IPv4 header checksum around it is wrong. Either
-    /// way the receiver drops the packet.
+    /// Wrong, and not explained by offload; or the IPv4 header around it has a wrong checksum or broken
+    /// options. Either way the receiver drops the packet.
     Invalid,
     /// Not verified: cut, fragment, absent, or offloaded (partial sum of the pseudo-header).
     Unverified,

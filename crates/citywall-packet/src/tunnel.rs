@@ -18,6 +18,8 @@ const ERSPAN_3: u16 = 0x22eb;
 const VXLAN_PORT: u16 = 4789;
 /// What Linux used before the port was assigned, and many overlays still use.
 const VXLAN_OLD_PORT: u16 = 8472;
+/// The generic protocol extension (draft-ietf-nvo3-vxlan-gpe).
+const VXLAN_GPE_PORT: u16 = 4790;
 const GENEVE_PORT: u16 = 6081;
 const TEREDO_PORT: u16 = 3544;
 
@@ -135,6 +137,7 @@ impl Decoder<'_, '_> {
     pub(crate) fn udp_tunnel(&mut self, src_port: u16, dst_port: u16) -> Option<Layer> {
         match dst_port {
             VXLAN_PORT | VXLAN_OLD_PORT => self.vxlan(dst_port),
+            VXLAN_GPE_PORT => self.vxlan_gpe(),
             GENEVE_PORT => self.geneve(),
             _ => {
                 let on_port = dst_port == TEREDO_PORT || src_port == TEREDO_PORT;
@@ -174,6 +177,20 @@ impl Decoder<'_, '_> {
         }
         self.at += 8;
         self.enter(TunnelKind::Vxlan, be32(header, 4) >> 8, Layer::Ethernet)
+    }
+
+    /// VXLAN with a next protocol: version 0, with VNI and protocol.
+    #[cold]
+    fn vxlan_gpe(&mut self) -> Option<Layer> {
+        let header = self.rest().first_chunk::<8>()?;
+        let inner = match *header {
+            [0x0c, 0, 0, 1, .., 0] => Layer::Ipv4,
+            [0x0c, 0, 0, 2, .., 0] => Layer::Ipv6,
+            [0x0c, 0, 0, 3, .., 0] => Layer::Ethernet,
+            _ => return None,
+        };
+        self.at += 8;
+        self.enter(TunnelKind::Vxlan, be32(header, 4) >> 8, inner)
     }
 
     /// Geneve (RFC 8926, 3.4). Options are skipped.

@@ -98,6 +98,8 @@ fn a_wrong_ip_header_makes_the_transport_invalid() {
         packet[8] ^= 1;
         assert_eq!(checksum_of(&packet), Some(Checksum::Invalid));
     }
+    let broken_options = ipv4_with(17, 1, 0, b"\x44\x09\x05\0", &udp(1, 2, b"hi"));
+    assert_eq!(checksum_of(&broken_options), Some(Checksum::Invalid));
 }
 
 #[test]

@@ -103,6 +103,15 @@ fn vxlan_by_content() {
 }
 
 #[test]
+fn vxlan_with_a_next_protocol() {
+    let head = |kind| [0x0c, 0, 0, kind, 0, 0, 9, 0];
+    expect![[r#"02:00:00:00:00:0a>02:00:00:00:00:0b 0800 [vxlan 9 10.0.0.1>10.0.0.2] 10.0.0.1>10.0.0.2 proto 17 ttl 64 id 1 udp 1>2 | 2 "hi""#]].assert_eq(&over_udp(4790, &join(&[&head(1), &small()])));
+    expect!["02:00:00:00:00:0a>02:00:00:00:00:0b 0800 [vxlan 9 10.0.0.1>10.0.0.2] 2001:db8::1>2001:db8::2 proto 59 ttl 64 id 0 other | 0"].assert_eq(&over_udp(4790, &join(&[&head(2), &ipv6(59, b"")])));
+    expect![[r#"02:00:00:00:01:0a>02:00:00:00:01:0b 0800 [vxlan 9 10.0.0.1>10.0.0.2] 10.0.0.1>10.0.0.2 proto 17 ttl 64 id 1 udp 1>2 | 2 "hi""#]].assert_eq(&over_udp(4790, &join(&[&head(3), &small_frame()])));
+    expect![[r#"02:00:00:00:00:0a>02:00:00:00:00:0b 0800 10.0.0.1>10.0.0.2 proto 17 ttl 64 id 1 udp 50000>4790 | 24 "\x0c\x00\x00\x04\x00\x00\t\x00a service header""#]].assert_eq(&over_udp(4790, &join(&[&head(4), b"a service header"])));
+}
+
+#[test]
 fn geneve_inner_kinds() {
     let frame = geneve(2, 0x6558, 6000, &join(&[b"option 1", &small_frame()]));
     expect![[r#"02:00:00:00:01:0a>02:00:00:00:01:0b 0800 [geneve 6000 10.0.0.1>10.0.0.2] 10.0.0.1>10.0.0.2 proto 17 ttl 64 id 1 udp 1>2 | 2 "hi""#]].assert_eq(&over_udp(6081, &frame));
