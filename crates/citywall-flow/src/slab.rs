@@ -13,7 +13,8 @@ pub(crate) struct Slot<S> {
     /// The initiator is the key's lower end.
     pub initiator_low: bool,
     pub flow: Flow<S>,
-    pub tcp: Option<Connection>,
+    /// Apart, so that the many short UDP conversations do not pay for it.
+    pub tcp: Option<Box<Connection>>,
 }
 
 /// Slots, by number.
