@@ -39,7 +39,7 @@ struct Side {
     messages: Messages,
     /// Nothing more can be read in this direction: encrypted, lost or over.
     closed: bool,
-    /// ChangeCipherSpec was seen: handshake records are encrypted.
+    /// ChangeCipherSpec was seen: handshake records are encrypted, or a second hello follows.
     encrypted: bool,
 }
 
@@ -191,7 +191,11 @@ impl TlsDissector {
                 None => self.side(SERVER).closed = true,
             },
             // The same between a client's two hellos.
-            (record::CHANGE_CIPHER_SPEC, CLIENT) => self.side(CLIENT).encrypted = !self.retry,
+            (record::CHANGE_CIPHER_SPEC, CLIENT) => {
+                let side = self.side(CLIENT);
+                side.encrypted = true;
+                side.messages = Messages::default();
+            }
             (record::APPLICATION, SERVER) => self.side(SERVER).closed = true,
             // Before the server's hello this is early data, after which a second hello may come.
             (record::APPLICATION, CLIENT) if server.is_some() => self.side(CLIENT).closed = true,
@@ -200,9 +204,6 @@ impl TlsDissector {
     }
 
     fn content(&mut self, direction: Direction, content: &[u8], out: &mut Output) {
-        if self.side(direction).encrypted {
-            return;
-        }
         let mut messages = std::mem::take(&mut self.side(direction).messages);
         messages.feed(content, self.limit, &mut |message| {
             // What follows in the same piece must not count: it would depend on the cut.
@@ -219,7 +220,7 @@ impl TlsDissector {
             (SERVER, Message::Whole(hello::SERVER_HELLO, body)) => self.server_hello(body, out),
             (SERVER, Message::Whole(hello::CERTIFICATE, body)) => self.certificates(body, out),
             (SERVER, Message::Skipped(hello::SERVER_HELLO_DONE)) => self.side(SERVER).closed = true,
-            (_, Message::TooLong(kind)) => {
+            (_, Message::TooLong(kind)) if !self.side(direction).encrypted => {
                 self.tell(Mark::TooLong, direction, out);
                 if direction == SERVER && kind == hello::CERTIFICATE {
                     self.side(SERVER).closed = true;
@@ -231,17 +232,24 @@ impl TlsDissector {
 
     fn client_hello(&mut self, body: &[u8], out: &mut Output) {
         let hello = Hello::client(body);
-        if hello.broken {
-            self.tell(Mark::ClientHello, CLIENT, out);
-        }
         if let Some(client) = &mut self.handshake.client {
-            if client.second_ja4.is_empty() {
+            // Where the server's side was not captured, what looks like a hello may be encrypted;
+            // a second hello has the random of the first (RFC 8446 section 4.1.2).
+            let second = self.retry || (!hello.broken && hello.random == client.random);
+            if second && client.second_ja4.is_empty() {
                 client.second_ja4 = fingerprint::ja4(&hello);
             }
             return;
         }
+        if self.sides[0].encrypted {
+            return;
+        }
+        if hello.broken {
+            self.tell(Mark::ClientHello, CLIENT, out);
+        }
         self.handshake.client = Some(Client {
             version: hello.version,
+            random: hello.random.to_vec(),
             session: hello.session.to_vec(),
             server_name: hello.server_name().map(<[u8]>::to_vec),
             protocols: hello.protocols().take(PROTOCOLS).map(<[u8]>::to_vec).collect(),
@@ -258,7 +266,6 @@ impl TlsDissector {
         }
         if hello.is_retry() {
             self.retry = true;
-            self.side(CLIENT).encrypted = false;
             return;
         }
         if self.handshake.server.is_some() {

@@ -26,6 +26,7 @@ pub struct TlsHandshake {
 #[derive(Debug, Default)]
 pub(super) struct Client {
     pub(super) version: u16,
+    pub(super) random: Vec<u8>,
     pub(super) session: Vec<u8>,
     pub(super) server_name: Option<Vec<u8>>,
     pub(super) protocols: Vec<Vec<u8>>,

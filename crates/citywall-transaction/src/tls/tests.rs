@@ -190,11 +190,20 @@ fn a_certificate_is_read_and_judged() {
 
 #[test]
 fn resumption_shows_by_session_or_ticket() {
-    for (session, expected) in [(9, expect![[r#"
+    for (session, expected) in [
+        (
+            9,
+            expect![[r#"
         > {"tls":{"session_resumed":true,"sni":"lamp.city.example","version":"TLS 1.2","ja3":{"hash":"2b686b83311cff6b8fe1b1cfb091216c","string":"771,4865-49199-10,0-10-11-13-16-43,29-23,0"},"ja3s":{"hash":"174e7e4992a63f6d419626d97363adb8","string":"771,49199,"},"ja4":"t13d0306h2_5a6cbdaee546_fb71836bce29","client_alpns":["h2","http/1.1"]}}
-    "#]]), (1, expect![[r#"
+    "#]],
+        ),
+        (
+            1,
+            expect![[r#"
         > {"tls":{"session_resumed":true,"sni":"lamp.city.example","version":"TLS 1.2","ja3":{"hash":"2b686b83311cff6b8fe1b1cfb091216c","string":"771,4865-49199-10,0-10-11-13-16-43,29-23,0"},"ja3s":{"hash":"174e7e4992a63f6d419626d97363adb8","string":"771,49199,"},"ja4":"t13d0306h2_5a6cbdaee546_fb71836bce29","client_alpns":["h2","http/1.1"]}}
-    "#]])] {
+    "#]],
+        ),
+    ] {
         check(
             &[
                 client(record(22, &client_hello(&[]))),
