@@ -228,10 +228,10 @@ impl State {
         let window = self.windows.get_mut(place)?;
         if at.saturating_sub(window.start) > limits.window {
             let next = Window::new(common, at);
-            let mut known = std::mem::replace(window, next);
-            known.known.extend(known.failed.drain());
-            if known.known.len() < limits.members {
-                window.known = known.known;
+            let mut past = std::mem::replace(window, next);
+            past.known.extend(past.failed.drain());
+            if past.known.len() < limits.members {
+                window.known = past.known;
             }
         }
         Some(window)

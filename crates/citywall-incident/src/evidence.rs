@@ -1,0 +1,289 @@
+//! What an event is evidence of.
+//!
+//! Owns: the kinds, their weight, and the sentence. Does not own: what several together mean.
+
+use std::net::IpAddr;
+
+use citywall_event::{
+    Body, Command, CommandOutcome, Context, Criticality, Event, Mac, Place, Subject, Technique, Violation,
+    ViolationKind,
+};
+use citywall_inventory::Inventory;
+
+/// What evidence shows. The order is that of strength, weakest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Kind {
+    /// A conversation that no conduit allows.
+    ForbiddenContact,
+    /// A command that changes nothing, and that no conduit allows.
+    ForbiddenRead,
+    /// A rule matched.
+    Alert,
+    /// Many failed logins.
+    Guessing,
+    /// A scan.
+    Scan,
+    /// Somebody got in: with a vendor's default password, or a guessed one.
+    Takeover,
+    /// A forbidden change was refused by the device.
+    RefusedChange,
+    /// The border of an isolated zone was crossed.
+    Isolation,
+    /// A forbidden change; no answer was seen.
+    UnansweredChange,
+    /// A forbidden change was accepted.
+    Change,
+}
+
+impl Kind {
+    /// How much it weighs; see `situation::OPENS`.
+    pub(crate) fn weight(self) -> u32 {
+        match self {
+            Kind::ForbiddenContact => 1,
+            Kind::ForbiddenRead => 3,
+            Kind::Alert => 3,
+            Kind::Guessing => 4,
+            Kind::Scan => 5,
+            Kind::Takeover | Kind::RefusedChange => 6,
+            Kind::Isolation | Kind::UnansweredChange | Kind::Change => 10,
+        }
+    }
+
+    /// Changes that were not refused.
+    pub(crate) fn is_change(self) -> bool {
+        matches!(self, Kind::Change | Kind::UnansweredChange)
+    }
+
+    /// Evidence that ties its victim to the incident: what the victim does later belongs to it.
+    pub(crate) fn binds_victim(self) -> bool {
+        matches!(self, Kind::Takeover | Kind::Change | Kind::UnansweredChange)
+    }
+}
+
+/// Somebody, as evidence names them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Party {
+    /// A declared asset.
+    Asset(u32),
+    /// An address.
+    Ip(IpAddr),
+    /// A hardware address, where there is no other.
+    Mac(Mac),
+}
+
+/// A party with what is needed to speak of it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Seat {
+    pub(crate) party: Party,
+    pub(crate) place: Place,
+    pub(crate) ip: Option<IpAddr>,
+    pub(crate) mac: Option<Mac>,
+    pub(crate) name: String,
+    pub(crate) criticality: Criticality,
+    /// A gateway, resolver and the like: many speak with it, and nothing is done against it.
+    pub(crate) infrastructure: bool,
+    /// The worst that it did; `None` where things were only done to it.
+    pub(crate) worst: Option<Kind>,
+}
+
+/// One event as evidence.
+#[derive(Debug)]
+pub(crate) struct Evidence<'a> {
+    pub(crate) kind: Kind,
+    pub(crate) actor: Party,
+    pub(crate) victim: Option<Party>,
+    /// Tells apart pieces of one kind that are worth a reason each.
+    pub(crate) mark: u64,
+    pub(crate) technique: Option<Technique>,
+    event: &'a Event,
+}
+
+impl<'a> Evidence<'a> {
+    /// Reads an event; `None` where it is evidence of nothing.
+    pub(crate) fn of(event: &'a Event, context: &Context) -> Option<Evidence<'a>> {
+        let (kind, mark, technique) = match &event.body {
+            Body::Login(login) if login.success == Some(true) && login.default_credentials => {
+                (Kind::Takeover, 0, Some(Technique::DEFAULT_CREDENTIALS))
+            }
+            Body::Behaviour(behaviour) => (behaviour_kind(behaviour.kind)?, 0, behaviour.technique),
+            Body::Violation(violation) => of_violation(violation, &event.subject, context),
+            Body::Alert(alert) if alert.severity <= 2 => (Kind::Alert, u64::from(alert.sid), None),
+            _ => return None,
+        };
+        let subject = &event.subject;
+        let actor = party(subject.src_ip, subject.src_mac, context)?;
+        // A scan is about many; the event names only the last.
+        let victim = match kind {
+            Kind::Scan | Kind::Guessing => None,
+            _ => party(subject.dst_ip, subject.dst_mac, context),
+        };
+        Some(Evidence {
+            kind,
+            actor,
+            victim,
+            mark,
+            technique,
+            event,
+        })
+    }
+
+    pub(crate) fn event(&self) -> &'a Event {
+        self.event
+    }
+
+    /// The one who acts.
+    pub(crate) fn actor_seat(&self, context: &Context, inventory: &Inventory) -> Seat {
+        let Subject { src_ip, src_mac, .. } = self.event.subject;
+        Seat::new(self.actor, src_ip, src_mac, context, inventory)
+    }
+
+    /// The one to whom it is done.
+    pub(crate) fn victim_seat(&self, context: &Context, inventory: &Inventory) -> Option<Seat> {
+        let Subject { dst_ip, dst_mac, .. } = self.event.subject;
+        Some(Seat::new(self.victim?, dst_ip, dst_mac, context, inventory))
+    }
+
+    /// The sentence. No account names: they are personal.
+    pub(crate) fn text(&self, actor: &Seat, victim: Option<&Seat>) -> String {
+        let actor = &actor.name;
+        let victim = victim.map_or("many", |v| v.name.as_str());
+        match &self.event.body {
+            Body::Login(login) => {
+                format!(
+                    "{actor} logged into {victim} by {} with a vendor's default password",
+                    login.protocol
+                )
+            }
+            Body::Behaviour(behaviour) => behaviour.reason.clone(),
+            Body::Alert(alert) => format!("{actor} to {victim}: {}", alert.signature),
+            Body::Violation(violation) => match &violation.command {
+                Some(command) => {
+                    let outcome = outcome(command);
+                    let what = command.sentence();
+                    format!(
+                        "{actor} told {victim} by {}: {what}; {outcome}. {}",
+                        command.protocol,
+                        sentence_without_command(&violation.reason, &what)
+                    )
+                }
+                None => format!("{actor} to {victim}: {}", violation.reason),
+            },
+            _ => String::new(),
+        }
+    }
+}
+
+impl Seat {
+    fn new(
+        party: Party,
+        ip: Option<IpAddr>,
+        mac: Option<Mac>,
+        context: &Context,
+        inventory: &Inventory,
+    ) -> Seat {
+        let place = context.locate(ip, mac);
+        let declared = place.asset.and_then(|id| context.asset(id));
+        let name = match declared {
+            Some(asset) => asset.name.clone(),
+            None => inventory
+                .find(ip, mac)
+                .map_or_else(|| party.text(), |device| device.name()),
+        };
+        Seat {
+            party,
+            place,
+            ip,
+            mac,
+            name,
+            criticality: context.criticality(place),
+            infrastructure: declared.is_some_and(|asset| asset.is_infrastructure()),
+            worst: None,
+        }
+    }
+}
+
+impl Party {
+    fn text(self) -> String {
+        match self {
+            Party::Asset(id) => format!("asset {id}"),
+            Party::Ip(ip) => ip.to_string(),
+            Party::Mac(mac) => mac.map(|b| format!("{b:02x}")).join(":"),
+        }
+    }
+}
+
+fn party(ip: Option<IpAddr>, mac: Option<Mac>, context: &Context) -> Option<Party> {
+    if let Some(asset) = context.locate(ip, mac).asset {
+        return Some(Party::Asset(asset));
+    }
+    ip.map(|ip| Party::Ip(ip.to_canonical())).or(mac.map(Party::Mac))
+}
+
+fn behaviour_kind(kind: &str) -> Option<Kind> {
+    match kind {
+        "horizontal_scan" | "vertical_scan" => Some(Kind::Scan),
+        "password_guessing" => Some(Kind::Guessing),
+        "password_guessed" => Some(Kind::Takeover),
+        _ => None,
+    }
+}
+
+fn of_violation(
+    violation: &Violation,
+    subject: &Subject,
+    context: &Context,
+) -> (Kind, u64, Option<Technique>) {
+    // Contacts and reads are worth a reason for each zone.
+    let zone = context.locate(subject.dst_ip, subject.dst_mac).zone;
+    let to_zone = zone.map_or(0, |zone| u64::from(zone) + 1);
+    let Some(command) = &violation.command else {
+        let kind = match violation.kind {
+            ViolationKind::Isolation => Kind::Isolation,
+            _ => Kind::ForbiddenContact,
+        };
+        return (kind, to_zone, None);
+    };
+    if !command.verb.changes() {
+        let kind = match violation.kind {
+            ViolationKind::Isolation => Kind::Isolation,
+            _ => Kind::ForbiddenRead,
+        };
+        return (kind, to_zone, command.technique);
+    }
+    let kind = match command.outcome {
+        CommandOutcome::Accepted => Kind::Change,
+        CommandOutcome::Unanswered => Kind::UnansweredChange,
+        CommandOutcome::Refused(_) => Kind::RefusedChange,
+    };
+    let technique = command.technique.unwrap_or(Technique::UNAUTHORIZED_COMMAND);
+    (kind, point_mark(command), Some(technique))
+}
+
+/// Writes to different points are worth a reason each (FNV-1a over the point).
+fn point_mark(command: &Command) -> u64 {
+    let bytes = command.point.bytes().chain(command.verb.name().bytes());
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
+}
+
+fn outcome(command: &Command) -> String {
+    match command.outcome {
+        CommandOutcome::Accepted => "the device accepted it".to_owned(),
+        CommandOutcome::Unanswered => "no answer was seen".to_owned(),
+        CommandOutcome::Refused(code) => format!("the device refused it (code {code})"),
+    }
+}
+
+/// The policy's reason without the command, which the sentence has said already.
+fn sentence_without_command(reason: &str, what: &str) -> String {
+    let cut = reason
+        .strip_suffix(what)
+        .and_then(|rest| rest.strip_suffix(": "))
+        .unwrap_or(reason);
+    let mut letters = cut.chars();
+    match letters.next() {
+        Some(first) => first.to_uppercase().chain(letters).collect(),
+        None => String::new(),
+    }
+}

@@ -1,0 +1,340 @@
+//! One incident: its evidence, who is in it, and its report.
+//!
+//! Owns: which reasons are kept, how bad it is, and what a report says. Does not own: which
+//! evidence belongs to it (`situation`), its title (`words`), its proposals (`action`).
+
+use citywall_event::{
+    Context, Criticality, IncidentReport, Nanos, Order, Place, Reason, Subject, Technique, ZoneId,
+};
+
+use crate::evidence::{Kind, Party, Seat};
+
+/// Reasons that an incident keeps.
+pub(crate) const REASONS: usize = 16;
+
+/// Actors, and victims, that an incident names.
+pub(crate) const SEATS: usize = 64;
+
+/// Evidence as it is kept.
+#[derive(Clone, Debug)]
+pub(crate) struct Held {
+    pub(crate) kind: Kind,
+    pub(crate) order: Order,
+    pub(crate) at: Nanos,
+    pub(crate) text: String,
+    pub(crate) technique: Option<Technique>,
+    pub(crate) actor: Party,
+    pub(crate) victim: Option<Party>,
+    pub(crate) mark: u64,
+    /// How often it came.
+    pub(crate) times: u64,
+}
+
+/// One incident.
+#[derive(Debug)]
+pub(crate) struct Incident {
+    pub(crate) number: String,
+    pub(crate) first: Nanos,
+    pub(crate) last: Nanos,
+    held: Vec<Held>,
+    /// Kinds of evidence that have come, as bits.
+    kinds: u32,
+    /// The suspects; the first is one who was taken over and acts, else who did the worst.
+    pub(crate) actors: Vec<Seat>,
+    /// Those to whom something was done.
+    pub(crate) victims: Vec<Seat>,
+    /// Victims of changes, and of takeovers.
+    pub(crate) changed: Vec<Party>,
+    pub(crate) taken: Vec<Party>,
+    /// Who crossed into which zone without leave (`None` = outside).
+    pub(crate) reached: Vec<(Party, Option<ZoneId>)>,
+    worst_change: Criticality,
+    pub(crate) severity: u8,
+    pub(crate) told: Nanos,
+    pub(crate) dirty: bool,
+    /// What was proposed already: kind and target.
+    pub(crate) proposed: Vec<(&'static str, String)>,
+}
+
+/// What new evidence did to an incident.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Effect {
+    /// More of the same.
+    None,
+    /// Worth an update some time.
+    News,
+    /// It is worse than before.
+    Worse,
+}
+
+impl Incident {
+    pub(crate) fn new(first: &Held) -> Incident {
+        Incident {
+            number: format!("I{}", first.order),
+            first: first.at,
+            last: first.at,
+            held: Vec::new(),
+            kinds: 0,
+            actors: Vec::new(),
+            victims: Vec::new(),
+            changed: Vec::new(),
+            taken: Vec::new(),
+            reached: Vec::new(),
+            worst_change: Criticality::Normal,
+            severity: 4,
+            told: first.at,
+            dirty: false,
+            proposed: Vec::new(),
+        }
+    }
+
+    pub(crate) fn has(&self, kind: Kind) -> bool {
+        self.kinds & (1 << kind as u32) != 0
+    }
+
+    /// True where this would only be counted: nothing else need be looked up for it.
+    pub(crate) fn repeats(
+        &mut self,
+        kind: Kind,
+        actor: Party,
+        victim: Option<Party>,
+        mark: u64,
+        at: Nanos,
+    ) -> bool {
+        let same = |h: &&mut Held| {
+            let of_kind = h.kind == kind && h.actor == actor;
+            // Scans, contacts and reads are much alike: one reason for all victims.
+            let same_victim = kind <= Kind::Scan || h.victim == victim;
+            of_kind && same_victim && h.mark == mark
+        };
+        let Some(held) = self.held.iter_mut().find(same) else {
+            return false;
+        };
+        held.times += 1;
+        self.last = self.last.max(at);
+        true
+    }
+
+    /// Adds evidence.
+    pub(crate) fn add(&mut self, held: Held, actor: &Seat, victim: Option<&Seat>) -> Effect {
+        let (kind, before) = (held.kind, self.severity);
+        let new_kind = !self.has(kind);
+        self.kinds |= 1 << kind as u32;
+        self.last = self.last.max(held.at);
+        self.seat_actor(actor, kind);
+        if let Some(victim) = victim {
+            seat(&mut self.victims, victim);
+            if kind.is_change() {
+                note(&mut self.changed, victim.party);
+                self.worst_change = self.worst_change.max(victim.criticality);
+            }
+            if kind == Kind::Isolation {
+                self.worst_change = self.worst_change.max(victim.criticality).max(actor.criticality);
+            }
+            if kind == Kind::Takeover {
+                note(&mut self.taken, victim.party);
+            }
+            if matches!(kind, Kind::ForbiddenContact | Kind::Isolation) {
+                note(&mut self.reached, (actor.party, victim.place.zone));
+            }
+        }
+        self.order_actors();
+        let strong = kind >= Kind::Takeover;
+        self.keep(held);
+        self.severity = self.judge_severity();
+        if self.severity < before {
+            Effect::Worse
+        } else if new_kind || strong {
+            Effect::News
+        } else {
+            Effect::None
+        }
+    }
+
+    fn seat_actor(&mut self, actor: &Seat, kind: Kind) {
+        seat(&mut self.actors, actor);
+        if let Some(seat) = self.actors.iter_mut().find(|s| s.party == actor.party) {
+            seat.worst = seat.worst.max(Some(kind));
+        }
+    }
+
+    /// Puts the suspected source first: nearest to the harm is what was taken over and acts.
+    fn order_actors(&mut self) {
+        let rank = |s: &Seat| (self.taken.contains(&s.party), s.worst);
+        let mut best = 0;
+        for (place, seat) in self.actors.iter().enumerate() {
+            if rank(seat) > rank(&self.actors[best]) {
+                best = place;
+            }
+        }
+        if best > 0 {
+            self.actors[..=best].rotate_right(1);
+        }
+    }
+
+    /// Keeps the first and the strongest.
+    fn keep(&mut self, held: Held) {
+        if self.held.len() < REASONS {
+            self.held.push(held);
+            return;
+        }
+        let weakest = self
+            .held
+            .iter()
+            .enumerate()
+            .skip(1)
+            .min_by_key(|(place, h)| (h.kind, std::cmp::Reverse(*place)));
+        if let Some((place, _)) = weakest.filter(|(_, h)| h.kind < held.kind) {
+            self.held.remove(place);
+            self.held.push(held);
+        }
+    }
+
+    fn judge_severity(&self) -> u8 {
+        let harm = self.worst_change >= Criticality::Essential;
+        let change = self.has(Kind::Change) || self.has(Kind::UnansweredChange);
+        let forbidden =
+            self.has(Kind::ForbiddenContact) || self.has(Kind::ForbiddenRead) || self.has(Kind::Scan);
+        let taken_over = self.has(Kind::Takeover) && forbidden && self.a_victim_acts();
+        if (change || self.has(Kind::Isolation)) && harm {
+            1
+        } else if change || self.has(Kind::Isolation) || self.has(Kind::RefusedChange) || taken_over {
+            2
+        } else {
+            3
+        }
+    }
+
+    /// True where somebody that was taken over does something in turn.
+    pub(crate) fn a_victim_acts(&self) -> bool {
+        self.taken
+            .iter()
+            .any(|victim| self.actors.iter().any(|actor| actor.party == *victim))
+    }
+
+    /// The report as it stands.
+    pub(crate) fn report(&self, change: &'static str, context: &Context) -> IncidentReport {
+        let seats = || self.actors.iter().chain(&self.victims);
+        let mut zones = Vec::new();
+        let mut domains = Vec::new();
+        let mut assets = Vec::new();
+        for seat in seats() {
+            once(&mut zones, context.zone_name(seat.place.zone));
+            if let Some(zone) = seat.place.zone.and_then(|id| context.zone(id)) {
+                once(&mut domains, &zone.domain);
+            }
+            once(&mut assets, &seat.name);
+        }
+        if context.is_empty() {
+            zones.clear();
+        }
+        let services = context.dependents(&self.hit_places());
+        let mut held: Vec<&Held> = self.held.iter().collect();
+        held.sort_by_key(|h| h.order);
+        IncidentReport {
+            change,
+            number: self.number.clone(),
+            title: crate::words::title(self, context),
+            severity: self.severity,
+            zones,
+            domains,
+            assets,
+            services: services.iter().map(|s| s.name.clone()).collect(),
+            reasons: held.into_iter().map(reason).collect(),
+            first: self.first,
+            last: self.last,
+        }
+    }
+
+    /// The places whose services may fall: what was changed, else what was taken over, else all
+    /// victims.
+    fn hit_places(&self) -> Vec<Place> {
+        let of = |parties: &[Party]| -> Vec<Place> {
+            self.victims
+                .iter()
+                .filter(|s| parties.contains(&s.party))
+                .map(|s| s.place)
+                .collect()
+        };
+        if !self.changed.is_empty() {
+            of(&self.changed)
+        } else if !self.taken.is_empty() {
+            of(&self.taken)
+        } else {
+            self.victims.iter().map(|s| s.place).collect()
+        }
+    }
+
+    /// What its events are about: the suspected source.
+    pub(crate) fn subject(&self) -> Subject {
+        let source = self.actors.first();
+        Subject {
+            src_ip: source.and_then(|s| s.ip),
+            src_mac: source.and_then(|s| s.mac),
+            src_zone: source.and_then(|s| s.place.zone),
+            ..Subject::default()
+        }
+    }
+
+    /// Takes over another incident's evidence and parties.
+    pub(crate) fn join(&mut self, other: Incident) {
+        self.first = self.first.min(other.first);
+        self.last = self.last.max(other.last);
+        self.kinds |= other.kinds;
+        self.worst_change = self.worst_change.max(other.worst_change);
+        for actor in &other.actors {
+            let kind = actor.worst.unwrap_or(Kind::ForbiddenContact);
+            self.seat_actor(actor, kind);
+        }
+        for victim in &other.victims {
+            seat(&mut self.victims, victim);
+        }
+        for party in other.changed {
+            note(&mut self.changed, party);
+        }
+        for party in other.taken {
+            note(&mut self.taken, party);
+        }
+        for reached in other.reached {
+            note(&mut self.reached, reached);
+        }
+        for held in other.held {
+            self.keep(held);
+        }
+        self.order_actors();
+        self.proposed.extend(other.proposed);
+        self.severity = self.judge_severity();
+        self.dirty = true;
+    }
+}
+
+fn reason(held: &Held) -> Reason {
+    let text = match held.times {
+        0 | 1 => held.text.clone(),
+        times => format!("{} ({times} times)", held.text),
+    };
+    Reason {
+        event: held.order,
+        at: held.at,
+        text,
+        technique: held.technique,
+    }
+}
+
+fn seat(seats: &mut Vec<Seat>, new: &Seat) {
+    if seats.len() < SEATS && !seats.iter().any(|s| s.party == new.party) {
+        seats.push(new.clone());
+    }
+}
+
+fn note<T: PartialEq>(noted: &mut Vec<T>, new: T) {
+    if noted.len() < SEATS && !noted.contains(&new) {
+        noted.push(new);
+    }
+}
+
+fn once(names: &mut Vec<String>, name: &str) {
+    if !names.iter().any(|n| n == name) {
+        names.push(name.to_owned());
+    }
+}
