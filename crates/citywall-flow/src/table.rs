@@ -13,7 +13,7 @@ use citywall_packet::{Checksum, Ip, Mac, Macs, Nanos, Network, Packet, Tcp, Tran
 use crate::key::Orientation;
 use crate::sink::{Budget, Sink};
 use crate::slab::{Slab, Slot};
-use crate::tcp::{Connection, Piece};
+use crate::tcp::{Anew, Connection, Piece};
 use crate::timers::{Class, Links, Timers};
 use crate::{
     Carrier, CloseReason, Content, Direction, Endpoint, Flow, FlowKey, FlowLimits, FlowStats, HostPolicies,
@@ -97,11 +97,12 @@ impl<S: Default> FlowTable<S> {
         let over = found.and_then(|index| self.is_over(index, packet, orientation));
         let index = match (found, over) {
             (Some(index), None) => index,
-            (Some(index), Some(reason)) => {
+            (Some(index), Some((reason, anew))) => {
                 self.close(index, reason, observer);
-                self.open(key, hash, packet, orientation, id, observer)
+                let syn_seen = anew == Anew::Accepted;
+                self.open(key, hash, packet, orientation, (id, syn_seen), observer)
             }
-            (None, _) => self.open(key, hash, packet, orientation, id, observer),
+            (None, _) => self.open(key, hash, packet, orientation, (id, false), observer),
         };
         self.follow(index, packet, data, orientation, observer)
     }
@@ -143,7 +144,7 @@ impl<S: Default> FlowTable<S> {
     /// Set where the packet is not of the conversation with its key any more: that has timed out,
     /// or its endpoints have begun a new one.
     #[inline]
-    fn is_over(&self, index: u32, packet: &Packet, orientation: Orientation) -> Option<CloseReason> {
+    fn is_over(&self, index: u32, packet: &Packet, orientation: Orientation) -> Option<(CloseReason, Anew)> {
         let slot = self.slab.get(index)?;
         let class = Class::of(slot.flow.carrier, slot.flow.state);
         if slot
@@ -152,7 +153,7 @@ impl<S: Default> FlowTable<S> {
             .saturating_add(class.timeout(&self.limits.timeouts))
             <= self.clock
         {
-            return Some(silent_reason(&slot.flow));
+            return Some((silent_reason(&slot.flow), Anew::Opens));
         }
         match (&slot.tcp, &packet.transport) {
             (Some(tcp), Transport::Tcp(header))
@@ -162,7 +163,7 @@ impl<S: Default> FlowTable<S> {
                 let direction = direction(slot.initiator_low, orientation);
                 let data = packet.payload.len > 0;
                 tcp.begins_anew(header, direction, slot.flow.state, data)
-                    .then_some(CloseReason::Closed)
+                    .map(|anew| (CloseReason::Closed, anew))
             }
             _ => None,
         }
@@ -180,13 +181,14 @@ impl<S: Default> FlowTable<S> {
         hash: u32,
         packet: &Packet,
         orientation: Orientation,
-        id: u64,
+        (id, syn_seen): (u64, bool),
         observer: &mut O,
     ) -> u32 {
         if self.slab.live() >= self.limits.flows.max(1) as usize {
             self.evict(observer);
         }
-        let (flow, reversed) = first_impression(packet, id, self.clock);
+        let (mut flow, reversed) = first_impression(packet, id, self.clock);
+        flow.midstream &= !syn_seen;
         let class = Class::of(flow.carrier, flow.state);
         let tcp = matches!(packet.transport, Transport::Tcp(_)).then(Box::<Connection>::default);
         let initiator_low = (orientation == Orientation::Forward) != reversed;

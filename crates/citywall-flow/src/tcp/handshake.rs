@@ -11,31 +11,37 @@ use crate::sink::Sink;
 use crate::{Content, Direction, Observer, State, StreamMalformed};
 
 impl Connection {
-    /// True where this segment belongs to a new connection between the same endpoints.
-    pub fn begins_anew(&self, tcp: &Tcp, direction: Direction, state: State, data: bool) -> bool {
+    /// Whether this segment belongs to a new connection between the same endpoints.
+    pub fn begins_anew(&self, tcp: &Tcp, direction: Direction, state: State, data: bool) -> Option<Anew> {
         let me = &self.halves[direction.index()];
         let other = &self.halves[direction.flip().index()];
         let flag = |bit| tcp.flags & bit != 0;
+        let opens = || Some(Anew::Opens);
         if flag(tcp_flags::RST) {
-            return false;
+            return None;
         }
         if flag(tcp_flags::SYN) {
             let same = me.is(known::SYN) && tcp.seq == me.isn;
             return match state {
-                State::Closed => !same,
+                State::Closed if same => None,
+                State::Closed => opens(),
                 // What went before the SYN was a stray packet, not a conversation.
-                State::New if !flag(tcp_flags::ACK) => !me.is(known::SYN) && !other.is(known::SYN),
-                // The responder itself accepts the later SYN.
-                _ => {
-                    flag(tcp_flags::ACK)
-                        && other.is(known::PENDING)
-                        && tcp.ack == other.other_isn.wrapping_add(1)
+                State::New if !flag(tcp_flags::ACK) && !me.is(known::SYN) && !other.is(known::SYN) => opens(),
+                // The responder itself accepts the later SYN: the end of the old connection was
+                // not seen.
+                _ if flag(tcp_flags::ACK)
+                    && other.is(known::PENDING)
+                    && tcp.ack == other.other_isn.wrapping_add(1) =>
+                {
+                    Some(Anew::Accepted)
                 }
+                _ => None,
             };
         }
         // Whoever sends data after its own reset has not reset anything: the RST was meant for
         // the sensor only, or is somebody else's.
-        state == State::Closed && data && me.is(known::RESET) && ahead(tcp.seq, me.next) >= 0
+        let risen = state == State::Closed && data && me.is(known::RESET) && ahead(tcp.seq, me.next) >= 0;
+        if risen { opens() } else { None }
     }
 
     /// SYN or SYN-ACK.
@@ -57,7 +63,7 @@ impl Connection {
             // In the middle of a conversation whose start was not seen.
             me.other_isn = tcp.seq;
             me.known |= known::PENDING;
-            return sink.malformed(&mut me.reported, direction, StreamMalformed::SynResend);
+            return;
         }
         me.start(tcp, piece.len());
         self.drop_buffer(direction, sink);
@@ -86,12 +92,13 @@ impl Connection {
             return;
         }
         let me = &mut self.halves[direction.index()];
-        sink.malformed(&mut me.reported, direction, StreamMalformed::SynResend);
         if !fresh {
+            // Told when the other goes on as if nothing had been (`acknowledge`).
             me.other_isn = tcp.seq;
             me.known |= known::PENDING;
             return;
         }
+        sink.malformed(&mut me.reported, direction, StreamMalformed::SynResend);
         // Nobody has answered: the later SYN counts, but the responder has the last word.
         me.other_isn = me.isn;
         me.known |= known::EARLIER;
@@ -204,6 +211,15 @@ impl Connection {
             Reset::Ignored
         }
     }
+}
+
+/// Why a segment belongs to a new connection.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Anew {
+    /// It opens one, or nothing of the old one can be true any more.
+    Opens,
+    /// It accepts a SYN that came as a part of the old one.
+    Accepted,
 }
 
 enum Reset {

@@ -24,6 +24,8 @@ mod stream;
 
 use citywall_packet::{Tcp, tcp_flags};
 
+pub(crate) use self::handshake::Anew;
+
 use self::half::{Half, ahead, known};
 use crate::sink::Sink;
 use crate::{Direction, Observer, State, StreamMalformed};
@@ -99,6 +101,14 @@ impl Connection {
         let shift = self.scale_of(piece.direction);
         let other = &mut self.halves[piece.direction.flip().index()];
         other.acknowledge(piece.tcp, shift);
+        if other.is(known::PENDING) {
+            // It did not accept the later SYN.
+            sink.malformed(
+                &mut other.reported,
+                piece.direction.flip(),
+                StreamMalformed::SynResend,
+            );
+        }
         if other.is(known::SYNCED) && other.is(known::ACKED) && ahead(other.acked, other.next) > 0 {
             self.skip_acknowledged(piece.direction.flip(), sink);
         }
