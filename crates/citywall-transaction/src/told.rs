@@ -5,6 +5,15 @@ use citywall_event::SightingTrait;
 /// Hints that are remembered; beyond that they are given again, and inventory folds them.
 const REMEMBERED: usize = 64;
 
+/// Bytes of a hint's value: what SNMPv2-MIB allows a description, more than a host name has.
+const VALUE: usize = 255;
+
+/// The first line of a text from the network, bounded: what a hint may keep of it.
+pub(crate) fn brief(text: &str) -> &str {
+    let line = text.trim().lines().next().unwrap_or_default();
+    line[..line.floor_char_boundary(VALUE)].trim_end()
+}
+
 /// The hints that a conversation gave.
 #[derive(Debug, Default)]
 pub(crate) struct Told {

@@ -6,7 +6,7 @@
 use citywall_event::{Side, Sighting, SightingTrait};
 use citywall_flow::{Carrier, Content, Direction};
 
-use crate::told::Told;
+use crate::told::{Told, brief};
 use crate::{Dissector, Hint, Input, Item, Limits, Output, Probe, Protocol, ProtocolEntry, Transaction};
 
 mod codes;
@@ -94,7 +94,7 @@ impl Conversation {
         }
         let text = |code| {
             let value = message.options.get(code)?;
-            Some(String::from_utf8_lossy(options::text(&value)).into_owned())
+            Some(brief(&String::from_utf8_lossy(options::text(&value))).to_owned())
         };
         if message.reply() {
             if matches!(message.kind(), Some(2 | 5 | 6)) {

@@ -189,6 +189,9 @@ pub(super) fn strict(message: &[u8]) -> bool {
         message,
         layout: &layout,
     };
+    if netbios(message, HEADER_BYTES) {
+        return false;
+    }
     let class = |c: u16| matches!(c & 0x7fff, 1 | 3 | 4 | 254 | 255);
     view.questions()
         .all(|q| codes::rrtype(q.rtype).is_some() && class(q.class))
@@ -196,6 +199,13 @@ pub(super) fn strict(message: &[u8]) -> bool {
             view.resources(section)
                 .all(|r| codes::rrtype(r.rtype).is_some() && (r.rtype == rr::OPT || class(r.class)))
         })
+}
+
+/// A NetBIOS name (RFC 1002 section 4.2), whose messages are otherwise built like DNS: 16 bytes as
+/// 32 letters from A to P.
+fn netbios(message: &[u8], at: usize) -> bool {
+    let letters = message.get(at + 1..at + 33).unwrap_or_default();
+    message.get(at) == Some(&32) && letters.iter().all(|b| (b'A'..=b'P').contains(b))
 }
 
 /// Could this be DNS, on a port where DNS is expected? Only what no message of ours could have

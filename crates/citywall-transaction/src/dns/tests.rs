@@ -381,6 +381,8 @@ fn found_on_any_port_and_either_way() {
     assert_eq!(udp(53, &lookup()[..20]), Probe::Yes);
     assert_eq!(udp(9_999, &lookup()[..20]), Probe::No);
     assert_eq!(udp(9_999, &[0; 48]), Probe::No);
+    let netbios = question("EKEFFDFEEIEOEFECECCACACACACACAAA", 32, 1);
+    assert_eq!(udp(137, &message(0x0110, [&[netbios], &[], &[], &[]])), Probe::No);
     assert_eq!(udp(53, b"GET / HTTP/1.1\r\n\r\n"), Probe::No);
     let tcp = |port, data: &[u8]| probe(&testing::hint(Carrier::Tcp, 40_000, port), data);
     let stream = framed(&[lookup()]);

@@ -211,7 +211,7 @@ pub(super) fn nanos(time: u64) -> Option<Nanos> {
     } else {
         high
     };
-    (time != 0).then_some((seconds - EPOCH) * 1_000_000_000 + (low * 1_000_000_000 >> 32))
+    (time != 0).then_some((seconds - EPOCH) * 1_000_000_000 + ((low * 1_000_000_000) >> 32))
 }
 
 impl NtpMessage {

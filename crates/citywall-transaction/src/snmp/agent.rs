@@ -3,7 +3,7 @@
 use citywall_event::{Side, Sighting, SightingTrait, Value};
 
 use super::value::Binding;
-use crate::told::Told;
+use crate::told::{Told, brief};
 
 /// SNMPv2-MIB sysDescr.0 and sysName.0, 1.3.6.1.2.1.1.{1,5}.0 (RFC 3418).
 const SYS_DESCR: &[u8] = &[0x2b, 6, 1, 2, 1, 1, 1, 0];
@@ -44,6 +44,6 @@ pub(super) fn sighting(binding: &Binding<'_>, told: &mut Told, mut each: impl Fn
     if let Some((trait_, evidence)) = named
         && let Some(Value::Text(text)) = binding.value()
     {
-        tell(trait_, text.trim(), evidence);
+        tell(trait_, brief(&text), evidence);
     }
 }

@@ -48,11 +48,6 @@ impl<'a> Reader<'a> {
         Reader { rest }
     }
 
-    /// What was not read yet.
-    pub(super) fn rest(&self) -> &'a [u8] {
-        self.rest
-    }
-
     pub(super) fn is_empty(&self) -> bool {
         self.rest.is_empty()
     }
@@ -243,8 +238,8 @@ mod tests {
             let mut reader = Reader::new(&bytes);
             let mut left = bytes.len();
             while reader.any().is_ok() {
-                prop_assert!(reader.rest().len() < left);
-                left = reader.rest().len();
+                prop_assert!(reader.rest.len() < left);
+                left = reader.rest.len();
             }
             let _ = (signed(&bytes), unsigned(&bytes), numbers(&bytes));
         }

@@ -95,7 +95,7 @@ fn a_set_is_a_command_and_its_response_the_outcome() {
 fn a_get_is_a_read_and_its_response_gives_readings_and_hints() {
     let asked = [binding(SYS_DESCR, &[5, 0]), binding(SYS_NAME, &[5, 0])];
     let told = [
-        binding(SYS_DESCR, &tlv(4, &[b"Signal Controller 2.1"])),
+        binding(SYS_DESCR, &tlv(4, &[b"Signal Controller 2.1\r\nCopyright"])),
         binding(SYS_NAME, &tlv(4, &[b"crossing-4"])),
         binding(MINIMUM_GREEN, &integer(12)),
     ];
@@ -111,10 +111,10 @@ fn a_get_is_a_read_and_its_response_gives_readings_and_hints() {
             < sighting Source Product "Signal Controller 2.1" (snmp.sys_descr)
             < sighting Source Hostname "crossing-4" (snmp.sys_name)
             < sighting Source Role "traffic-signal-controller" (snmp.oid)
-            < reading 1.3.6.1.2.1.1.1.0 Text("Signal Controller 2.1")
+            < reading 1.3.6.1.2.1.1.1.0 Text("Signal Controller 2.1\r\nCopyright")
             < reading 1.3.6.1.2.1.1.5.0 Text("crossing-4")
             < reading 1.3.6.1.4.1.1206.4.2.1.1.2.1.4.2 Int(12)
-            < {"snmp":{"version":2,"community_default":false,"community_length":4,"pdu_type":"response","request_id":1,"vars":[{"oid":"1.3.6.1.2.1.1.1.0","type":"octet_string","value":"Signal Controller 2.1"},{"oid":"1.3.6.1.2.1.1.5.0","type":"octet_string","value":"crossing-4"},{"oid":"1.3.6.1.4.1.1206.4.2.1.1.2.1.4.2","type":"integer","value":12}]}}
+            < {"snmp":{"version":2,"community_default":false,"community_length":4,"pdu_type":"response","request_id":1,"vars":[{"oid":"1.3.6.1.2.1.1.1.0","type":"octet_string","value":"Signal Controller 2.1\r\nCopyright"},{"oid":"1.3.6.1.2.1.1.5.0","type":"octet_string","value":"crossing-4"},{"oid":"1.3.6.1.4.1.1206.4.2.1.1.2.1.4.2","type":"integer","value":12}]}}
         "#]],
     );
 }
