@@ -184,7 +184,12 @@ pub struct Capture {
 
 impl Default for Capture {
     fn default() -> Capture {
-        Capture { ring: Size(32 << 20), promiscuous: true, snap_length: 65_535, user: 65_534 }
+        Capture {
+            ring: Size(32 << 20),
+            promiscuous: true,
+            snap_length: 65_535,
+            user: 65_534,
+        }
     }
 }
 
@@ -226,7 +231,9 @@ impl<'de> Deserialize<'de> for Size {
                 f.write_str("a number of bytes, or a size such as \"64K\", \"500M\", \"2G\"")
             }
             fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<Size, E> {
-                u64::try_from(value).map(Size).map_err(|_| E::custom("a size is not negative"))
+                u64::try_from(value)
+                    .map(Size)
+                    .map_err(|_| E::custom("a size is not negative"))
             }
             fn visit_str<E: serde::de::Error>(self, value: &str) -> Result<Size, E> {
                 Size::parse(value).map_err(E::custom)
@@ -263,9 +270,16 @@ impl Config {
         if self.events.rotate_size.0 < 4096 {
             return Err("events.rotate_size: at least 4K".into());
         }
-        if let Some(unknown) = self.events.types.iter().find(|t| !citywall_event::EVENT_TYPES.contains(&t.as_str())) {
+        if let Some(unknown) = self
+            .events
+            .types
+            .iter()
+            .find(|t| !citywall_event::EVENT_TYPES.contains(&t.as_str()))
+        {
             let known = citywall_event::EVENT_TYPES.join(", ");
-            return Err(format!("events.types: no event type '{unknown}'; there are {known}"));
+            return Err(format!(
+                "events.types: no event type '{unknown}'; there are {known}"
+            ));
         }
         for host in &self.host {
             crate::settings::overlap_policy(&host.overlap)?;

@@ -55,7 +55,7 @@ pub struct Settings {
     /// Keys the flow tables, so that nobody can aim at one bucket.
     hash_seed: u64,
     /// Maker names by MAC.
-    pub makers: Arc<Makers>,
+    pub makers: Makers,
     /// The live interface's name.
     pub interface: Option<String>,
     /// A city is known.
@@ -90,7 +90,10 @@ impl Settings {
             config.events.disk.0 = disk;
         }
         let source = match &files.city {
-            Some(path) => Some(CitySource { name: path.display().to_string(), text: read(path)? }),
+            Some(path) => Some(CitySource {
+                name: path.display().to_string(),
+                text: read(path)?,
+            }),
             None => built_in_city.clone(),
         };
         let city = source.map(|source| parse_city(&source)).transpose()?;
@@ -108,7 +111,9 @@ impl Settings {
         if !rules.needs_bodies() {
             dissector_limits.body = 0;
         }
-        let makers = std::fs::read_to_string(OUI_FILE).map(|text| Makers::parse(&text)).unwrap_or_default();
+        let makers = std::fs::read_to_string(OUI_FILE)
+            .map(|text| Makers::parse(&text))
+            .unwrap_or_default();
         let (host_policies, fragment_policies) = policies(&config)?;
         let mut settings = Settings {
             has_city: city.is_some(),
@@ -120,9 +125,13 @@ impl Settings {
             host_policies,
             fragment_policies,
             hash_seed: RandomState::new().build_hasher().finish(),
-            makers: Arc::new(makers),
+            makers,
             interface,
-            origin: Origin { files: files.clone(), built_in_city, disk },
+            origin: Origin {
+                files: files.clone(),
+                built_in_city,
+                disk,
+            },
             config,
         };
         settings.dissector_limits.readings = settings.writes("reading");
@@ -135,7 +144,12 @@ impl Settings {
     /// As `load`.
     pub fn reload(&self) -> anyhow::Result<Settings> {
         let origin = self.origin.clone();
-        Settings::load(&origin.files, origin.built_in_city, self.interface.clone(), origin.disk)
+        Settings::load(
+            &origin.files,
+            origin.built_in_city,
+            self.interface.clone(),
+            origin.disk,
+        )
     }
 
     /// True where `eve.json` is to hold events of this type.
@@ -195,13 +209,20 @@ fn parse_city(source: &CitySource) -> anyhow::Result<City> {
 }
 
 fn load_rules(paths: &[PathBuf], _city: Option<&City>) -> anyhow::Result<(RuleBook, Vec<Refused>)> {
-    let mut sources = Vec::new();
+    let mut texts = Vec::new();
     for path in paths {
-        sources.push(RuleSource { name: path.display().to_string(), text: read(path)? });
+        texts.push((path.display().to_string(), read(path)?));
     }
-    if sources.is_empty() {
-        sources.push(RuleSource { name: "built-in rules".into(), text: BUILT_IN_RULES.into() });
+    if texts.is_empty() {
+        texts.push(("built-in rules".into(), BUILT_IN_RULES.into()));
     }
+    let sources: Vec<RuleSource<'_>> = texts
+        .iter()
+        .map(|(name, text)| RuleSource {
+            name,
+            text: text.as_bytes(),
+        })
+        .collect();
     Ok(RuleBook::load(&sources, &RuleVars::default()))
 }
 
@@ -236,7 +257,11 @@ pub fn network(text: &str) -> Result<(std::net::IpAddr, u8), String> {
     let address: std::net::IpAddr = address.parse().map_err(|_| bad())?;
     let most = if address.is_ipv4() { 32 } else { 128 };
     let length = length.map_or(Ok(most), |l| l.parse().map_err(|_| bad()))?;
-    if length > most { Err(bad()) } else { Ok((address, length)) }
+    if length > most {
+        Err(bad())
+    } else {
+        Ok((address, length))
+    }
 }
 
 fn policies(config: &Config) -> anyhow::Result<(HostPolicies, OverlapPolicies)> {
@@ -245,7 +270,14 @@ fn policies(config: &Config) -> anyhow::Result<(HostPolicies, OverlapPolicies)> 
     for host in &config.host {
         let (address, length) = network(&host.network).map_err(anyhow::Error::msg)?;
         let overlap = overlap_policy(&host.overlap).map_err(anyhow::Error::msg)?;
-        streams.insert(address, length, HostPolicy { overlap, ..HostPolicy::default() })?;
+        streams.insert(
+            address,
+            length,
+            HostPolicy {
+                overlap,
+                ..HostPolicy::default()
+            },
+        )?;
         fragments.insert(address, length, overlap)?;
     }
     Ok((streams, fragments))

@@ -15,15 +15,21 @@ pub fn run(args: &CheckArgs) -> anyhow::Result<End> {
         Ok(settings) => settings,
         Err(error) => {
             if args.json {
-                println!("{}", json!({ "valid": false, "errors": format!("{error:#}").lines().collect::<Vec<_>>() }));
+                println!(
+                    "{}",
+                    json!({ "valid": false, "errors": format!("{error:#}").lines().collect::<Vec<_>>() })
+                );
             } else {
                 eprintln!("{error:#}");
             }
             return Ok(End::Usage);
         }
     };
-    let findings: Vec<String> =
-        settings.city.as_ref().map(|city| city.check().iter().map(ToString::to_string).collect()).unwrap_or_default();
+    let findings: Vec<String> = settings
+        .city
+        .as_ref()
+        .map(|city| city.check().iter().map(ToString::to_string).collect())
+        .unwrap_or_default();
     let refused: Vec<String> = settings.refused.iter().map(ToString::to_string).collect();
     if args.json {
         let report = json!({
@@ -38,7 +44,11 @@ pub fn run(args: &CheckArgs) -> anyhow::Result<End> {
         return Ok(End::Done);
     }
     explain(&settings);
-    println!("Rules: {} loaded, {} refused", settings.rules.len(), refused.len());
+    println!(
+        "Rules: {} loaded, {} refused",
+        settings.rules.len(),
+        refused.len()
+    );
     for line in refused.iter().chain(&findings) {
         println!("  {line}");
     }
@@ -58,7 +68,13 @@ fn explain(settings: &Settings) {
         None => println!("City: none given (--city FILE); everything would be allowed"),
     }
     for zone in context.zones() {
-        println!("  zone {} ({}, {}){}", zone.name, zone.domain, zone.criticality.name(), if zone.isolated { ", isolated" } else { "" });
+        println!(
+            "  zone {} ({}, {}){}",
+            zone.name,
+            zone.domain,
+            zone.criticality.name(),
+            if zone.isolated { ", isolated" } else { "" }
+        );
     }
     let config = &settings.config;
     println!(

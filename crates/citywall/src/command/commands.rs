@@ -50,7 +50,9 @@ pub fn run(args: &CommandsArgs) -> anyhow::Result<End> {
     let mut left_out = 0;
     let mut take = |facts: &Facts| {
         for event in &facts.events {
-            let Body::Command(command) = &event.body else { continue };
+            let Body::Command(command) = &event.body else {
+                continue;
+            };
             if args.changes && !command.verb.changes() {
                 continue;
             }
@@ -73,7 +75,11 @@ pub fn run(args: &CommandsArgs) -> anyhow::Result<End> {
             tally.times += 1;
             tally.refused += u64::from(matches!(command.outcome, CommandOutcome::Refused(_)));
             tally.last = event.at;
-            tally.value = command.value.as_ref().map(ToString::to_string).or(tally.value.take());
+            tally.value = command
+                .value
+                .as_ref()
+                .map(ToString::to_string)
+                .or(tally.value.take());
         }
     };
     let mut preparer = Preparer::new(settings.defragmenter());
@@ -88,11 +94,22 @@ pub fn run(args: &CommandsArgs) -> anyhow::Result<End> {
     }
     take(&worker.finish(preparer.last(), facts).0);
     // A reader that went away (`| head`) is no failure.
-    let _ = if args.json { print_json(&rows) } else { print_table(&rows, left_out) };
+    let _ = if args.json {
+        print_json(&rows)
+    } else {
+        print_table(&rows, left_out)
+    };
     for damage in source.damage() {
-        eprintln!("citywall: {}: {} at byte {}", damage.file, damage.what, damage.offset);
+        eprintln!(
+            "citywall: {}: {} at byte {}",
+            damage.file, damage.what, damage.offset
+        );
     }
-    Ok(if source.damage().is_empty() { End::Done } else { End::Damaged })
+    Ok(if source.damage().is_empty() {
+        End::Done
+    } else {
+        End::Damaged
+    })
 }
 
 fn utc(at: i64) -> String {
@@ -123,16 +140,37 @@ fn print_table(rows: &BTreeMap<Row, Tally>, left_out: u64) -> std::io::Result<()
         return writeln!(screen, "No commands seen.");
     }
     let width = |of: fn(&Row) -> usize, least: usize| rows.keys().map(of).max().unwrap_or(0).clamp(least, 40);
-    let (a, t, p) = (width(|r| r.actor.len(), 5), width(|r| r.target.len(), 6), width(|r| r.point.len(), 5));
-    writeln!(screen, "{:<a$}  {:<t$}  {:<8}  {:<9}  {:<p$}  {:>7}  {:>7}  last value", "actor", "target", "protocol", "verb", "point", "times", "refused")?;
+    let (a, t, p) = (
+        width(|r| r.actor.len(), 5),
+        width(|r| r.target.len(), 6),
+        width(|r| r.point.len(), 5),
+    );
+    writeln!(
+        screen,
+        "{:<a$}  {:<t$}  {:<8}  {:<9}  {:<p$}  {:>7}  {:>7}  last value",
+        "actor", "target", "protocol", "verb", "point", "times", "refused"
+    )?;
     for (row, tally) in rows {
         let value = tally.value.as_deref().unwrap_or("-");
-        let Row { actor, target, protocol, verb, point } = row;
-        let clean = |text: &str| text.chars().map(|c| if c.is_control() { '?' } else { c }).collect::<String>();
+        let Row {
+            actor,
+            target,
+            protocol,
+            verb,
+            point,
+        } = row;
+        let clean = |text: &str| {
+            text.chars()
+                .map(|c| if c.is_control() { '?' } else { c })
+                .collect::<String>()
+        };
         writeln!(
             screen,
             "{actor:<a$}  {target:<t$}  {protocol:<8}  {verb:<9}  {:<p$}  {:>7}  {:>7}  {}",
-            clean(point), tally.times, tally.refused, clean(value)
+            clean(point),
+            tally.times,
+            tally.refused,
+            clean(value)
         )?;
     }
     if left_out > 0 {

@@ -32,7 +32,12 @@ pub fn run(args: &DoctorArgs) -> anyhow::Result<End> {
         return Ok(End::Done);
     }
     for finding in &findings {
-        println!("{}  {:<28} {}", if finding.ok { "ok     " } else { "lacking" }, finding.what, finding.found);
+        println!(
+            "{}  {:<28} {}",
+            if finding.ok { "ok     " } else { "lacking" },
+            finding.what,
+            finding.found
+        );
         if !finding.ok {
             println!("         {:<28} fix: {}", "", finding.fix);
         }
@@ -42,17 +47,37 @@ pub fn run(args: &DoctorArgs) -> anyhow::Result<End> {
 
 fn replay() -> Finding {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    Finding { ok: true, what: "replaying captures", found: format!("nothing needed; {cores} cores"), fix: "" }
+    Finding {
+        ok: true,
+        what: "replaying captures",
+        found: format!("nothing needed; {cores} cores"),
+        fix: "",
+    }
 }
 
 fn rights() -> Finding {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let effective = status.lines().find_map(|l| l.strip_prefix("CapEff:")).map(str::trim);
-    let bits = effective.and_then(|hex| u64::from_str_radix(hex, 16).ok()).unwrap_or(0);
+    let effective = status
+        .lines()
+        .find_map(|l| l.strip_prefix("CapEff:"))
+        .map(str::trim);
+    let bits = effective
+        .and_then(|hex| u64::from_str_radix(hex, 16).ok())
+        .unwrap_or(0);
     let ok = bits & (1 << CAP_NET_RAW) != 0;
-    let found = if ok { "CAP_NET_RAW is held" } else { "CAP_NET_RAW is not held" };
-    let fix = "run it as root, or: setcap cap_net_raw+ep $(command -v citywall), or: citywall service install";
-    Finding { ok, what: "watching an interface", found: found.into(), fix }
+    let found = if ok {
+        "CAP_NET_RAW is held"
+    } else {
+        "CAP_NET_RAW is not held"
+    };
+    let fix =
+        "run it as root, or: setcap cap_net_raw+ep $(command -v citywall), or: citywall service install";
+    Finding {
+        ok,
+        what: "watching an interface",
+        found: found.into(),
+        fix,
+    }
 }
 
 fn interfaces() -> Finding {
@@ -60,16 +85,36 @@ fn interfaces() -> Finding {
         .iter()
         .map(|i| format!("{}{}", i.name, if i.up { "" } else { " (down)" }))
         .collect();
-    let ok = citywall_capture::interfaces().iter().any(|i| i.up && i.name != "lo");
-    let found = if list.is_empty() { "none".into() } else { list.join(", ") };
-    Finding { ok, what: "interfaces", found, fix: "ip link set NAME up (the mirror port needs no address)" }
+    let ok = citywall_capture::interfaces()
+        .iter()
+        .any(|i| i.up && i.name != "lo");
+    let found = if list.is_empty() {
+        "none".into()
+    } else {
+        list.join(", ")
+    };
+    Finding {
+        ok,
+        what: "interfaces",
+        found,
+        fix: "ip link set NAME up (the mirror port needs no address)",
+    }
 }
 
 fn makers() -> Finding {
     let path = Path::new("/usr/share/ieee-data/oui.txt");
     let ok = path.exists();
-    let found = if ok { path.display().to_string() } else { "the registry of MAC blocks is not installed".into() };
-    Finding { ok, what: "makers of devices", found, fix: "apt-get install ieee-data" }
+    let found = if ok {
+        path.display().to_string()
+    } else {
+        "the registry of MAC blocks is not installed".into()
+    };
+    Finding {
+        ok,
+        what: "makers of devices",
+        found,
+        fix: "apt-get install ieee-data",
+    }
 }
 
 fn memory() -> Finding {
@@ -80,11 +125,25 @@ fn memory() -> Finding {
         .and_then(|l| l.split_whitespace().next()?.parse::<u64>().ok())
         .unwrap_or(0);
     let ok = kib > 512 * 1024;
-    Finding { ok, what: "memory", found: format!("{} MB available", kib / 1024), fix: "512 MB should be free; lower [limits] in --config" }
+    Finding {
+        ok,
+        what: "memory",
+        found: format!("{} MB available", kib / 1024),
+        fix: "512 MB should be free; lower [limits] in --config",
+    }
 }
 
 fn systemd() -> Finding {
     let ok = Path::new("/run/systemd/system").exists();
-    let found = if ok { "systemd runs" } else { "systemd does not run here" };
-    Finding { ok, what: "citywall service install", found: found.into(), fix: "start `citywall watch --interface` from your own init" }
+    let found = if ok {
+        "systemd runs"
+    } else {
+        "systemd does not run here"
+    };
+    Finding {
+        ok,
+        what: "citywall service install",
+        found: found.into(),
+        fix: "start `citywall watch --interface` from your own init",
+    }
 }

@@ -15,17 +15,29 @@ const UNIT_PATH: &str = "etc/systemd/system/citywall.service";
 /// Where the unit cannot be written or removed.
 pub fn run(args: &ServiceArgs) -> anyhow::Result<End> {
     match &args.action {
-        ServiceAction::Install { interface, city, root, dry_run } => install(interface, city, root, *dry_run),
+        ServiceAction::Install {
+            interface,
+            city,
+            root,
+            dry_run,
+        } => install(interface, city, root, *dry_run),
         ServiceAction::Uninstall { root } => uninstall(root),
     }
 }
 
 fn install(interface: &str, city: &Path, root: &Path, dry_run: bool) -> anyhow::Result<End> {
-    if interface.is_empty() || interface.len() > 15 || interface.chars().any(|c| c.is_whitespace() || c == '/') {
+    if interface.is_empty()
+        || interface.len() > 15
+        || interface.chars().any(|c| c.is_whitespace() || c == '/')
+    {
         bail!("--interface: '{interface}' is not an interface name; `citywall doctor` lists them");
     }
-    let city = city.to_str().filter(|c| c.starts_with('/') && !c.chars().any(char::is_whitespace));
-    let Some(city) = city else { bail!("--city: give an absolute path without blanks") };
+    let city = city
+        .to_str()
+        .filter(|c| c.starts_with('/') && !c.chars().any(char::is_whitespace));
+    let Some(city) = city else {
+        bail!("--city: give an absolute path without blanks")
+    };
     let program = std::env::current_exe().context("cannot find this program's own path")?;
     let unit = unit(&program, interface, city);
     if dry_run {
@@ -35,7 +47,9 @@ fn install(interface: &str, city: &Path, root: &Path, dry_run: bool) -> anyhow::
     let path = root.join(UNIT_PATH);
     write(&path, &unit)?;
     println!("Wrote {}", path.display());
-    println!("Next: put the city file at {city}, then\n  systemctl daemon-reload && systemctl enable --now citywall\n  journalctl -u citywall -f");
+    println!(
+        "Next: put the city file at {city}, then\n  systemctl daemon-reload && systemctl enable --now citywall\n  journalctl -u citywall -f"
+    );
     Ok(End::Done)
 }
 
@@ -53,8 +67,12 @@ fn uninstall(root: &Path) -> anyhow::Result<End> {
         println!("{} is not there; nothing to do", path.display());
         return Ok(End::Done);
     }
-    std::fs::remove_file(&path).with_context(|| format!("cannot remove {}: run it as root", path.display()))?;
-    println!("Removed {}\nNext: systemctl stop citywall; systemctl daemon-reload", path.display());
+    std::fs::remove_file(&path)
+        .with_context(|| format!("cannot remove {}: run it as root", path.display()))?;
+    println!(
+        "Removed {}\nNext: systemctl stop citywall; systemctl daemon-reload",
+        path.display()
+    );
     Ok(End::Done)
 }
 

@@ -36,7 +36,11 @@ pub fn run(args: &WatchArgs) -> anyhow::Result<End> {
     let live = args.interface.is_some();
     // Sources first: rights are dropped before anything is parsed or written.
     let mut sources = open(args, &settings, workers)?;
-    let log = args.out.as_deref().map(|out| open_log(out, &settings, live)).transpose()?;
+    let log = args
+        .out
+        .as_deref()
+        .map(|out| open_log(out, &settings, live))
+        .transpose()?;
     if live {
         give_up_rights(args, &settings)?;
     }
@@ -64,9 +68,16 @@ fn cores() -> u16 {
 
 fn load(args: &WatchArgs) -> anyhow::Result<Settings> {
     let built_in = args.pcap.is_empty() && args.interface.is_none();
-    let city =
-        built_in.then(|| CitySource { name: "the built-in city file".into(), text: STORY_CITY.into() });
-    let disk = args.disk.as_deref().map(Size::parse).transpose().map_err(|e| Invalid(format!("--disk: {e}")))?;
+    let city = built_in.then(|| CitySource {
+        name: "the built-in city file".into(),
+        text: STORY_CITY.into(),
+    });
+    let disk = args
+        .disk
+        .as_deref()
+        .map(Size::parse)
+        .transpose()
+        .map_err(|e| Invalid(format!("--disk: {e}")))?;
     Settings::load(&args.files, city, args.interface.clone(), disk.map(|d| d.0))
         .map_err(|error| Invalid(format!("{error:#}")).into())
 }
@@ -129,9 +140,17 @@ fn give_up_rights(args: &WatchArgs, settings: &Settings) -> anyhow::Result<()> {
 
 fn open_log(out: &std::path::Path, settings: &Settings, live: bool) -> anyhow::Result<EveLog> {
     let events = &settings.config.events;
-    let rotation = Rotation { size: events.rotate_size.0, age: events.rotate_age, disk: events.disk.0 };
-    EveLog::open(out, rotation, live)
-        .with_context(|| format!("cannot write to {}: choose another directory with --out", out.display()))
+    let rotation = Rotation {
+        size: events.rotate_size.0,
+        age: events.rotate_age,
+        disk: events.disk.0,
+    };
+    EveLog::open(out, rotation, live).with_context(|| {
+        format!(
+            "cannot write to {}: choose another directory with --out",
+            out.display()
+        )
+    })
 }
 
 fn listen(live: bool) -> anyhow::Result<Signals> {
@@ -162,7 +181,9 @@ fn tell(
     let mut screen = std::io::stdout().lock();
     // A reader that went away (`| head`) is no failure.
     let _ = if args.json {
-        serde_json::to_writer_pretty(&mut screen, &numbers).map_err(std::io::Error::from).and_then(|()| writeln!(screen))
+        serde_json::to_writer_pretty(&mut screen, &numbers)
+            .map_err(std::io::Error::from)
+            .and_then(|()| writeln!(screen))
     } else {
         screen.write_all(story::page(settings, outcome, stage, &usage, args.out.as_deref()).as_bytes())
     };
@@ -179,7 +200,10 @@ fn tell(
         end = End::Failed;
     }
     if let Some(failure) = stage.log().and_then(EveLog::failure) {
-        eprintln!("citywall: {failure}; {} events were counted but not written", stage.log().map_or(0, |l| l.lost));
+        eprintln!(
+            "citywall: {failure}; {} events were counted but not written",
+            stage.log().map_or(0, |l| l.lost)
+        );
         end = End::Failed;
     }
     if let Some(Err(error)) = written {

@@ -79,7 +79,10 @@ impl Alerting {
             lanes.push(Lane::start("syslog", Syslog::new(target)));
         }
         if let Some(webhook) = &config.webhook {
-            let token = webhook.token_env.as_ref().and_then(|name| std::env::var(name).ok());
+            let token = webhook
+                .token_env
+                .as_ref()
+                .and_then(|name| std::env::var(name).ok());
             lanes.push(Lane::start("webhook", Webhook::new(&webhook.url, token)));
         }
         let metrics = metrics.map(Metrics::serve).transpose()?;
@@ -108,9 +111,17 @@ impl Alerting {
             text.pop();
         }
         let kind = event.body.event_type().unwrap_or("");
-        let message = Arc::new(Message { line: text, kind, severity, at: event.at });
+        let message = Arc::new(Message {
+            line: text,
+            kind,
+            severity,
+            at: event.at,
+        });
         for lane in &self.lanes {
-            let taken = lane.queue.as_ref().is_some_and(|queue| queue.try_send(Arc::clone(&message)).is_ok());
+            let taken = lane
+                .queue
+                .as_ref()
+                .is_some_and(|queue| queue.try_send(Arc::clone(&message)).is_ok());
             if !taken {
                 lane.counts.dropped.fetch_add(1, Ordering::Relaxed);
             }
@@ -132,7 +143,11 @@ impl Alerting {
             lane.queue = None;
             let left = until.saturating_duration_since(Instant::now());
             if lane.done.recv_timeout(left) == Err(RecvTimeoutError::Timeout) {
-                log::warn!("{}: not everything could be sent in {} s", lane.name, PATIENCE.as_secs());
+                log::warn!(
+                    "{}: not everything could be sent in {} s",
+                    lane.name,
+                    PATIENCE.as_secs()
+                );
             }
         }
     }
@@ -145,7 +160,13 @@ impl Alerting {
             .map(|lane| {
                 let c = &lane.counts;
                 let values = [("sent", &c.sent), ("dropped", &c.dropped), ("failed", &c.failed)];
-                (lane.name, values.into_iter().map(|(name, value)| (name, count(value))).collect())
+                (
+                    lane.name,
+                    values
+                        .into_iter()
+                        .map(|(name, value)| (name, count(value)))
+                        .collect(),
+                )
             })
             .collect()
     }
@@ -165,7 +186,12 @@ impl Lane {
         if let Err(error) = started {
             log::error!("{name}: cannot start: {error}");
         }
-        Lane { name, queue: Some(queue), counts, done }
+        Lane {
+            name,
+            queue: Some(queue),
+            counts,
+            done,
+        }
     }
 }
 

@@ -46,7 +46,12 @@ pub struct EveLog {
 
 /// Opens a file for writing that only its owner can read.
 pub fn create_private(path: &Path) -> io::Result<File> {
-    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)?;
     // An existing file keeps its mode on open: set it too.
     file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
     Ok(file)
@@ -54,7 +59,10 @@ pub fn create_private(path: &Path) -> io::Result<File> {
 
 /// Makes the directory (mode 0700) if it is absent.
 pub fn make_directory(directory: &Path) -> io::Result<()> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(directory)
 }
 
 fn part_name(directory: &Path, number: u64) -> PathBuf {
@@ -67,7 +75,10 @@ fn existing_parts(directory: &Path) -> io::Result<Vec<(u64, u64)>> {
     for entry in fs::read_dir(directory)? {
         let entry = entry?;
         let name = entry.file_name();
-        let number = name.to_str().and_then(|n| n.strip_prefix("eve.json.")).and_then(|n| n.parse().ok());
+        let number = name
+            .to_str()
+            .and_then(|n| n.strip_prefix("eve.json."))
+            .and_then(|n| n.parse().ok());
         if let Some(number) = number {
             parts.push((number, entry.metadata()?.len()));
         }
@@ -102,7 +113,10 @@ impl EveLog {
             next_part = 1;
         }
         // A part is never more than a quarter of the budget, or the newest alone would fill it.
-        let rotation = Rotation { size: rotation.size.min(rotation.disk / 4).max(4096), ..rotation };
+        let rotation = Rotation {
+            size: rotation.size.min(rotation.disk / 4).max(4096),
+            ..rotation
+        };
         Ok(EveLog {
             directory: directory.to_owned(),
             rotation,
@@ -144,7 +158,10 @@ impl EveLog {
         if let Err(error) = done
             && self.failure.is_none()
         {
-            log::error!("cannot write {}: {error}; events are counted but no longer written", self.path());
+            log::error!(
+                "cannot write {}: {error}; events are counted but no longer written",
+                self.path()
+            );
             self.lost += self.buffer.iter().filter(|b| **b == b'\n').count() as u64;
             self.buffer.clear();
             self.failure = Some(error);
@@ -170,7 +187,9 @@ impl EveLog {
         self.written = 0;
         let mut total: u64 = self.parts.iter().map(|(_, bytes)| bytes).sum();
         while total + self.rotation.size > self.rotation.disk {
-            let Some((number, bytes)) = self.parts.pop_front() else { break };
+            let Some((number, bytes)) = self.parts.pop_front() else {
+                break;
+            };
             fs::remove_file(part_name(&self.directory, number))?;
             self.removed += 1;
             total -= bytes;
@@ -189,7 +208,9 @@ impl EveLog {
 
     /// Why writing stopped, if it did.
     pub fn failure(&self) -> Option<String> {
-        self.failure.as_ref().map(|error| format!("{}: {error}", self.path()))
+        self.failure
+            .as_ref()
+            .map(|error| format!("{}: {error}", self.path()))
     }
 }
 
@@ -207,19 +228,28 @@ mod tests {
     #[test]
     fn rotates_by_size_and_keeps_the_budget() {
         let directory = scratch("size");
-        let rotation = Rotation { size: 4096, age: 1 << 40, disk: 16_384 };
+        let rotation = Rotation {
+            size: 4096,
+            age: 1 << 40,
+            disk: 16_384,
+        };
         let mut log = EveLog::open(&directory, rotation, false).unwrap();
         let line = [b'x'; 100];
         for at in 0..1_000 {
             log.line(&line, at);
         }
         log.flush();
-        let sizes: Vec<u64> =
-            fs::read_dir(&directory).unwrap().map(|e| e.unwrap().metadata().unwrap().len()).collect();
+        let sizes: Vec<u64> = fs::read_dir(&directory)
+            .unwrap()
+            .map(|e| e.unwrap().metadata().unwrap().len())
+            .collect();
         assert!(sizes.iter().sum::<u64>() <= 16_384, "{sizes:?}");
         assert!(sizes.iter().all(|s| *s <= 4_096) && sizes.len() >= 3, "{sizes:?}");
         assert!(log.removed > 0 && log.lost == 0);
-        let mode = fs::metadata(directory.join("eve.json")).unwrap().permissions().mode();
+        let mode = fs::metadata(directory.join("eve.json"))
+            .unwrap()
+            .permissions()
+            .mode();
         assert_eq!(mode & 0o777, 0o600);
         fs::remove_dir_all(directory).unwrap();
     }
@@ -227,7 +257,11 @@ mod tests {
     #[test]
     fn rotates_by_packet_time_and_live_keeps_what_was_there() {
         let directory = scratch("age");
-        let rotation = Rotation { size: 1 << 20, age: 60, disk: 1 << 30 };
+        let rotation = Rotation {
+            size: 1 << 20,
+            age: 60,
+            disk: 1 << 30,
+        };
         let mut log = EveLog::open(&directory, rotation, true).unwrap();
         log.line(b"a\n", 0);
         log.line(b"b\n", 59_000_000_000);
@@ -246,7 +280,11 @@ mod tests {
     #[test]
     fn a_full_disk_is_told_and_counted() {
         let directory = scratch("full");
-        let rotation = Rotation { size: 1 << 30, age: 1 << 40, disk: 1 << 40 };
+        let rotation = Rotation {
+            size: 1 << 30,
+            age: 1 << 40,
+            disk: 1 << 40,
+        };
         let mut log = EveLog::open(&directory, rotation, false).unwrap();
         // The kernel's own full disk.
         log.file = OpenOptions::new().write(true).open("/dev/full").unwrap();

@@ -27,8 +27,14 @@ impl Metrics {
         let address = server.server_addr().to_ip().unwrap_or(address);
         let page = Arc::new(Mutex::new(String::new()));
         let shown = Arc::clone(&page);
-        std::thread::Builder::new().name("metrics".into()).spawn(move || answer(&server, &shown))?;
-        Ok(Metrics { page, renewed: None, address })
+        std::thread::Builder::new()
+            .name("metrics".into())
+            .spawn(move || answer(&server, &shown))?;
+        Ok(Metrics {
+            page,
+            renewed: None,
+            address,
+        })
     }
 
     /// Where it really listens (port 0 asks for any).
@@ -43,7 +49,10 @@ impl Metrics {
         events: &BTreeMap<&'static str, u64>,
         sinks: &BTreeMap<&'static str, BTreeMap<&'static str, u64>>,
     ) {
-        if self.renewed.is_some_and(|at| at.elapsed() < Duration::from_millis(500)) {
+        if self
+            .renewed
+            .is_some_and(|at| at.elapsed() < Duration::from_millis(500))
+        {
             return;
         }
         self.renewed = Some(Instant::now());
@@ -71,7 +80,8 @@ fn render(
     events: &BTreeMap<&'static str, u64>,
     sinks: &BTreeMap<&'static str, BTreeMap<&'static str, u64>>,
 ) -> String {
-    let mut text = String::from("# HELP citywall_events_total Events by type.\n# TYPE citywall_events_total counter\n");
+    let mut text =
+        String::from("# HELP citywall_events_total Events by type.\n# TYPE citywall_events_total counter\n");
     // Writing to a String cannot fail.
     for (kind, count) in events {
         let _ = writeln!(text, "citywall_events_total{{type=\"{kind}\"}} {count}");
@@ -80,7 +90,10 @@ fn render(
     text.push_str("# TYPE citywall_messages_total counter\n");
     for (sink, counts) in sinks {
         for (fate, count) in counts {
-            let _ = writeln!(text, "citywall_messages_total{{sink=\"{sink}\",fate=\"{fate}\"}} {count}");
+            let _ = writeln!(
+                text,
+                "citywall_messages_total{{sink=\"{sink}\",fate=\"{fate}\"}} {count}"
+            );
         }
     }
     let usage = super::summary::Usage::now(Instant::now());
@@ -100,7 +113,11 @@ mod tests {
 
     fn get(address: SocketAddr, path: &str) -> String {
         let mut stream = std::net::TcpStream::connect(address).unwrap();
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+        write!(
+            stream,
+            "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        )
+        .unwrap();
         let mut text = String::new();
         stream.read_to_string(&mut text).unwrap();
         text
@@ -113,8 +130,14 @@ mod tests {
         metrics.update(&BTreeMap::from([("alert", 7)]), &sinks);
         let page = get(metrics.address(), "/metrics");
         assert!(page.starts_with("HTTP/1.1 200"), "{page}");
-        assert!(page.contains("citywall_events_total{type=\"alert\"} 7\n"), "{page}");
-        assert!(page.contains("citywall_messages_total{sink=\"syslog\",fate=\"sent\"} 3\n"), "{page}");
+        assert!(
+            page.contains("citywall_events_total{type=\"alert\"} 7\n"),
+            "{page}"
+        );
+        assert!(
+            page.contains("citywall_messages_total{sink=\"syslog\",fate=\"sent\"} 3\n"),
+            "{page}"
+        );
         assert!(get(metrics.address(), "/").starts_with("HTTP/1.1 404"));
     }
 }

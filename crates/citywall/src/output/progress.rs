@@ -19,12 +19,21 @@ impl Progress {
     /// Starts the clock.
     pub fn start() -> Progress {
         let now = Instant::now();
-        Progress { started: now, shown: now, terminal: std::io::stderr().is_terminal(), dirty: false }
+        Progress {
+            started: now,
+            shown: now,
+            terminal: std::io::stderr().is_terminal(),
+            dirty: false,
+        }
     }
 
     /// Tells where we are: packets so far, input bytes done and in all.
     pub fn update(&mut self, packets: u64, done: u64, all: Option<u64>) {
-        let every = if self.terminal { Duration::from_millis(200) } else { Duration::from_secs(10) };
+        let every = if self.terminal {
+            Duration::from_millis(200)
+        } else {
+            Duration::from_secs(10)
+        };
         if self.started.elapsed() < PATIENCE || self.shown.elapsed() < every {
             return;
         }
@@ -56,7 +65,11 @@ fn line(elapsed: Duration, packets: u64, done: u64, all: Option<u64>) -> String 
     match all.filter(|all| *all > 0) {
         Some(all) => {
             let share = (done as f64 / all as f64).min(1.0);
-            let left = if share > 0.001 { seconds / share - seconds } else { 0.0 };
+            let left = if share > 0.001 {
+                seconds / share - seconds
+            } else {
+                0.0
+            };
             format!(
                 "{:3.0} %  {packets} packets  {rate:.2} M packets/s  {megabytes:.0} of {:.0} MB  {left:.0} s left",
                 share * 100.0,
@@ -78,6 +91,9 @@ mod tests {
             line(second, 1_000_000, 50_000_000, Some(200_000_000)),
             " 25 %  1000000 packets  0.50 M packets/s  50 of 200 MB  6 s left"
         );
-        assert_eq!(line(second, 10, 1_000_000, None), "10 packets  0.00 M packets/s  1 MB  2 s");
+        assert_eq!(
+            line(second, 10, 1_000_000, None),
+            "10 packets  0.00 M packets/s  1 MB  2 s"
+        );
     }
 }

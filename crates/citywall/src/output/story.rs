@@ -41,7 +41,9 @@ pub struct Story {
 
 /// A party by name where the city file names it, else by address.
 pub fn party(context: &Context, ip: Option<IpAddr>) -> String {
-    let Some(ip) = ip else { return "a device without an address".into() };
+    let Some(ip) = ip else {
+        return "a device without an address".into();
+    };
     let place = context.locate(Some(ip), None);
     match place.asset.and_then(|asset| context.asset(asset)) {
         Some(asset) => asset.name.clone(),
@@ -81,7 +83,11 @@ impl Story {
     }
 
     fn command(&mut self, event: &Event, command: &Command, context: &Context) {
-        let key = (party(context, event.subject.src_ip), command.protocol, command.verb.name());
+        let key = (
+            party(context, event.subject.src_ip),
+            command.protocol,
+            command.verb.name(),
+        );
         if self.commands.len() >= REMEMBERED && !self.commands.contains_key(&key) {
             return;
         }
@@ -102,24 +108,32 @@ impl Story {
             self.forbidden_more += 1;
             return;
         }
-        let (from, to) = (party(context, event.subject.src_ip), party(context, event.subject.dst_ip));
+        let (from, to) = (
+            party(context, event.subject.src_ip),
+            party(context, event.subject.dst_ip),
+        );
         let outcome = match command.outcome {
             citywall_event::CommandOutcome::Accepted => "accepted",
             citywall_event::CommandOutcome::Refused(_) => "refused by the device",
             citywall_event::CommandOutcome::Unanswered => "no answer seen",
         };
-        let text = format!("{from} told {to}: {} {} ({outcome})", command.protocol, command.sentence());
+        let text = format!(
+            "{from} told {to}: {} {} ({outcome})",
+            command.protocol,
+            command.sentence()
+        );
         self.forbidden.push((event.at, text));
     }
 
     /// Takes the inventory's last word.
-    pub fn finish(&mut self, judge: &Judge, settings: &Settings) {
-        for asset in judge.assets() {
-            let zone = asset.zone.clone().unwrap_or_else(|| "outside".into());
-            *self.devices.entry(zone).or_default() += 1;
-            self.makers += u64::from(asset.maker.is_some());
+    pub fn finish(&mut self, judge: &Judge, context: &Context) {
+        for device in judge.devices() {
+            *self
+                .devices
+                .entry(context.zone_name(device.zone()).to_owned())
+                .or_default() += 1;
+            self.makers += u64::from(device.maker().is_some());
         }
-        let _ = settings;
     }
 }
 
@@ -152,8 +166,11 @@ fn span(nanos: Nanos) -> String {
 
 /// Network text on a terminal: control characters would be commands to it.
 fn clean(text: &str) -> String {
-    let mut clean: String =
-        text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).take(160).collect();
+    let mut clean: String = text
+        .chars()
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .take(160)
+        .collect();
     if text.chars().count() > 160 {
         clean.push('…');
     }
@@ -168,7 +185,10 @@ pub fn page(
     usage: &Usage,
     out: Option<&Path>,
 ) -> String {
-    let mut page = Page { text: String::new(), settings };
+    let mut page = Page {
+        text: String::new(),
+        settings,
+    };
     page.city(outcome);
     page.devices(&stage.story);
     page.commands(&stage.story);
@@ -223,19 +243,39 @@ impl Page<'_> {
                 self.line("City", &text);
                 self.line("", &zones.join(", "));
             }
-            None => self.line("City", "no city file: zones and permissions are unknown (give one with --city FILE)"),
+            None => self.line(
+                "City",
+                "no city file: zones and permissions are unknown (give one with --city FILE)",
+            ),
         }
         if let (Some(first), Some(last)) = (outcome.prepare.first, outcome.prepare.last) {
-            let text = format!("{} to {}, {}", self.time(first), self.clock(last), span(last - first));
+            let text = format!(
+                "{} to {}, {}",
+                self.time(first),
+                self.clock(last),
+                span(last - first)
+            );
             self.line("Time", &text);
         }
     }
 
     fn devices(&mut self, story: &Story) {
         let all: u64 = story.devices.values().sum();
-        let zones: Vec<String> = story.devices.iter().map(|(zone, n)| format!("{zone} {n}")).collect();
-        let makers = if story.makers > 0 { format!("; maker known of {}", story.makers) } else { String::new() };
-        let text = if all == 0 { "none seen".into() } else { format!("{all} seen: {}{makers}", zones.join(", ")) };
+        let zones: Vec<String> = story
+            .devices
+            .iter()
+            .map(|(zone, n)| format!("{zone} {n}"))
+            .collect();
+        let makers = if story.makers > 0 {
+            format!("; maker known of {}", story.makers)
+        } else {
+            String::new()
+        };
+        let text = if all == 0 {
+            "none seen".into()
+        } else {
+            format!("{all} seen: {}{makers}", zones.join(", "))
+        };
         self.line("Devices", &text);
     }
 
@@ -245,7 +285,10 @@ impl Page<'_> {
         rows.sort_by_key(|(key, (times, _))| (std::cmp::Reverse(*times), (*key).clone()));
         for ((actor, protocol, verb), (times, targets)) in rows.iter().take(SHOWN + 1) {
             let devices = plural(targets.len() as u64, "device", "devices");
-            let text = format!("{actor}: {protocol} {verb}, {} to {devices}", plural(*times, "time", "times"));
+            let text = format!(
+                "{actor}: {protocol} {verb}, {} to {devices}",
+                plural(*times, "time", "times")
+            );
             self.line(label, &text);
             label = "";
         }
@@ -266,11 +309,22 @@ impl Page<'_> {
     }
 
     fn alerts(&mut self, story: &Story) {
-        self.list("Alerts", story.alerts.iter().map(|((_, text), n)| (text.clone(), *n)).collect());
+        self.list(
+            "Alerts",
+            story
+                .alerts
+                .iter()
+                .map(|((_, text), n)| (text.clone(), *n))
+                .collect(),
+        );
         let all: u64 = story.anomalies.values().sum();
         let mut kinds: Vec<_> = story.anomalies.iter().collect();
         kinds.sort_by_key(|(name, n)| (std::cmp::Reverse(**n), **name));
-        let kinds: Vec<String> = kinds.iter().take(3).map(|(name, n)| format!("{name} {n}")).collect();
+        let kinds: Vec<String> = kinds
+            .iter()
+            .take(3)
+            .map(|(name, n)| format!("{name} {n}"))
+            .collect();
         if all > 0 {
             self.line("Malformed", &format!("{}: {}", grouped(all), kinds.join(", ")));
         } else {
@@ -283,7 +337,8 @@ impl Page<'_> {
             label = "";
         }
         if !story.violations.is_empty() {
-            let mut rows: Vec<(String, u64)> = story.violations.iter().map(|(k, v)| (k.clone(), *v)).collect();
+            let mut rows: Vec<(String, u64)> =
+                story.violations.iter().map(|(k, v)| (k.clone(), *v)).collect();
             rows.sort_by_key(|(text, n)| (std::cmp::Reverse(*n), text.clone()));
             self.list("Violations", rows);
         }
@@ -295,7 +350,11 @@ impl Page<'_> {
         }
         let mut label = label;
         for (text, times) in rows.iter().take(SHOWN) {
-            let times = if *times > 1 { format!(" ({})", plural(*times, "time", "times")) } else { String::new() };
+            let times = if *times > 1 {
+                format!(" ({})", plural(*times, "time", "times"))
+            } else {
+                String::new()
+            };
             self.line(label, &format!("{text}{times}"));
             label = "";
         }
@@ -313,9 +372,18 @@ impl Page<'_> {
         }
         for report in reports.iter().take(SHOWN) {
             self.text.push('\n');
-            self.line("INCIDENT", &format!("{} (severity {} of 4, {})", report.title, report.severity, report.number));
+            self.line(
+                "INCIDENT",
+                &format!(
+                    "{} (severity {} of 4, {})",
+                    report.title, report.severity, report.number
+                ),
+            );
             for reason in report.reasons.iter().take(6) {
-                let technique = reason.technique.map(|t| format!(" [{} {}]", t.id, t.name)).unwrap_or_default();
+                let technique = reason
+                    .technique
+                    .map(|t| format!(" [{} {}]", t.id, t.name))
+                    .unwrap_or_default();
                 let text = format!("{} {}{technique}", self.clock(reason.at), reason.text);
                 self.line("", &text);
             }
@@ -325,7 +393,12 @@ impl Page<'_> {
             if !report.services.is_empty() {
                 self.line("At stake", &report.services.join(", "));
             }
-            for action in story.actions.iter().filter(|a| a.incident == report.number).take(SHOWN) {
+            for action in story
+                .actions
+                .iter()
+                .filter(|a| a.incident == report.number)
+                .take(SHOWN)
+            {
                 self.line("Would do", &format!("{}: {}", action.kind, action.reason));
             }
         }
@@ -358,7 +431,11 @@ impl Page<'_> {
             self.line("Not seen", &text);
         }
         let files = match out {
-            Some(out) => format!("{}/eve.json (events), {}/summary.json (counters)", out.display(), out.display()),
+            Some(out) => format!(
+                "{}/eve.json (events), {}/summary.json (counters)",
+                out.display(),
+                out.display()
+            ),
             None => "none written; add --out DIR for eve.json and summary.json".into(),
         };
         self.line("Files", &files);

@@ -26,7 +26,9 @@ impl Usage {
         let cpu = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
         let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let kib: u64 = peak.and_then(|p| p.split_whitespace().next()?.parse().ok()).unwrap_or(0);
+        let kib: u64 = peak
+            .and_then(|p| p.split_whitespace().next()?.parse().ok())
+            .unwrap_or(0);
         Usage {
             wall: started.elapsed().as_secs_f64(),
             cpu: cpu.tv_sec as f64 + cpu.tv_nsec as f64 / 1e9,

@@ -29,7 +29,9 @@ impl Target {
     pub fn parse(text: &str) -> Result<Target, String> {
         let bad = || format!("syslog.address: '{text}' is not udp://HOST:PORT or tcp://HOST:PORT");
         let (scheme, rest) = text.split_once("://").ok_or_else(bad)?;
-        let port = rest.rsplit_once(':').and_then(|(host, port)| (!host.is_empty()).then(|| port.parse::<u16>()));
+        let port = rest
+            .rsplit_once(':')
+            .and_then(|(host, port)| (!host.is_empty()).then(|| port.parse::<u16>()));
         if !matches!(port, Some(Ok(_))) {
             return Err(bad());
         }
@@ -57,8 +59,17 @@ impl Syslog {
     /// A sink that connects when the first message comes.
     pub fn new(target: Target) -> Syslog {
         let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-        let host: String = host.trim().chars().filter(char::is_ascii_graphic).take(255).collect();
-        Syslog { target, host: if host.is_empty() { "-".into() } else { host }, connection: None }
+        let host: String = host
+            .trim()
+            .chars()
+            .filter(char::is_ascii_graphic)
+            .take(255)
+            .collect();
+        Syslog {
+            target,
+            host: if host.is_empty() { "-".into() } else { host },
+            connection: None,
+        }
     }
 
     fn connect(&self) -> std::io::Result<Connection> {
@@ -99,7 +110,10 @@ impl Syslog {
 }
 
 fn resolve(address: &str) -> std::io::Result<std::net::SocketAddr> {
-    address.to_socket_addrs()?.next().ok_or_else(|| std::io::Error::other("no such host"))
+    address
+        .to_socket_addrs()?
+        .next()
+        .ok_or_else(|| std::io::Error::other("no such host"))
 }
 
 impl Sink for Syslog {
@@ -140,7 +154,12 @@ mod tests {
 
     fn message() -> Message {
         let at = 1_795_362_439_123_456_789;
-        Message { line: b"{\"event_type\":\"alert\"}".to_vec(), kind: "alert", severity: 1, at }
+        Message {
+            line: b"{\"event_type\":\"alert\"}".to_vec(),
+            kind: "alert",
+            severity: 1,
+            at,
+        }
     }
 
     #[test]
@@ -151,9 +170,22 @@ mod tests {
 
     #[test]
     fn targets() {
-        assert_eq!(Target::parse("udp://192.0.2.1:514"), Ok(Target::Udp("192.0.2.1:514".into())));
-        assert_eq!(Target::parse("tcp://[2001:db8::1]:601"), Ok(Target::Tcp("[2001:db8::1]:601".into())));
-        for bad in ["", "udp://", "192.0.2.1:514", "tls://a:1", "udp://a:x", "udp://:5"] {
+        assert_eq!(
+            Target::parse("udp://192.0.2.1:514"),
+            Ok(Target::Udp("192.0.2.1:514".into()))
+        );
+        assert_eq!(
+            Target::parse("tcp://[2001:db8::1]:601"),
+            Ok(Target::Tcp("[2001:db8::1]:601".into()))
+        );
+        for bad in [
+            "",
+            "udp://",
+            "192.0.2.1:514",
+            "tls://a:1",
+            "udp://a:x",
+            "udp://:5",
+        ] {
             assert!(Target::parse(bad).is_err(), "{bad}");
         }
     }

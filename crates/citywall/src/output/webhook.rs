@@ -19,17 +19,26 @@ impl Webhook {
             // A redirect could carry the token elsewhere.
             .max_redirects(0)
             .build();
-        Webhook { agent: config.into(), url: url.into(), token }
+        Webhook {
+            agent: config.into(),
+            url: url.into(),
+            token,
+        }
     }
 }
 
 impl Sink for Webhook {
     fn send(&mut self, message: &Message) -> Result<(), String> {
-        let mut request = self.agent.post(&self.url).header("content-type", "application/json");
+        let mut request = self
+            .agent
+            .post(&self.url)
+            .header("content-type", "application/json");
         if let Some(token) = &self.token {
             request = request.header("authorization", format!("Bearer {token}"));
         }
-        let response = request.send(&message.line[..]).map_err(|error| error.to_string())?;
+        let response = request
+            .send(&message.line[..])
+            .map_err(|error| error.to_string())?;
         match response.status().as_u16() {
             200..=299 => Ok(()),
             status => Err(format!("{} answered {status}", self.url)),
@@ -57,19 +66,31 @@ mod tests {
                     let n = stream.read(&mut buffer).unwrap();
                     text.push_str(&String::from_utf8_lossy(&buffer[..n]));
                 }
-                write!(stream, "HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").unwrap();
+                write!(
+                    stream,
+                    "HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+                )
+                .unwrap();
                 seen.push(text);
             }
             seen
         });
         let mut hook = Webhook::new(&url, Some("secret".into()));
-        let message = Message { line: b"{\"x\":1}".to_vec(), kind: "alert", severity: 1, at: 0 };
+        let message = Message {
+            line: b"{\"x\":1}".to_vec(),
+            kind: "alert",
+            severity: 1,
+            at: 0,
+        };
         assert!(hook.send(&message).is_ok());
         assert!(hook.send(&message).is_err());
         assert!(hook.send(&message).is_err());
         let seen = server.join().unwrap();
         let first = seen[0].to_ascii_lowercase();
         assert!(first.starts_with("post /hook http/1.1\r\n"), "{first}");
-        assert!(first.contains("authorization: bearer secret") && first.ends_with("{\"x\":1}"), "{first}");
+        assert!(
+            first.contains("authorization: bearer secret") && first.ends_with("{\"x\":1}"),
+            "{first}"
+        );
     }
 }

@@ -4,11 +4,12 @@ use citywall_event::{FlowLine, FlowSummary, Header, Nanos, Order, Place, Service
 use citywall_flow::{Carrier, CloseReason, Direction, Flow, State, community_id};
 use citywall_packet::{Network, Packet, Transport, TunnelKind, tcp_flags};
 use citywall_rules::FlowRules;
-use citywall_transaction::{Hint, Session};
+use citywall_transaction::{Hint, Protocol, Session};
 
 use crate::settings::Settings;
 
-/// Names of anomalies that are remembered per flow, so that each is told once.
+/// Names of anomalies that are remembered per flow, so that each is told once. More kinds are only
+/// counted.
 const ANOMALIES: usize = 6;
 
 /// What a worker keeps with each flow.
@@ -21,7 +22,7 @@ pub struct Conversation {
     /// Where initiator and responder belong.
     pub places: [Place; 2],
     /// Application protocol.
-    pub app: Option<&'static str>,
+    pub protocol: Option<Protocol>,
     /// The flow table has the parties the wrong way round (midstream).
     pub reversed: bool,
     /// Directions of which no more stream is needed.
@@ -36,27 +37,34 @@ pub struct Conversation {
     pub command_violations: u8,
     /// A rule matched.
     pub alerted: bool,
-    anomalies: [&'static str; ANOMALIES],
+    /// Most conversations have none.
+    #[allow(clippy::box_collection)]
+    anomalies: Option<Box<Vec<&'static str>>>,
 }
 
 impl Conversation {
     /// The flow's direction that goes from client to server.
     pub fn forward(&self) -> Direction {
-        if self.reversed { Direction::ToInitiator } else { Direction::ToResponder }
+        if self.reversed {
+            Direction::ToInitiator
+        } else {
+            Direction::ToResponder
+        }
     }
 
     /// True the first time that this anomaly is seen in this conversation.
     pub fn note_anomaly(&mut self, name: &'static str) -> bool {
-        for slot in &mut self.anomalies {
-            if *slot == name {
-                return false;
-            }
-            if slot.is_empty() {
-                *slot = name;
-                return true;
-            }
+        let told = self.anomalies.get_or_insert_default();
+        if told.len() >= ANOMALIES || told.contains(&name) {
+            return false;
         }
-        false
+        told.push(name);
+        true
+    }
+
+    /// The application protocol's name.
+    pub fn app(&self) -> Option<&'static str> {
+        self.protocol.map(Protocol::name)
     }
 
     /// Client and server with their places.
@@ -64,10 +72,17 @@ impl Conversation {
     pub fn parties(
         &self,
         flow: &Flow<Conversation>,
-    ) -> ((Place, Option<std::net::IpAddr>), (Place, Option<std::net::IpAddr>)) {
+    ) -> (
+        (Place, Option<std::net::IpAddr>),
+        (Place, Option<std::net::IpAddr>),
+    ) {
         let initiator = (self.places[0], flow.initiator.ip);
         let responder = (self.places[1], flow.responder.ip);
-        if self.reversed { (responder, initiator) } else { (initiator, responder) }
+        if self.reversed {
+            (responder, initiator)
+        } else {
+            (initiator, responder)
+        }
     }
 }
 
@@ -96,11 +111,15 @@ fn has_ports(carrier: Carrier) -> bool {
 
 /// What the policy is asked about.
 pub fn service(flow: &Flow<Conversation>) -> Service<'static> {
-    let server = if flow.user.reversed { &flow.initiator } else { &flow.responder };
+    let server = if flow.user.reversed {
+        &flow.initiator
+    } else {
+        &flow.responder
+    };
     Service {
         protocol: ip_protocol(flow.carrier).unwrap_or(0),
         port: has_ports(flow.carrier).then_some(server.port),
-        app_proto: flow.user.app,
+        app_proto: flow.user.app(),
     }
 }
 
@@ -152,7 +171,12 @@ pub fn packet_subject(packet: &Packet) -> Subject {
             subject.src_port = Some(tcp.src_port);
             subject.dst_port = Some(tcp.dst_port);
         }
-        Transport::Udp { src_port, dst_port, .. } | Transport::Sctp { src_port, dst_port, .. } => {
+        Transport::Udp {
+            src_port, dst_port, ..
+        }
+        | Transport::Sctp {
+            src_port, dst_port, ..
+        } => {
             subject.src_port = Some(src_port);
             subject.dst_port = Some(dst_port);
         }
@@ -221,11 +245,26 @@ pub fn flow_line(
         },
         tunnel: flow.tunnel.map(|tunnel| (tunnel_name(tunnel.kind), tunnel.id)),
         community_id: &id,
-        zones: if known { flow.user.places.map(zone) } else { [None, None] },
-        first: Order { source: (flow.id >> 44) as u16, packet: flow.id & ((1 << 44) - 1), phase: Order::PACKET, ordinal: flow.user.contact, ..Order::default() },
+        zones: if known {
+            flow.user.places.map(zone)
+        } else {
+            [None, None]
+        },
+        first: Order {
+            source: (flow.id >> 44) as u16,
+            packet: flow.id & ((1 << 44) - 1),
+            phase: Order::PACKET,
+            ordinal: flow.user.contact,
+            ..Order::default()
+        },
     };
-    let header =
-        Header { order, at, subject, interface: settings.interface.as_deref(), app_proto: flow.user.app };
+    let header = Header {
+        order,
+        at,
+        subject,
+        interface: settings.interface.as_deref(),
+        app_proto: flow.user.app(),
+    };
     line.write(out, &header);
 }
 

@@ -22,7 +22,9 @@ struct Lane {
 
 impl Lane {
     fn head(&self) -> Option<&Record> {
-        self.waiting.front().and_then(|facts| facts.records.get(self.next))
+        self.waiting
+            .front()
+            .and_then(|facts| facts.records.get(self.next))
     }
 
     /// The lowest place at which this lane may still say something.
@@ -45,12 +47,17 @@ pub struct Merge {
 impl Merge {
     /// A merge of this many workers.
     pub fn new(workers: usize) -> Merge {
-        Merge { lanes: (0..workers).map(|_| Lane::default()).collect(), spare: Vec::new() }
+        Merge {
+            lanes: (0..workers).map(|_| Lane::default()).collect(),
+            spare: Vec::new(),
+        }
     }
 
     /// Takes what a worker found.
     pub fn push(&mut self, worker: usize, facts: Facts) {
-        let Some(lane) = self.lanes.get_mut(worker) else { return };
+        let Some(lane) = self.lanes.get_mut(worker) else {
+            return;
+        };
         lane.watermark = facts.watermark;
         if facts.records.is_empty() {
             self.spare.push(facts);
@@ -97,12 +104,7 @@ impl Merge {
 
 impl Lane {
     /// Gives out this lane's records up to `limit`, which another lane may still come before.
-    fn run(
-        &mut self,
-        limit: Option<Order>,
-        each: &mut impl FnMut(&Facts, &Record),
-        spare: &mut Vec<Facts>,
-    ) {
+    fn run(&mut self, limit: Option<Order>, each: &mut impl FnMut(&Facts, &Record), spare: &mut Vec<Facts>) {
         while let Some(facts) = self.waiting.front() {
             let rest = facts.records.get(self.next..).unwrap_or(&[]);
             for record in rest {
@@ -131,14 +133,24 @@ mod tests {
         let records = places
             .iter()
             .map(|at| Record {
-                order: Order { at: *at, ..Order::default() },
+                order: Order {
+                    at: *at,
+                    ..Order::default()
+                },
                 start: 0,
                 len: 0,
                 event: NO_EVENT,
                 kind: "flow",
             })
             .collect();
-        Facts { watermark: Order { at: watermark, ..Order::default() }, records, ..Facts::default() }
+        Facts {
+            watermark: Order {
+                at: watermark,
+                ..Order::default()
+            },
+            records,
+            ..Facts::default()
+        }
     }
 
     fn drain(merge: &mut Merge) -> String {

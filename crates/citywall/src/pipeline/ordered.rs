@@ -6,11 +6,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use citywall_event::{Body, Event, Nanos, Order, Subject};
+use citywall_event::{Body, Event, Nanos, Order};
 use citywall_rules::Thresholds;
 
 use super::facts::{Facts, Record};
-use super::judge::Judge;
+use super::judge::{Conclusion, Judge};
 use crate::output::alerting::Alerting;
 use crate::output::eve::EveLog;
 use crate::output::story::Story;
@@ -46,7 +46,7 @@ impl Stage {
             settings,
             log,
             alerting,
-            thresholds: Thresholds::default(),
+            thresholds: Thresholds::new(65_536),
             story: Story::default(),
             counts: BTreeMap::new(),
             held_back: 0,
@@ -93,16 +93,23 @@ impl Stage {
         self.alerting.event(event, line);
         let conclusions = self.judge.event(event, &self.settings.context);
         if !conclusions.is_empty() {
-            self.conclude(event.order, event.at, &event.subject, conclusions);
+            self.conclude(event.order, event.at, conclusions);
         }
     }
 
     /// Nothing below this place can come any more.
     pub fn advance(&mut self, low: Order) {
         if low.at < Nanos::MAX {
-            self.tick(Order { source: self.last.source, packet: self.last.packet, ..low });
+            self.tick(Order {
+                source: self.last.source,
+                packet: self.last.packet,
+                ..low
+            });
             if low > self.last {
-                self.last = Order { phase: Order::TIMER, ..low };
+                self.last = Order {
+                    phase: Order::TIMER,
+                    ..low
+                };
             }
         }
         self.alerting.heartbeat(&self.counts);
@@ -112,9 +119,9 @@ impl Stage {
     pub fn finish(&mut self) {
         let (at, cause) = (self.last.at, self.last);
         let conclusions = self.judge.finish(at, &self.settings.context);
-        self.conclude(cause, at, &Subject::default(), conclusions);
+        self.conclude(cause, at, conclusions);
         self.settle();
-        self.story.finish(&self.judge, &self.settings);
+        self.story.finish(&self.judge, &self.settings.context);
         if let Some(log) = &mut self.log {
             log.flush();
         }
@@ -150,19 +157,24 @@ impl Stage {
         let at = second * 1_000_000_000;
         let conclusions = self.judge.tick(at, &self.settings.context);
         if !conclusions.is_empty() {
-            self.conclude(order, at, &Subject::default(), conclusions);
+            self.conclude(order, at, conclusions);
         }
     }
 
     /// Writes what the judge concluded, right behind its cause, and lets the judge hear it too.
-    fn conclude(&mut self, cause: Order, at: Nanos, subject: &Subject, conclusions: Vec<(Option<Subject>, Body)>) {
+    fn conclude(&mut self, cause: Order, at: Nanos, conclusions: Vec<Conclusion>) {
         let mut queue: std::collections::VecDeque<_> = conclusions.into();
         // A conclusion may lead to another (a scan to an incident), but not without end.
         let mut left = 256;
-        while let Some((own, body)) = queue.pop_front() {
+        while let Some((subject, body)) = queue.pop_front() {
             let order = self.next_late(cause);
-            let subject = own.unwrap_or(*subject);
-            let event = Event { order, at, subject, app_proto: None, body };
+            let event = Event {
+                order,
+                at,
+                subject,
+                app_proto: None,
+                body,
+            };
             self.line.clear();
             let kind = event.body.event_type().unwrap_or("");
             if self.settings.writes(kind) && event.write(&mut self.line, self.settings.interface.as_deref()) {
@@ -187,12 +199,25 @@ impl Stage {
         }
         let ordinal = self.late.2;
         self.late.2 += 1;
-        Order { phase: Order::LATE, flow: 0, ordinal, ..cause }
+        Order {
+            phase: Order::LATE,
+            flow: 0,
+            ordinal,
+            ..cause
+        }
     }
 
     fn admit(&mut self, event: &Event, gid: u32, sid: u32) -> bool {
-        let Some(rule) = self.settings.rules.find(gid, sid) else { return true };
-        self.thresholds.admit(rule, event.at, event.subject.src_ip, event.subject.dst_ip, event.subject.flow_id)
+        let Some(rule) = self.settings.rules.find(gid, sid) else {
+            return true;
+        };
+        self.thresholds.admit(
+            rule,
+            event.at,
+            event.subject.src_ip,
+            event.subject.dst_ip,
+            event.subject.flow_id,
+        )
     }
 
     fn count(&mut self, kind: &'static str) {

@@ -7,7 +7,9 @@
 use citywall_capture::{Batch, FrameMeta};
 use citywall_event::Nanos;
 use citywall_flow::FlowKey;
-use citywall_packet::{Defragmenter, Incomplete, Malformed, Network, Packet, Span, decode, decode_reassembled};
+use citywall_packet::{
+    Defragmenter, Incomplete, Malformed, Network, Packet, Span, decode, decode_reassembled,
+};
 
 use super::super::stats::PrepareStats;
 
@@ -16,8 +18,10 @@ use super::super::stats::PrepareStats;
 pub struct Ready {
     /// What it says; spans are relative to `data`.
     pub packet: Packet,
-    /// Its bytes in `Prepared::batch.bytes`.
+    /// Its bytes, in the batch or in `Prepared::reassembled`.
     pub data: Span,
+    /// Which of the two.
+    pub reassembled: bool,
     /// Effective time.
     pub at: Nanos,
     /// Number in its source.
@@ -35,12 +39,35 @@ pub struct Ready {
 pub struct Prepared {
     /// The bytes.
     pub batch: Batch,
+    /// Bytes of datagrams that were put together from fragments.
+    pub reassembled: Vec<u8>,
     /// The packets, in order.
     pub packets: Vec<Ready>,
     /// What decoding found, in the order of the packets.
     pub malformed: Vec<Malformed>,
     /// Effective time, source and number of the last packet (also where the batch is empty).
     pub last: (Nanos, u16, u64),
+}
+
+impl Prepared {
+    /// The bytes of a packet.
+    pub fn data(&self, ready: &Ready) -> &[u8] {
+        ready.data.of(if ready.reassembled {
+            &self.reassembled
+        } else {
+            &self.batch.bytes
+        })
+    }
+}
+
+/// Appends, and tells where. A batch holds far less than 4 GiB.
+fn append(buffer: &mut Vec<u8>, bytes: &[u8]) -> Span {
+    let start = buffer.len() as u32;
+    buffer.extend_from_slice(bytes);
+    Span {
+        start,
+        len: bytes.len() as u32,
+    }
 }
 
 /// Decode anomalies of one kind that are written per second of packet time; more are counted.
@@ -92,6 +119,7 @@ impl Preparer {
     pub fn prepare(&mut self, prepared: &mut Prepared) {
         prepared.packets.clear();
         prepared.malformed.clear();
+        prepared.reassembled.clear();
         let frames = std::mem::take(&mut prepared.batch.frames);
         for meta in &frames {
             self.frame(meta, prepared);
@@ -105,21 +133,22 @@ impl Preparer {
         self.last = (self.last.0.max(meta.at), meta.source, meta.number);
         self.expire();
         self.found.clear();
-        let mut frame = prepared.batch.frame(meta);
+        let frame = prepared.batch.frame(meta);
         let mut packet = decode(&frame, &mut self.found);
         let mut data = meta.data;
-        // A datagram may be cut again inside a tunnel: bounded, each round needs its own fragments.
-        for _ in 0..4 {
-            if !is_fragment(&packet) {
-                break;
+        let mut reassembled = false;
+        if is_fragment(&packet) {
+            let mut whole = self.defragmenter.push(&packet, frame.data, &mut self.found);
+            // A datagram may be cut again inside a tunnel: bounded, each round needs its own fragments.
+            for _ in 0..4 {
+                let Some(bytes) = whole.take() else { break };
+                packet = decode_reassembled(&bytes, &packet, &mut self.found);
+                if is_fragment(&packet) {
+                    whole = self.defragmenter.push(&packet, &bytes, &mut self.found);
+                }
+                reassembled = true;
+                data = append(&mut prepared.reassembled, &bytes);
             }
-            let Some(whole) = self.defragmenter.push(&packet, frame.data, &mut self.found) else { break };
-            let start = prepared.batch.bytes.len();
-            let (Ok(start), Ok(len)) = (u32::try_from(start), u32::try_from(whole.len())) else { break };
-            prepared.batch.bytes.extend_from_slice(&whole);
-            data = Span { start, len };
-            frame = citywall_packet::Frame { data: data.of(&prepared.batch.bytes), ..frame };
-            packet = decode_reassembled(frame.data, &packet, &mut self.found);
         }
         let malformed = self.admit(prepared);
         let shard = match FlowKey::of(&packet) {
@@ -129,6 +158,7 @@ impl Preparer {
         prepared.packets.push(Ready {
             packet,
             data,
+            reassembled,
             at: self.last.0,
             number: meta.number,
             source: meta.source,

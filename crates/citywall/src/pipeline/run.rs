@@ -43,17 +43,28 @@ pub struct Shared {
 impl Shared {
     /// Starts with these.
     pub fn new(settings: Arc<Settings>) -> Shared {
-        Shared { current: RwLock::new(settings), generation: AtomicU64::new(0) }
+        Shared {
+            current: RwLock::new(settings),
+            generation: AtomicU64::new(0),
+        }
     }
 
     /// The settings in force.
     pub fn get(&self) -> Arc<Settings> {
-        Arc::clone(&self.current.read().unwrap_or_else(std::sync::PoisonError::into_inner))
+        Arc::clone(
+            &self
+                .current
+                .read()
+                .unwrap_or_else(std::sync::PoisonError::into_inner),
+        )
     }
 
     /// Puts new ones in force.
     pub fn set(&self, settings: Arc<Settings>) {
-        *self.current.write().unwrap_or_else(std::sync::PoisonError::into_inner) = settings;
+        *self
+            .current
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner) = settings;
         self.generation.fetch_add(1, Ordering::Release);
     }
 }
@@ -99,7 +110,10 @@ struct Ending {
 type Spares = Mutex<Vec<Facts>>;
 
 fn take_spare(spares: &Spares) -> Facts {
-    spares.lock().map(|mut s| s.pop().unwrap_or_default()).unwrap_or_default()
+    spares
+        .lock()
+        .map(|mut s| s.pop().unwrap_or_default())
+        .unwrap_or_default()
 }
 
 fn give_spares(spares: &Spares, emptied: &mut Vec<Facts>) {
@@ -179,7 +193,10 @@ fn spawn<'scope, 'env: 'scope>(
     name: String,
     work: impl FnOnce() + Send + 'scope,
 ) {
-    if let Err(error) = std::thread::Builder::new().name(name.clone()).spawn_scoped(scope, work) {
+    if let Err(error) = std::thread::Builder::new()
+        .name(name.clone())
+        .spawn_scoped(scope, work)
+    {
         log::error!("cannot start thread {name}: {error}");
     }
 }
@@ -235,7 +252,9 @@ fn read(
 
 /// A batch that all workers are done with, or a new one. The queues bound how many there are.
 fn reuse(in_flight: &mut VecDeque<Arc<Prepared>>) -> Prepared {
-    if in_flight.front().is_some_and(|oldest| Arc::strong_count(oldest) == 1)
+    if in_flight
+        .front()
+        .is_some_and(|oldest| Arc::strong_count(oldest) == 1)
         && let Some(Ok(prepared)) = in_flight.pop_front().map(Arc::try_unwrap)
     {
         return prepared;
@@ -267,7 +286,11 @@ fn follow(
     }
     let (facts, stats) = worker.finish(last, take_spare(spares));
     let _ = to_order.send(Message::Facts(lane, facts));
-    let ending = Ending { workers: stats, cpu: thread_cpu(), ..Ending::default() };
+    let ending = Ending {
+        workers: stats,
+        cpu: thread_cpu(),
+        ..Ending::default()
+    };
     let _ = to_order.send(Message::End(lane, Box::new(ending)));
 }
 
@@ -405,6 +428,8 @@ fn watch(
 
 /// The machine's clock: used in live runs alone, to let time-outs fall due in silence.
 fn wall_clock() -> Nanos {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
     Nanos::try_from(since.as_nanos()).unwrap_or(Nanos::MAX)
 }

@@ -6,18 +6,16 @@
 use std::sync::Arc;
 
 use citywall_event::{
-    Anomaly, Body, Command, Contact, Context, Event, FlowSummary, Nanos, Order, Place, Service, Violation,
+    Anomaly, Body, Command, Contact, Context, Event, FlowSummary, Nanos, Order, Service, Violation,
     json::Object,
 };
-use citywall_flow::{
-    CloseReason, Content, Direction, Flow, FlowTable, Observer, Segment, StreamMalformed,
-};
+use citywall_flow::{CloseReason, Direction, Flow, FlowTable, Observer, Segment, StreamMalformed};
 use citywall_packet::verify_transport;
-use citywall_rules::{FlowRules, RuleBook};
 use citywall_transaction::{Item, Output, Session, SessionState, Transaction};
 
 use super::conversation::{Conversation, flow_line, hint, service, subject};
 use super::facts::{Facts, NO_EVENT, Record};
+use super::inspect::Inspector;
 use super::prepare::{Prepared, Ready};
 use crate::settings::Settings;
 use crate::stats::WorkerStats;
@@ -36,8 +34,8 @@ pub struct Worker {
 }
 
 /// Everything that observes the flow table.
-struct Teller {
-    settings: Arc<Settings>,
+pub struct Teller {
+    pub(super) settings: Arc<Settings>,
     facts: Facts,
     /// Where the next find stands.
     place: Order,
@@ -45,7 +43,7 @@ struct Teller {
     at: Nanos,
     found: Output,
     stats: WorkerStats,
-    matches: crate::pipeline::inspect::Inspector,
+    pub(super) inspector: Inspector,
 }
 
 impl Worker {
@@ -62,7 +60,7 @@ impl Worker {
                 at: 0,
                 found: Output::default(),
                 stats: WorkerStats::default(),
-                matches: Default::default(),
+                inspector: Inspector::default(),
             },
             index: index.into(),
             workers: workers.max(1).into(),
@@ -72,7 +70,11 @@ impl Worker {
 
     /// A worker to which all packets that it sees belong; the limits are shared by `workers`.
     pub fn alone(settings: Arc<Settings>, workers: u16) -> Worker {
-        Worker { index: 0, workers: 1, ..Worker::new(settings, 0, workers) }
+        Worker {
+            index: 0,
+            workers: 1,
+            ..Worker::new(settings, 0, workers)
+        }
     }
 
     /// Takes new settings (after a reload): conversations go on, rule state starts anew.
@@ -92,10 +94,17 @@ impl Worker {
             if ready.shard % self.workers != self.index {
                 continue;
             }
-            self.packet(ready, own, ready.data.of(&prepared.batch.bytes));
+            self.packet(ready, own, prepared.data(ready));
         }
         let (at, source, packet) = prepared.last;
-        let last = Order { at, source, packet, phase: Order::LATE, flow: u64::MAX, ordinal: u32::MAX };
+        let last = Order {
+            at,
+            source,
+            packet,
+            phase: Order::LATE,
+            flow: u64::MAX,
+            ordinal: u32::MAX,
+        };
         self.teller.facts.watermark = last;
         std::mem::take(&mut self.teller.facts)
     }
@@ -105,7 +114,10 @@ impl Worker {
         self.teller.facts = facts;
         self.teller.facts.clear();
         self.expire(now, source, 0);
-        self.teller.facts.watermark = Order { at: now, ..Order::default() };
+        self.teller.facts.watermark = Order {
+            at: now,
+            ..Order::default()
+        };
         std::mem::take(&mut self.teller.facts)
     }
 
@@ -116,10 +128,20 @@ impl Worker {
         self.teller.facts.clear();
         self.teller.at = at;
         // Behind the last packet: nothing else can stand there.
-        self.teller.place =
-            Order { at, source, packet: packet + 1, phase: Order::TIMER, flow: 0, ordinal: 0 };
+        self.teller.place = Order {
+            at,
+            source,
+            packet: packet + 1,
+            phase: Order::TIMER,
+            flow: 0,
+            ordinal: 0,
+        };
         self.table.finish(&mut self.teller);
-        let top = Order { at: Nanos::MAX, source: u16::MAX, ..Order::default() };
+        let top = Order {
+            at: Nanos::MAX,
+            source: u16::MAX,
+            ..Order::default()
+        };
         self.teller.facts.watermark = top;
         (std::mem::take(&mut self.teller.facts), self.stats())
     }
@@ -132,6 +154,7 @@ impl Worker {
         stats.flows_evicted = table.evicted;
         stats.flows_peak = table.peak as u64;
         stats.stream_shed = table.shed_bytes;
+        stats.rule_budget = self.teller.inspection().budget_exceeded;
         stats
     }
 
@@ -149,7 +172,14 @@ impl Worker {
     fn expire(&mut self, now: Nanos, source: u16, packet: u64) {
         let border = now.div_euclid(1_000_000_000).saturating_mul(1_000_000_000);
         self.teller.at = border;
-        self.teller.place = Order { at: now, source, packet, phase: Order::TIMER, flow: 0, ordinal: 0 };
+        self.teller.place = Order {
+            at: now,
+            source,
+            packet,
+            phase: Order::TIMER,
+            flow: 0,
+            ordinal: 0,
+        };
         self.table.expire(border, &mut self.teller);
     }
 
@@ -163,10 +193,10 @@ impl Worker {
         let mut packet = ready.packet;
         verify_transport(&mut packet, data);
         let id = u64::from(ready.source) << 44 | ready.number;
-        if let Some(flow) = self.table.push(&packet, data, id, ready.at, teller)
+        if let Some((flow, direction)) = self.table.push(&packet, data, id, ready.at, teller)
             && teller.settings.rules.needs_packets()
         {
-            teller.inspect_packet(flow, &packet, data);
+            teller.inspect_packet(flow, &packet, data, direction);
         }
     }
 }
@@ -202,25 +232,57 @@ impl Teller {
     fn record(&mut self, order: Order, start: usize, event: u32, kind: &'static str) {
         let len = self.facts.text.len() - start;
         // A batch is bounded, so its text stays far below 4 GiB.
-        self.facts.records.push(Record { order, start: start as u32, len: len as u32, event, kind });
+        self.facts.records.push(Record {
+            order,
+            start: start as u32,
+            len: len as u32,
+            event,
+            kind,
+        });
     }
 
     fn decode_anomaly(&mut self, packet: &citywall_packet::Packet, name: &'static str) {
         let subject = super::conversation::packet_subject(packet);
         let order = self.next_order();
-        let body = Body::Anomaly(Anomaly { kind: "decode", event: name });
-        self.event(Event { order, at: self.at, subject, app_proto: None, body });
+        let body = Body::Anomaly(Anomaly {
+            kind: "decode",
+            event: name,
+        });
+        self.event(Event {
+            order,
+            at: self.at,
+            subject,
+            app_proto: None,
+            body,
+        });
     }
 
-    fn flow_event(&mut self, flow: &Flow<Conversation>, direction: Direction, body: Body) -> Order {
+    pub(super) fn flow_event(
+        &mut self,
+        flow: &Flow<Conversation>,
+        direction: Direction,
+        body: Body,
+    ) -> Order {
         let order = self.next_order();
         let subject = subject(flow, direction);
-        let app_proto = flow.user.app;
-        self.event(Event { order, at: self.at, subject, app_proto, body });
+        let app_proto = flow.user.app();
+        self.event(Event {
+            order,
+            at: self.at,
+            subject,
+            app_proto,
+            body,
+        });
         order
     }
 
-    fn anomaly(&mut self, flow: &mut Flow<Conversation>, direction: Direction, kind: &'static str, name: &'static str) {
+    fn anomaly(
+        &mut self,
+        flow: &mut Flow<Conversation>,
+        direction: Direction,
+        kind: &'static str,
+        name: &'static str,
+    ) {
         *self.stats.malformed.entry(name).or_default() += 1;
         if flow.user.note_anomaly(name) {
             self.flow_event(flow, direction, Body::Anomaly(Anomaly { kind, event: name }));
@@ -265,7 +327,11 @@ impl Teller {
         let mut items = std::mem::take(&mut self.found.items);
         for (direction, item) in items.drain(..) {
             // Items speak of the protocol's directions; events of the flow's.
-            let direction = if flow.user.reversed { direction.flip() } else { direction };
+            let direction = if flow.user.reversed {
+                direction.flip()
+            } else {
+                direction
+            };
             match item {
                 Item::Transaction(transaction) => self.transaction(flow, direction, &transaction),
                 Item::Command(command) => self.command(flow, direction, command),
@@ -286,7 +352,12 @@ impl Teller {
         self.found.items = items;
     }
 
-    fn transaction(&mut self, flow: &mut Flow<Conversation>, direction: Direction, transaction: &Transaction) {
+    fn transaction(
+        &mut self,
+        flow: &mut Flow<Conversation>,
+        direction: Direction,
+        transaction: &Transaction,
+    ) {
         flow.user.transactions = flow.user.transactions.saturating_add(1);
         let record = transaction.record();
         let kind = record.event_type();
@@ -302,25 +373,37 @@ impl Teller {
                 interface: self.settings.interface.as_deref(),
                 app_proto: None,
             };
-            citywall_event::write_line(&mut self.facts.text, &header, kind, |o: &mut Object<'_>| record.write(o));
+            citywall_event::write_line(&mut self.facts.text, &header, kind, |o: &mut Object<'_>| {
+                record.write(o)
+            });
             self.record(order, start, NO_EVENT, kind);
         }
-        self.inspect_transaction(flow, direction, transaction);
+        if flow
+            .user
+            .protocol
+            .is_some_and(|p| self.settings.rules.needs_transactions(p))
+        {
+            self.inspect_transaction(flow, direction, transaction);
+        }
     }
 
     fn learn_protocol(&mut self, flow: &mut Flow<Conversation>, session: &Session) {
-        let SessionState::Known(protocol) = session.state() else { return };
-        if flow.user.app.is_some() {
+        let SessionState::Known(protocol) = session.state() else {
+            return;
+        };
+        if flow.user.protocol.is_some() {
             return;
         }
-        flow.user.app = Some(protocol.name());
+        flow.user.protocol = Some(protocol);
         flow.user.reversed = session.reversed();
         *self.stats.protocols.entry(protocol.name()).or_default() += 1;
         self.judge_contact(flow);
     }
 
     fn feed(&mut self, flow: &mut Flow<Conversation>, segment: &Segment<'_>) {
-        let Some(mut session) = flow.user.session.take() else { return };
+        let Some(mut session) = flow.user.session.take() else {
+            return;
+        };
         let settings = Arc::clone(&self.settings);
         self.found.done = [false; 2];
         session.feed(segment, &settings.dissector_limits, &mut self.found);
@@ -333,7 +416,7 @@ impl Teller {
             flow.user.session = Some(session);
         }
         flow.user.done = [flow.user.done[0] | done[0], flow.user.done[1] | done[1]];
-        if flow.user.done == [true; 2] && flow.user.app.is_some_and(|app| app != "http") {
+        if flow.user.done == [true; 2] && flow.user.protocol.is_some() {
             // Encrypted from here on: the dissector said all that it can.
             self.end_session(flow);
         }
@@ -356,18 +439,24 @@ impl Observer<Conversation> for Teller {
         ];
         flow.user.session = Some(Session::new(hint(flow)));
         flow.user.contact = self.place.ordinal;
-        self.flow_event(flow, Direction::ToResponder, Body::Contact(Contact { midstream: flow.midstream }));
+        self.flow_event(
+            flow,
+            Direction::ToResponder,
+            Body::Contact(Contact {
+                midstream: flow.midstream,
+            }),
+        );
         self.judge_contact(flow);
     }
 
     fn segment(&mut self, flow: &mut Flow<Conversation>, segment: Segment<'_>) {
         self.turn_to(flow.id);
+        let rules = self.rules_want_stream(flow);
+        if rules {
+            self.inspect_stream(flow, &segment);
+        }
         if flow.user.session.is_some() {
             self.feed(flow, &segment);
-        }
-        let rules = self.settings.rules.needs_stream();
-        if rules && let Content::Bytes(data) | Content::Datagram(data) = segment.content {
-            self.inspect_stream(flow, segment.direction, data);
         }
         if !rules {
             let ended = flow.user.session.is_none();
@@ -388,12 +477,25 @@ impl Observer<Conversation> for Teller {
         let subject = subject(flow, Direction::ToResponder);
         let start = self.facts.text.len();
         if self.settings.writes("flow") {
-            flow_line(&mut self.facts.text, flow, reason, order, self.at, &subject, &self.settings);
+            flow_line(
+                &mut self.facts.text,
+                flow,
+                reason,
+                order,
+                self.at,
+                &subject,
+                &self.settings,
+            );
         }
         let index = self.facts.events.len() as u32;
         let body = Body::Flow(summary);
-        self.facts.events.push(Event { order, at: self.at, subject, app_proto: flow.user.app, body });
+        self.facts.events.push(Event {
+            order,
+            at: self.at,
+            subject,
+            app_proto: flow.user.app(),
+            body,
+        });
         self.record(order, start, index, "flow");
     }
 }
-

@@ -1,0 +1,124 @@
+//! Rules on what a worker sees: packets, stream pieces, transactions. A match becomes an `Alert`;
+//! thresholds are the ordered stage's.
+
+use citywall_event::{Alert, Body};
+use citywall_flow::{Direction, Flow, Segment};
+use citywall_packet::Packet;
+use citywall_rules::{Conversation as RuleView, FlowView, InspectionCounters, Match, RuleBook, Scratch};
+use citywall_transaction::Transaction;
+
+use super::conversation::Conversation;
+use super::worker::Teller;
+
+/// What inspection reuses from packet to packet.
+#[derive(Default)]
+pub struct Inspector {
+    scratch: Scratch,
+    matches: Vec<Match>,
+}
+
+impl Teller {
+    /// Rules on one packet.
+    pub fn inspect_packet(
+        &mut self,
+        flow: &mut Flow<Conversation>,
+        packet: &Packet,
+        data: &[u8],
+        direction: Direction,
+    ) {
+        self.inspect(flow, direction, |book, view, scratch, out| {
+            book.packet(packet, data, Some(view), scratch, out);
+        });
+    }
+
+    /// Rules on a piece of a stream; to be called before the dissector sees it.
+    pub fn inspect_stream(&mut self, flow: &mut Flow<Conversation>, segment: &Segment<'_>) {
+        self.inspect(flow, segment.direction, |book, view, scratch, out| {
+            book.stream(segment, view, scratch, out);
+        });
+    }
+
+    /// Rules on a transaction.
+    pub fn inspect_transaction(
+        &mut self,
+        flow: &mut Flow<Conversation>,
+        direction: Direction,
+        transaction: &Transaction,
+    ) {
+        self.inspect(flow, direction, |book, view, scratch, out| {
+            book.transaction(transaction, view, scratch, out);
+        });
+    }
+
+    /// True where some rule still wants this conversation's stream.
+    pub fn rules_want_stream(&self, flow: &mut Flow<Conversation>) -> bool {
+        let book = &self.settings.rules;
+        book.needs_stream() && book.wants_stream(&mut view(flow, Direction::ToResponder))
+    }
+
+    fn inspect(
+        &mut self,
+        flow: &mut Flow<Conversation>,
+        direction: Direction,
+        run: impl FnOnce(&RuleBook, &mut RuleView<'_>, &mut Scratch, &mut Vec<Match>),
+    ) {
+        let Inspector { scratch, matches } = &mut self.inspector;
+        run(&self.settings.rules, &mut view(flow, direction), scratch, matches);
+        if !self.inspector.matches.is_empty() {
+            self.alerts(flow, direction);
+        }
+    }
+
+    #[cold]
+    fn alerts(&mut self, flow: &mut Flow<Conversation>, direction: Direction) {
+        let settings = std::sync::Arc::clone(&self.settings);
+        let mut matches = std::mem::take(&mut self.inspector.matches);
+        for found in matches.drain(..) {
+            let Some(rule) = settings.rules.rule(found.rule) else {
+                continue;
+            };
+            flow.user.alerted = true;
+            let mut metadata: Vec<(String, String)> = rule
+                .metadata()
+                .map(|(k, v)| (k.to_owned(), v.to_owned()))
+                .collect();
+            metadata.sort();
+            let alert = Alert {
+                gid: rule.gid,
+                sid: rule.sid,
+                rev: rule.rev,
+                signature: rule.msg.to_string(),
+                category: rule.category.to_string(),
+                severity: rule.severity,
+                would_drop: rule.would_drop(),
+                metadata,
+                technique: rule.technique().map(str::to_owned),
+            };
+            let towards = found
+                .direction
+                .map_or(direction, |way| if flow.user.reversed { way.flip() } else { way });
+            self.flow_event(flow, towards, Body::Alert(alert));
+        }
+        self.inspector.matches = matches;
+    }
+
+    /// What inspection has cost so far.
+    pub fn inspection(&self) -> InspectionCounters {
+        self.inspector.scratch.counters()
+    }
+}
+
+/// The conversation as rules see it: from the client's side.
+fn view(flow: &mut Flow<Conversation>, direction: Direction) -> RuleView<'_> {
+    let seen = FlowView::of(flow, flow.user.protocol, flow.user.reversed);
+    let direction = if flow.user.reversed {
+        direction.flip()
+    } else {
+        direction
+    };
+    RuleView {
+        flow: seen,
+        direction,
+        rules: &mut flow.user.rules,
+    }
+}
