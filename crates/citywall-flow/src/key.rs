@@ -80,7 +80,7 @@ impl FlowKey {
                     Some(macs) => (macs.src, macs.dst),
                     None => (arp.sender_mac, arp.target_mac),
                 };
-                Some(Self::ethernet(packet, src, dst, crate::table::ETHERTYPE_ARP))
+                Some(Self::ethernet(packet, src, dst, crate::opening::ETHERTYPE_ARP))
             }
             Network::None => {
                 let macs = packet.macs?;

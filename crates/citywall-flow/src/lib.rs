@@ -8,6 +8,7 @@ mod community;
 mod key;
 mod limits;
 mod model;
+mod opening;
 mod policies;
 mod sink;
 mod slab;
