@@ -119,7 +119,8 @@ pub fn udp(src: u16, dst: u16, payload: &[u8]) -> Vec<u8> {
         payload,
     ]);
     let sum = transport_sum(&A, &B, 17, &datagram);
-    datagram[6..8].copy_from_slice(&sum);
+    // 0 would say that there is none (RFC 768).
+    datagram[6..8].copy_from_slice(if sum == [0, 0] { &[0xff; 2] } else { &sum });
     datagram
 }
 
