@@ -82,6 +82,7 @@ pub struct RuleBook {
     bodies: bool,
     warnings: Vec<Refused>,
     size: BookSize,
+    by_id: HashMap<(u32, u32), u32>,
 }
 
 /// A buffer and the automaton of the rules that look into it first.
@@ -151,6 +152,21 @@ impl RuleBook {
         self.rules.get(index.0 as usize)
     }
 
+    /// The rule with this generator and signature id.
+    pub fn find(&self, gid: u32, sid: u32) -> Option<&Rule> {
+        self.by_id.get(&(gid, sid)).and_then(|i| self.rule(RuleIndex(*i)))
+    }
+
+    /// Number of rules.
+    pub fn len(&self) -> usize {
+        self.rules.len()
+    }
+
+    /// True where no rule is loaded.
+    pub fn is_empty(&self) -> bool {
+        self.rules.is_empty()
+    }
+
     /// All rules in the order in which they are tried.
     pub fn rules(&self) -> &[Rule] {
         &self.rules
@@ -180,7 +196,13 @@ impl RuleBook {
     /// it, and as far as rules are concerned the flow table may stop delivering it.
     #[inline]
     pub fn wants_stream(&self, conversation: &mut Conversation<'_>) -> bool {
-        self.needs_stream() && !conversation.rules.passed && self.gate(conversation).stream
+        use citywall_flow::Direction::{ToInitiator, ToResponder};
+        let rules = &*conversation.rules;
+        let deep = |direction| rules.position(direction) >= self.stream_depth;
+        self.needs_stream()
+            && !rules.passed
+            && !(deep(ToInitiator) && deep(ToResponder))
+            && self.gate(conversation).stream
     }
 
     /// Some rule looks at the records of this protocol: call `transaction`.
@@ -327,7 +349,13 @@ fn build(
         without_pattern: made.without_pattern,
         automata_bytes: automata().map(Prefilter::memory).sum(),
     };
+    let by_id = compiled
+        .iter()
+        .zip(0u32..)
+        .map(|(one, index)| ((one.rule.gid, one.rule.sid), index))
+        .collect();
     RuleBook {
+        by_id,
         rules: compiled.into_iter().map(|one| one.rule).collect(),
         buffers,
         by_protocol: made.by_protocol,

@@ -145,7 +145,6 @@ pub(crate) fn sticky(name: &str) -> Option<Named> {
         "ssh.hassh.server.string" => one(SshHasshServerString),
         "mqtt.connect.clientid" => one(MqttClientId),
         "mqtt.connect.username" => one(MqttUsername),
-        "mqtt.connect.password" => one(MqttPassword),
         "mqtt.connect.willtopic" => one(MqttWillTopic),
         "mqtt.connect.willmessage" => one(MqttWillMessage),
         "mqtt.connect.protocol_string" => one(MqttProtocolName),

@@ -161,7 +161,7 @@ mod tests {
         assert_eq!(
             shown,
             [
-                "c.config:3:25: classification: needs three parts; write: config classification: name,text,priority",
+                "c.config:3:24: classification: needs three parts; write: config classification: name,text,priority",
                 "c.config:4:1: classification: is not a classification line; write: config classification: name,text,priority",
             ]
         );

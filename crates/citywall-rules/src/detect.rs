@@ -237,10 +237,10 @@ pub(crate) enum Test {
         relative: bool,
         negated: bool,
     },
-    ByteTest(Box<ByteTest>),
-    ByteJump(Box<ByteJump>),
+    Compare(Box<ByteTest>),
+    Jump(Box<ByteJump>),
     /// Extraction and arithmetic.
-    ByteMath(Box<ByteMath>),
+    Calculate(Box<ByteMath>),
 }
 
 /// `content`
@@ -348,9 +348,9 @@ impl Test {
             Test::Content(c) => c.relative,
             Test::Pattern(p) => p.relative,
             Test::DataAt { relative, .. } => *relative,
-            Test::ByteTest(t) => t.read.relative,
-            Test::ByteJump(t) => t.read.relative,
-            Test::ByteMath(t) => t.read.relative,
+            Test::Compare(t) => t.read.relative,
+            Test::Jump(t) => t.read.relative,
+            Test::Calculate(t) => t.read.relative,
             Test::Size(_) | Test::TlsVersion { .. } => false,
         }
     }
@@ -360,7 +360,7 @@ impl Test {
         match self {
             Test::Content(c) => !c.negated,
             Test::Pattern(p) => !p.negated,
-            Test::ByteJump(_) | Test::ByteMath(_) => true,
+            Test::Jump(_) | Test::Calculate(_) => true,
             _ => false,
         }
     }

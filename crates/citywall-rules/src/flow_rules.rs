@@ -94,7 +94,7 @@ struct Memory {
     tails: [Tail; 2],
     marks: Vec<Mark>,
     once: Vec<(u32, Direction)>,
-    halves: Vec<u32>,
+    halves: Vec<(u32, Half)>,
 }
 
 /// The end of one direction's stream, and how much of it there has been.
@@ -202,22 +202,57 @@ impl FlowRules {
         Some(true)
     }
 
-    /// The payload half of a rule that also tests a transaction has matched. False where the
-    /// memory is full.
-    pub(crate) fn half_matched(&mut self, rule: u32) -> bool {
+    /// One half of a rule that tests both bytes and a transaction has matched; they may come in
+    /// either order. A payload half stays; a transaction's is used up by the match.
+    pub(crate) fn join(&mut self, rule: u32, half: Half) -> Joined {
         let halves = &mut self.memory().halves;
-        if halves.contains(&rule) {
-            return true;
+        if let Some(i) = halves.iter().position(|h| *h == (rule, half.other())) {
+            if half == Half::Payload {
+                halves[i] = (rule, Half::Payload);
+            }
+            return Joined::Whole;
+        }
+        if halves.contains(&(rule, half)) {
+            return Joined::Waits;
         }
         if halves.len() >= MEMORY {
-            return false;
+            return Joined::Full;
         }
-        halves.push(rule);
-        true
+        halves.push((rule, half));
+        Joined::Waits
     }
 
-    /// Has it?
-    pub(crate) fn has_half(&self, rule: u32) -> bool {
-        self.memory.as_ref().is_some_and(|m| m.halves.contains(&rule))
+    /// Bytes of a direction's stream that rules have seen.
+    pub(crate) fn position(&self, direction: Direction) -> u64 {
+        self.memory
+            .as_ref()
+            .map_or(0, |m| m.tails[direction.index()].position)
     }
+}
+
+/// Which half of a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Half {
+    Payload,
+    Transaction,
+}
+
+impl Half {
+    fn other(self) -> Half {
+        match self {
+            Half::Payload => Half::Transaction,
+            Half::Transaction => Half::Payload,
+        }
+    }
+}
+
+/// What a half makes of its rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Joined {
+    /// The other half was there: the rule matches.
+    Whole,
+    /// It is remembered.
+    Waits,
+    /// It could not be remembered.
+    Full,
 }

@@ -116,14 +116,14 @@ impl<'a> Run<'a> {
                 };
                 has != *negated && self.step(i + 1, cursor, variables)
             }
-            Test::ByteTest(test) => {
+            Test::Compare(test) => {
                 self.byte_test(test, cursor, variables) && self.step(i + 1, cursor, variables)
             }
-            Test::ByteJump(jump) => match self.byte_jump(jump, cursor, variables) {
+            Test::Jump(jump) => match self.byte_jump(jump, cursor, variables) {
                 Some(cursor) => self.step(i + 1, cursor, variables),
                 None => false,
             },
-            Test::ByteMath(math) => match self.byte_math(math, cursor, variables) {
+            Test::Calculate(math) => match self.byte_math(math, cursor, variables) {
                 Some((result, end)) => {
                     if let Some(slot) = variables.get_mut(usize::from(math.result)) {
                         *slot = result;

@@ -8,11 +8,11 @@ mod packet_tests;
 
 use citywall_flow::{Content, Direction, Segment};
 use citywall_packet::{Network, Packet, Transport};
-use citywall_transaction::{Protocol, Record};
+use citywall_transaction::{Protocol, Record, Transaction};
 
 use crate::book::RuleBook;
 use crate::detect::{Absent, BitOp, Detect, MAX_VARIABLES, Part, Place, Variables};
-use crate::flow_rules::{Conversation, FlowRules, Gate};
+use crate::flow_rules::{Conversation, FlowRules, Gate, Half, Joined};
 use crate::inspect::{InspectionCounters, Work, inspect};
 use crate::prefilter::Seen;
 use crate::{Action, RuleIndex};
@@ -138,7 +138,15 @@ impl RuleBook {
                 conversation.as_deref(),
                 scratch,
             );
-            if matched && self.matched(index, &facts, conversation.as_deref_mut(), scratch, out) == Then::Stop
+            if matched
+                && self.matched(
+                    index,
+                    Half::Payload,
+                    &facts,
+                    conversation.as_deref_mut(),
+                    scratch,
+                    out,
+                ) == Then::Stop
             {
                 break;
             }
@@ -176,12 +184,13 @@ impl RuleBook {
         })
     }
 
-    /// Tries the stream rules on the next piece of a TCP stream. Call it before the dissector is
-    /// fed with the same piece: a rule that tests both stream and transaction counts on it.
+    /// Tries the stream rules on the next piece of a TCP stream. Call it after the dissector was fed
+    /// with the same piece, so that the first piece already knows its protocol. Give it gaps and
+    /// ends, too.
     pub fn stream(
         &self,
-        conversation: &mut Conversation<'_>,
         segment: &Segment<'_>,
+        conversation: &mut Conversation<'_>,
         scratch: &mut Scratch,
         out: &mut Vec<Match>,
     ) {
@@ -278,7 +287,7 @@ impl RuleBook {
                 continue;
             }
             conversation.rules.use_up(index, conversation.direction, end);
-            if self.matched(index, &facts, Some(conversation), scratch, out) == Then::Stop {
+            if self.matched(index, Half::Payload, &facts, Some(conversation), scratch, out) == Then::Stop {
                 break;
             }
         }
@@ -289,9 +298,35 @@ impl RuleBook {
     /// record says its own way.
     pub fn transaction(
         &self,
+        transaction: &Transaction,
         conversation: &mut Conversation<'_>,
+        scratch: &mut Scratch,
+        out: &mut Vec<Match>,
+    ) {
+        let protocol = match transaction {
+            Transaction::Arp(_) => Protocol::Arp,
+            Transaction::Dns(_) => Protocol::Dns,
+            Transaction::Http(_) => Protocol::Http,
+            Transaction::Tls(_) => Protocol::Tls,
+            Transaction::Ssh(_) => Protocol::Ssh,
+            Transaction::Telnet(_) => Protocol::Telnet,
+            Transaction::Dhcp(_) => Protocol::Dhcp,
+            Transaction::Ntp(_) => Protocol::Ntp,
+            Transaction::Mqtt(_) => Protocol::Mqtt,
+            Transaction::Modbus(_) => Protocol::Modbus,
+            Transaction::Snmp(_) => Protocol::Snmp,
+            // What a file holds was already in its exchange.
+            _ => return,
+        };
+        self.record(protocol, transaction.record(), conversation, scratch, out);
+    }
+
+    /// Tries the rules on one record of a protocol.
+    pub fn record(
+        &self,
         protocol: Protocol,
         record: &dyn Record,
+        conversation: &mut Conversation<'_>,
         scratch: &mut Scratch,
         out: &mut Vec<Match>,
     ) {
@@ -325,7 +360,8 @@ impl RuleBook {
             let Some(facts) = self.transaction_matches(index, conversation, record, scratch) else {
                 continue;
             };
-            if self.transaction_matched(index, &facts, conversation, scratch, out) == Then::Stop {
+            if self.matched(index, Half::Transaction, &facts, Some(conversation), scratch, out) == Then::Stop
+            {
                 break;
             }
         }
@@ -341,9 +377,6 @@ impl RuleBook {
         scratch: &mut Scratch,
     ) -> Option<Facts> {
         let detect = &self.rules.get(index as usize)?.detect;
-        if has_payload(detect) && !conversation.rules.has_half(index) {
-            return None;
-        }
         let way = record.direction().or(detect.leaning);
         let ways: &[Direction] = match way {
             Some(Direction::ToResponder) => &[Direction::ToResponder],
@@ -409,22 +442,11 @@ impl RuleBook {
         }
     }
 
-    /// As `matched`, where the payload half has been seen to already.
-    fn transaction_matched(
-        &self,
-        index: u32,
-        facts: &Facts,
-        conversation: &mut Conversation<'_>,
-        scratch: &mut Scratch,
-        out: &mut Vec<Match>,
-    ) -> Then {
-        self.consequences(index, facts, Some(conversation), scratch, out)
-    }
-
-    /// A packet or stream rule matched.
+    /// A rule's tests of this stage hold. Is that all of the rule?
     fn matched(
         &self,
         index: u32,
+        half: Half,
         facts: &Facts,
         conversation: Option<&mut Conversation<'_>>,
         scratch: &mut Scratch,
@@ -433,16 +455,21 @@ impl RuleBook {
         let Some(rule) = self.rules.get(index as usize) else {
             return Then::GoOn;
         };
-        if rule.detect.stages.transaction {
-            // Only its payload half: the transaction decides.
-            if let Some(conversation) = conversation
-                && !conversation.rules.half_matched(index)
-            {
-                scratch.work.counters.memory_full += 1;
-            }
-            return Then::GoOn;
+        let stages = rule.detect.stages;
+        if !(stages.transaction && (stages.packet || stages.stream)) {
+            return self.consequences(index, facts, conversation, scratch, out);
         }
-        self.consequences(index, facts, conversation, scratch, out)
+        let Some(conversation) = conversation else {
+            return Then::GoOn;
+        };
+        match conversation.rules.join(index, half) {
+            Joined::Whole => self.consequences(index, facts, Some(conversation), scratch, out),
+            Joined::Waits => Then::GoOn,
+            Joined::Full => {
+                scratch.work.counters.memory_full += 1;
+                Then::GoOn
+            }
+        }
     }
 
     /// Once per flow, flow bits, pass, and the match itself.
@@ -487,10 +514,6 @@ impl RuleBook {
         }
         Then::GoOn
     }
-}
-
-fn has_payload(detect: &Detect) -> bool {
-    detect.parts.iter().any(|p| p.place == Place::Payload)
 }
 
 fn change_bits(detect: &Detect, rules: &mut FlowRules) {

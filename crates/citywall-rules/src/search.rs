@@ -1,74 +1,72 @@
 //! Finding one byte string, exactly or with ASCII letters of either case.
 
-use memchr::memmem;
-
-/// A prepared search.
+/// A prepared search: the rarest byte is sought, then the rest compared. Much smaller than
+/// `memmem::Finder` (there are tens of thousands of these), and contents are short.
 #[derive(Debug)]
-pub(crate) enum Search {
-    /// Exact.
-    Exact(memmem::Finder<'static>),
-    /// ASCII case does not matter; `needle` is lower case.
-    Folded {
-        /// What to find.
-        needle: Box<[u8]>,
-        /// Place of the rarest byte in the needle.
-        rare: usize,
-    },
+pub(crate) struct Search {
+    /// What to find; lower case where case does not matter.
+    needle: Box<[u8]>,
+    /// Place of the rarest byte in the needle.
+    rare: u16,
+    nocase: bool,
 }
 
 impl Search {
     /// Prepares. The needle must not be empty (the parser sees to it).
     pub fn new(needle: &[u8], nocase: bool) -> Search {
-        if !nocase || !needle.iter().any(u8::is_ascii_alphabetic) {
-            return Search::Exact(memmem::Finder::new(needle).into_owned());
-        }
-        let needle = needle.to_ascii_lowercase().into_boxed_slice();
+        let nocase = nocase && needle.iter().any(u8::is_ascii_alphabetic);
+        let needle: Box<[u8]> = if nocase {
+            needle.to_ascii_lowercase().into()
+        } else {
+            needle.into()
+        };
         let rare = (0..needle.len())
             .min_by_key(|&i| commonness(needle[i]))
-            .unwrap_or(0);
-        Search::Folded { needle, rare }
+            .unwrap_or(0) as u16;
+        Search { needle, rare, nocase }
     }
 
     /// Length of what is sought.
     #[inline]
     pub fn len(&self) -> usize {
-        match self {
-            Search::Exact(finder) => finder.needle().len(),
-            Search::Folded { needle, .. } => needle.len(),
-        }
+        self.needle.len()
     }
 
     /// First place in `data`.
     #[inline]
     pub fn find(&self, data: &[u8]) -> Option<usize> {
-        match self {
-            Search::Exact(finder) => finder.find(data),
-            Search::Folded { needle, rare } => find_folded(data, needle, *rare),
+        let rare = usize::from(self.rare);
+        let byte = *self.needle.get(rare)?;
+        let upper = if self.nocase {
+            byte.to_ascii_uppercase()
+        } else {
+            byte
+        };
+        let mut from = rare;
+        loop {
+            let rest = data.get(from..)?;
+            let hit = if upper == byte {
+                memchr::memchr(byte, rest)
+            } else {
+                memchr::memchr2(byte, upper, rest)
+            };
+            let hit = hit?;
+            let start = from + hit - rare;
+            if self.is(data.get(start..start + self.needle.len())?) {
+                return Some(start);
+            }
+            from += hit + 1;
         }
     }
 
     /// True where `data` is exactly it.
     #[inline]
     pub fn is(&self, data: &[u8]) -> bool {
-        match self {
-            Search::Exact(finder) => finder.needle() == data,
-            Search::Folded { needle, .. } => needle.eq_ignore_ascii_case(data),
+        if self.nocase {
+            self.needle.eq_ignore_ascii_case(data)
+        } else {
+            *self.needle == *data
         }
-    }
-}
-
-fn find_folded(data: &[u8], needle: &[u8], rare: usize) -> Option<usize> {
-    let byte = *needle.get(rare)?;
-    let mut from = rare;
-    loop {
-        let rest = data.get(from..)?;
-        let hit = memchr::memchr2(byte, byte.to_ascii_uppercase(), rest)?;
-        let start = from + hit - rare;
-        let window = data.get(start..start + needle.len())?;
-        if window.eq_ignore_ascii_case(needle) {
-            return Some(start);
-        }
-        from += hit + 1;
     }
 }
 

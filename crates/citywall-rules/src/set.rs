@@ -309,7 +309,7 @@ fn address(text: &str) -> Result<Set, String> {
     };
     match host.parse().map_err(|_| bad())? {
         IpAddr::V4(v4) => {
-            let bits = prefix.map_or(Some(32), |p| prefix_v4(p)).ok_or_else(bad)?;
+            let bits = prefix.map_or(Some(32), prefix_v4).ok_or_else(bad)?;
             Ok(first(network(u32::from(v4).into(), 32 - bits)))
         }
         IpAddr::V6(v6) => {

@@ -176,7 +176,7 @@ fn byte_test(draft: &mut Draft, option: &RuleOption<'_>) -> Result<Test, RuleErr
         "^" => ByteOp::Xor,
         _ => return Err(option.refuse("has an unknown operator", "use < > = <= >= & or ^")),
     };
-    Ok(Test::ByteTest(Box::new(ByteTest {
+    Ok(Test::Compare(Box::new(ByteTest {
         read: reading(draft, option, parts[0], parts[3], &words)?,
         op,
         negated,
@@ -187,7 +187,7 @@ fn byte_test(draft: &mut Draft, option: &RuleOption<'_>) -> Result<Test, RuleErr
 fn byte_jump(draft: &mut Draft, option: &RuleOption<'_>) -> Result<Test, RuleError> {
     let parts = parts(option, 2)?;
     let words = words(draft, option, &parts[2..])?;
-    Ok(Test::ByteJump(Box::new(ByteJump {
+    Ok(Test::Jump(Box::new(ByteJump {
         read: reading(draft, option, parts[0], parts[1], &words)?,
         multiplier: words.multiplier.unwrap_or(1),
         align: words.align != 0,
@@ -200,7 +200,7 @@ fn byte_extract(draft: &mut Draft, option: &RuleOption<'_>) -> Result<Test, Rule
     let parts = parts(option, 3)?;
     let words = words(draft, option, &parts[3..])?;
     let read = reading(draft, option, parts[0], parts[1], &words)?;
-    Ok(Test::ByteMath(Box::new(ByteMath {
+    Ok(Test::Calculate(Box::new(ByteMath {
         read,
         op: MathOp::Multiply,
         value: Num::Const(words.multiplier.and_then(|m| i64::try_from(m).ok()).unwrap_or(1)),
@@ -235,7 +235,7 @@ fn byte_math(draft: &mut Draft, option: &RuleOption<'_>) -> Result<Test, RuleErr
         ">>" => MathOp::ShiftRight,
         _ => return Err(option.refuse("has an unknown operator", "use + - * / << or >>")),
     };
-    Ok(Test::ByteMath(Box::new(ByteMath {
+    Ok(Test::Calculate(Box::new(ByteMath {
         read: reading(draft, option, bytes, offset, &words)?,
         op,
         value: draft.num(value, option)?,

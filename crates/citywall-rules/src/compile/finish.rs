@@ -319,29 +319,35 @@ fn score(bytes: &[u8]) -> i32 {
     (bytes.len().min(24) + 2 * distinct.min(12)) as i32
 }
 
-/// How many bytes a match covers at most, first content's start to last one's end.
+/// How many bytes before its end a match can need: from its first content, or from the start of
+/// the stream where places are counted from there. `None` = any number.
 fn span(tests: &[DraftTest]) -> Option<usize> {
+    let constant = |num: Option<Num>| match num {
+        None => Some(0),
+        Some(Num::Const(n)) => usize::try_from(n.max(0)).ok(),
+        Some(Num::Var(_)) => None,
+    };
     let mut total = 0usize;
     for (i, test) in tests.iter().enumerate() {
         let DraftTest::Content(content) = test else {
             return None;
         };
-        if content.negated {
+        let relative = content.distance.is_some() || content.within.is_some();
+        if relative {
+            content.within?;
+            total += constant(content.within)? + constant(content.distance)?;
+        } else if content.depth.is_some() || content.starts {
+            let depth = if content.starts {
+                content.bytes.len()
+            } else {
+                constant(content.depth)?
+            };
+            total = total.max(constant(content.offset)? + depth);
+        } else if i == 0 && content.offset.is_none() && !content.negated {
+            total = content.bytes.len();
+        } else {
             return None;
         }
-        let relative = content.distance.is_some() || content.within.is_some();
-        total += match (i, relative, content.within) {
-            (0, ..) => content.bytes.len(),
-            (_, true, Some(Num::Const(within))) => {
-                let distance = match content.distance {
-                    None => 0,
-                    Some(Num::Const(d)) => usize::try_from(d.max(0)).ok()?,
-                    Some(Num::Var(_)) => return None,
-                };
-                usize::try_from(within).ok()? + distance
-            }
-            _ => return None,
-        };
     }
     Some(total)
 }

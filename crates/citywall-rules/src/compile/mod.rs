@@ -88,6 +88,7 @@ const KNOWN_BUT_UNSUPPORTED: &[(&str, &str)] = &[
         "engine-event",
         "engine events have other names here (see `anomaly` events)",
     ),
+    ("mqtt.connect.password", "passwords are never kept"),
     ("frame", "frames are not offered to rules"),
     ("asn1", "ASN.1 checks are not supported"),
     ("rpc", "RPC is not understood"),
