@@ -181,23 +181,37 @@ impl Seat {
         context: &Context,
         inventory: &Inventory,
     ) -> Seat {
-        let place = context.locate(ip, mac);
-        let declared = place.asset.and_then(|id| context.asset(id));
-        let name = match declared {
-            Some(asset) => asset.name.clone(),
-            None => inventory
-                .find(ip, mac)
-                .map_or_else(|| party.text(), |device| device.name()),
-        };
-        Seat {
+        let mut seat = Seat {
             party,
-            place,
+            place: Place::default(),
             ip,
             mac,
-            name,
-            criticality: context.criticality(place),
-            infrastructure: declared.is_some_and(|asset| asset.is_infrastructure()),
+            name: String::new(),
+            criticality: Criticality::Normal,
+            infrastructure: false,
             worst: None,
+        };
+        seat.relocate(context);
+        if seat.name.is_empty() {
+            seat.name = inventory
+                .find(ip, mac)
+                .map_or_else(|| party.text(), |device| device.name());
+        }
+        seat
+    }
+
+    /// Looks up what the city file says of it.
+    pub(crate) fn relocate(&mut self, context: &Context) {
+        self.place = context.locate(self.ip, self.mac);
+        self.criticality = context.criticality(self.place);
+        self.infrastructure = false;
+        let declared = self.place.asset.and_then(|id| Some((id, context.asset(id)?)));
+        if let Some((id, asset)) = declared {
+            self.party = Party::Asset(id);
+            self.name.clone_from(&asset.name);
+            self.infrastructure = asset.is_infrastructure();
+        } else if let Some(party) = party(self.ip, self.mac, context) {
+            self.party = party;
         }
     }
 }

@@ -276,6 +276,37 @@ impl Incident {
         }
     }
 
+    /// Those whose further deeds belong here.
+    pub(crate) fn parties(&self) -> Vec<Party> {
+        let victims = self.victims.iter().filter(|v| !v.infrastructure).map(|v| v.party);
+        let bound = victims.filter(|v| self.taken.contains(v) || self.changed.contains(v));
+        self.actors.iter().map(|a| a.party).chain(bound).collect()
+    }
+
+    /// The city file was read anew: finds all parties again by their addresses.
+    pub(crate) fn rename(&mut self, context: &Context) {
+        let mut renamed: Vec<(Party, Party)> = Vec::new();
+        for seat in self.actors.iter_mut().chain(&mut self.victims) {
+            let old = seat.party;
+            seat.relocate(context);
+            renamed.push((old, seat.party));
+        }
+        let new_of = |party: &mut Party| {
+            if let Some((_, new)) = renamed.iter().find(|(old, _)| old == party) {
+                *party = *new;
+            }
+        };
+        self.changed.iter_mut().chain(&mut self.taken).for_each(new_of);
+        // Zones have other indices too; contacts to come will tell them again.
+        self.reached.clear();
+        for held in &mut self.held {
+            new_of(&mut held.actor);
+            if let Some(victim) = &mut held.victim {
+                new_of(victim);
+            }
+        }
+    }
+
     /// Takes over another incident's evidence and parties.
     pub(crate) fn join(&mut self, other: Incident) {
         self.first = self.first.min(other.first);

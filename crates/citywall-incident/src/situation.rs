@@ -352,6 +352,21 @@ impl Situation {
         self.counters.forgotten += (before - self.suspects.len()) as u64;
     }
 
+    /// The city file was read anew: assets have other indices. What is in an incident is found again
+    /// by its addresses; suspicion that was no incident yet is dropped.
+    pub fn reload(&mut self, context: &Context) {
+        self.suspects.clear();
+        for (id, incident) in &mut self.incidents {
+            incident.rename(context);
+            let last = incident.last;
+            for party in incident.parties() {
+                let suspect = self.suspects.entry(party).or_default();
+                suspect.incident.get_or_insert(*id);
+                suspect.last = last;
+            }
+        }
+    }
+
     /// The input is over: tells updates that were held back. Incidents stay open.
     pub fn finish(&mut self, at: Nanos, context: &Context) -> Conclusions {
         let mut out = Vec::new();

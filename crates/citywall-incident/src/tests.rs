@@ -443,6 +443,33 @@ fn an_isolated_zone_is_watched() {
 }
 
 #[test]
+fn a_new_city_file_keeps_the_incident() {
+    let (_, mut situation) = run(
+        &example(),
+        Limits::default(),
+        "1 default-login 10.90.0.66 10.20.0.12",
+    );
+    // One asset more in front of all others: every index is another.
+    let text = EXAMPLE.replacen(
+        "[[asset]]",
+        "[[asset]]\nname = \"new\"\naddress = \"10.20.0.200\"\n\n[[asset]]",
+        1,
+    );
+    let context = City::parse(&text, "city.toml").unwrap().compile().1;
+    situation.reload(&context);
+    let inventory = Inventory::new(InventoryLimits::default(), Makers::default());
+    let write = event(&context, 9, "9 set 10.20.0.12 10.40.0.20 holding:1").unwrap();
+    let mut out = String::new();
+    show(&mut out, situation.assess(&write, &context, &inventory));
+    assert!(
+        out.starts_with(
+            "updated I0-1-0 severity 1: signal-12, which had been taken over, changed pump-plc-1"
+        ),
+        "{out}"
+    );
+}
+
+#[test]
 fn limits_hold_and_are_counted() {
     let limits = Limits {
         incidents: 4,

@@ -231,11 +231,14 @@ fn parse_command(known: &Known, base: usize, words: &[Token<'_>]) -> Result<Comm
     let mut grant = CommandGrant::default();
     if let Some(verbs) = protocol::verbs_of(known.name, word.text) {
         grant.verbs = verbs.into_iter().fold(VerbSet::default(), VerbSet::with);
-    } else if let Commands::Functions(functions) = known.commands
+    }
+    // A word may be both: every MQTT publication is a `publish`, also those that set something.
+    if let Commands::Functions(functions) = known.commands
         && functions.contains(&word.text)
     {
         grant.functions.push(word.text.to_owned());
-    } else {
+    }
+    if grant == CommandGrant::default() {
         return unknown_command(known, word);
     }
     let mut rest = rest.iter();

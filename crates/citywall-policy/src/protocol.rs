@@ -110,10 +110,10 @@ const MODBUS: &[&str] = &[
 ];
 
 /// RFC 3416, section 3.
-const SNMP: &[&str] = &["get", "get_next", "get_bulk", "set", "inform", "trap"];
+const SNMP: &[&str] = &["get", "get-next", "get-bulk", "set"];
 
 /// MQTT 5.0, section 3.
-const MQTT: &[&str] = &["connect", "publish", "subscribe", "unsubscribe"];
+const MQTT: &[&str] = &["publish", "subscribe"];
 
 macro_rules! known {
     ($($name:literal $app:literal $ports:expr, $commands:expr;)*) => {

@@ -108,7 +108,7 @@ impl Context {
         if conduits
             .iter()
             .any(|c| c.grants.iter().any(|g| g.allows(command, service)))
-            || command.verb == Verb::Publish && between(to, from).any(|c| c.tells_subscribers(command))
+            || is_publication(command) && between(to, from).any(|c| c.tells_subscribers(command))
         {
             return Ok(());
         }
@@ -194,6 +194,11 @@ impl Context {
             command: None,
         }
     }
+}
+
+/// Publications to topics that set something have the verb of what they do.
+fn is_publication(command: &Command) -> bool {
+    command.verb == Verb::Publish || command.function == Verb::Publish.name()
 }
 
 /// DHCP (RFC 2131) works before a device has a place, and ICMP messages that are no request

@@ -169,7 +169,7 @@ fn commands_in_the_example() {
             command: the conduit from zone traffic-centre to zone signals carries snmp, but not this: write 1.3.6.1.2.1.1.5.0 = 1
         10.21.0.11 > 10.20.0.12 snmp write set 1.3.6.1.4.1.1206.4.2.1.3.14.0 1
             command: the conduit from zone traffic-centre to zone signals carries snmp, but not this: write 1.3.6.1.4.1.1206.4.2.1.3.14.0 = 1
-        10.21.0.11 > 10.20.0.12 snmp read get_bulk 1.3.6.1.2.1 1
+        10.21.0.11 > 10.20.0.12 snmp read get-bulk 1.3.6.1.2.1 1
             allowed
         10.41.0.10 > 10.40.0.20 modbus write write_single_register holding:40 1 1
             allowed
@@ -189,6 +189,10 @@ fn commands_in_the_example() {
             allowed
         10.1.0.30 > 10.40.0.20 mqtt publish publish other/cam 1
             conduit: no conduit lets zone core reach zone pumps (mqtt): publish other/cam
+        10.30.0.5 > 10.1.0.30 mqtt write publish city/cam/set 1
+            allowed
+        10.1.0.30 > 10.30.0.5 mqtt write publish city/cam/set 1
+            allowed
         10.30.0.5 > 10.1.0.30 modbus write write_single_coil coil:1 1
             protocol: no conduit from zone cctv to zone core carries modbus: write coil:1 = 1
         10.40.0.5 > 10.40.0.20 modbus write write_single_coil coil:1 1
@@ -201,7 +205,7 @@ fn commands_in_the_example() {
         10.21.0.10 > 10.20.0.12 snmp write set 1.3.6.1.4.1.1206.4.2.1.3.14.0 1
         10.21.0.10 > 10.20.0.12 snmp write set 1.3.6.1.2.1.1.5.0 1
         10.21.0.11 > 10.20.0.12 snmp write set 1.3.6.1.4.1.1206.4.2.1.3.14.0 1
-        10.21.0.11 > 10.20.0.12 snmp read get_bulk 1.3.6.1.2.1 1
+        10.21.0.11 > 10.20.0.12 snmp read get-bulk 1.3.6.1.2.1 1
         10.41.0.10 > 10.40.0.20 modbus write write_single_register holding:40 1 1
         10.41.0.10 > 10.40.0.20 modbus write write_multiple_registers holding:45 6 1
         10.41.0.10 > 10.40.0.20 modbus write write_single_register holding:40 1 2
@@ -211,6 +215,8 @@ fn commands_in_the_example() {
         10.30.0.5 > 10.1.0.30 mqtt publish publish other/cam 1
         10.1.0.30 > 10.30.0.5 mqtt publish publish other/cam 1
         10.1.0.30 > 10.40.0.20 mqtt publish publish other/cam 1
+        10.30.0.5 > 10.1.0.30 mqtt write publish city/cam/set 1
+        10.1.0.30 > 10.30.0.5 mqtt write publish city/cam/set 1
         10.30.0.5 > 10.1.0.30 modbus write write_single_coil coil:1 1
         10.40.0.5 > 10.40.0.20 modbus write write_single_coil coil:1 1
         ",
