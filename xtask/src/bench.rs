@@ -5,7 +5,7 @@
 //! work on the machine disturbs less than wall time; two binaries are compared in one run, in turn.
 
 use std::fs;
-use std::io::{BufWriter, Write};
+use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -58,7 +58,9 @@ struct Measured {
 /// # Errors
 /// Where a binary or capture cannot be run.
 pub fn run(args: &Args) -> anyhow::Result<()> {
-    let status = Command::new("cargo").args(["build", "--release", "--locked", "-p", "citywall"]).status()?;
+    let status = Command::new("cargo")
+        .args(["build", "--release", "--locked", "-p", "citywall"])
+        .status()?;
     if !status.success() {
         bail!("the release build failed");
     }
@@ -69,7 +71,9 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         captures.extend(make_captures(&work)?);
     }
     if args.instructions {
-        return captures.iter().try_for_each(|capture| instructions(&own, capture, &work));
+        return captures
+            .iter()
+            .try_for_each(|capture| instructions(&own, capture, &work));
     }
     let config = work.join("bench.toml");
     let types: Vec<String> = args.types.iter().map(|t| format!("{t:?}")).collect();
@@ -103,10 +107,23 @@ fn tempdir() -> anyhow::Result<PathBuf> {
     Ok(path)
 }
 
-fn measure(binary: &Path, capture: &Path, workers: u16, config: &Path, work: &Path) -> anyhow::Result<Measured> {
+fn measure(
+    binary: &Path,
+    capture: &Path,
+    workers: u16,
+    config: &Path,
+    work: &Path,
+) -> anyhow::Result<Measured> {
     let out = work.join("out");
     let output = Command::new(binary)
-        .args(["-q", "watch", "--json", "--workers", &workers.to_string(), "--pcap"])
+        .args([
+            "-q",
+            "watch",
+            "--json",
+            "--workers",
+            &workers.to_string(),
+            "--pcap",
+        ])
         .arg(capture)
         .arg("--out")
         .arg(&out)
@@ -114,8 +131,13 @@ fn measure(binary: &Path, capture: &Path, workers: u16, config: &Path, work: &Pa
         .arg(config)
         .output()
         .with_context(|| format!("cannot run {}", binary.display()))?;
-    let summary: Value = serde_json::from_slice(&output.stdout)
-        .with_context(|| format!("{}: {}", capture.display(), String::from_utf8_lossy(&output.stderr)))?;
+    let summary: Value = serde_json::from_slice(&output.stdout).with_context(|| {
+        format!(
+            "{}: {}",
+            capture.display(),
+            String::from_utf8_lossy(&output.stderr)
+        )
+    })?;
     fs::remove_dir_all(&out)?;
     let number = |value: &Value| value.as_f64().unwrap_or(0.0);
     let timing = &summary["timing"];
@@ -151,7 +173,16 @@ fn print(rows: &[(PathBuf, PathBuf, u16, Measured)], json: bool) {
     }
     println!(
         "{:<28} {:>3} {:>10} {:>8} {:>8} {:>10} {:>9} {:>9} {:>7} {:>8}  binary",
-        "capture", "w", "packets", "CPU s", "wall s", "Mpkt/CPU-s", "Gbit/CPU-s", "kev/CPU-s", "MB", "busiest"
+        "capture",
+        "w",
+        "packets",
+        "CPU s",
+        "wall s",
+        "Mpkt/CPU-s",
+        "Gbit/CPU-s",
+        "kev/CPU-s",
+        "MB",
+        "busiest"
     );
     for (binary, capture, workers, m) in rows {
         let cpu = m.cpu.max(1e-9);
@@ -188,27 +219,40 @@ fn instructions(binary: &Path, capture: &Path, work: &Path) -> anyhow::Result<()
         bail!("valgrind ended with {status}");
     }
     println!("{}", capture.display());
-    let output = Command::new("callgrind_annotate").arg("--threshold=90").arg(&counts).output()?;
+    let output = Command::new("callgrind_annotate")
+        .arg("--threshold=90")
+        .arg(&counts)
+        .output()?;
     let text = String::from_utf8_lossy(&output.stdout);
-    for line in text.lines().filter(|l| l.contains("PROGRAM TOTALS") || l.contains("citywall")).take(40) {
+    for line in text
+        .lines()
+        .filter(|l| l.contains("PROGRAM TOTALS") || l.contains("citywall"))
+        .take(40)
+    {
         println!("  {}", line.chars().take(150).collect::<String>());
     }
     Ok(())
 }
 
 fn make_captures(work: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let makers: [(&str, fn(&mut Maker) -> anyhow::Result<()>); 3] =
-        [("flood-64.pcap", flood), ("long-streams.pcap", long_streams), ("short-flows.pcap", short_flows)];
+    let makers: [(&str, fn(&mut Maker) -> anyhow::Result<()>); 3] = [
+        ("flood-64.pcap", flood),
+        ("long-streams.pcap", long_streams),
+        ("short-flows.pcap", short_flows),
+    ];
     let mut made = Vec::new();
     for (name, make) in makers {
         let path = work.join(name);
         let mut maker = Maker {
-            writer: PcapWriter::new(BufWriter::with_capacity(1 << 20, fs::File::create(&path)?), LinkType::ETHERNET)?,
+            writer: PcapWriter::new(
+                BufWriter::with_capacity(1 << 20, fs::File::create(&path)?),
+                LinkType::ETHERNET,
+            )?,
             at: 1_700_000_000_000_000_000,
             frame: Vec::new(),
         };
         make(&mut maker)?;
-        maker.writer.into_inner()?.flush()?;
+        maker.writer.finish()?;
         made.push(path);
     }
     Ok(made)
@@ -222,7 +266,14 @@ struct Maker {
 
 impl Maker {
     /// One TCP segment in an Ethernet/IPv4 frame; checksums are left as offload leaves them.
-    fn tcp(&mut self, ends: [(u32, u16); 2], seq: u32, ack: u32, flags: u8, data: &[u8]) -> anyhow::Result<()> {
+    fn tcp(
+        &mut self,
+        ends: [(u32, u16); 2],
+        seq: u32,
+        ack: u32,
+        flags: u8,
+        data: &[u8],
+    ) -> anyhow::Result<()> {
         let [(src, sport), (dst, dport)] = ends;
         let total = 40 + data.len() as u16;
         let f = &mut self.frame;
@@ -239,7 +290,14 @@ impl Maker {
         f.extend_from_slice(&ack.to_be_bytes());
         f.extend_from_slice(&[0x50, flags, 0xfa, 0xf0]);
         // The partial sum of the pseudo-header: what a card that computes checksums is given.
-        let words = [src >> 16, src & 0xffff, dst >> 16, dst & 0xffff, 6, u32::from(total - 20)];
+        let words = [
+            src >> 16,
+            src & 0xffff,
+            dst >> 16,
+            dst & 0xffff,
+            6,
+            u32::from(total - 20),
+        ];
         let sum: u32 = words.iter().sum();
         let folded = (sum & 0xffff) + (sum >> 16);
         f.extend_from_slice(&(((folded & 0xffff) + (folded >> 16)) as u16).to_be_bytes());
@@ -257,7 +315,13 @@ impl Maker {
 fn flood(maker: &mut Maker) -> anyhow::Result<()> {
     for i in 0..2_000_000u32 {
         let source = 0x0a00_0000 | (i.wrapping_mul(2_654_435_761) >> 9);
-        maker.tcp([(source, 1024 + (i % 60_000) as u16), (0xc0a8_0001, 80)], i, 0, 0x02, &[])?;
+        maker.tcp(
+            [(source, 1024 + (i % 60_000) as u16), (0xc0a8_0001, 80)],
+            i,
+            0,
+            0x02,
+            &[],
+        )?;
     }
     Ok(())
 }

@@ -1,9 +1,11 @@
 //! What MQTT messages mean in the words of all control protocols.
 //!
 //! Owns: which topic is a command, values of payloads. A PUBLISH to the broker tells a value of the device
-//! (`Reading`), and is a command to publish (`publish`; left out with the plain reads). Where a segment of the
-//! topic says that it commands, it is a `write` to whoever listens; the same PUBLISH from the broker to a
-//! device is the `write` that reaches it. What the broker passes on otherwise was a reading already.
+//! (`Reading`) and is a command with the verb `publish`, left out with the plain reads. Where a segment of the
+//! topic says that it commands (`set`, `cmd`, ...), it is a command always, with a technique; and so is the
+//! same PUBLISH from the broker to the device that it reaches. The verb stays `publish`, so that the city
+//! file's `mqtt: publish TOPIC` and a subscription speak of all of them. What else the broker passes on was a
+//! reading already.
 
 use citywall_event::{Command, CommandOutcome, Reading, Technique, Value, Verb};
 
@@ -35,10 +37,9 @@ pub(super) fn commands(topic: &[u8]) -> bool {
 
 /// The command that a PUBLISH is.
 pub(super) fn publish(publish: &Publish) -> Command {
-    let writes = commands(&publish.topic);
     Command {
         protocol: "mqtt",
-        verb: if writes { Verb::Write } else { Verb::Publish },
+        verb: Verb::Publish,
         function: "publish",
         unit: None,
         point: point(&publish.topic),
@@ -46,7 +47,7 @@ pub(super) fn publish(publish: &Publish) -> Command {
         value: Some(value(&publish.message)),
         // An acknowledgement is the broker's, not that of the device.
         outcome: CommandOutcome::Unanswered,
-        technique: writes.then_some(Technique::UNAUTHORIZED_COMMAND),
+        technique: commands(&publish.topic).then_some(Technique::UNAUTHORIZED_COMMAND),
     }
 }
 

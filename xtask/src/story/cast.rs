@@ -1,0 +1,288 @@
+//! Who plays: the hosts of a seed's city, and who of them is attacked.
+
+use super::city::{self, HostId, Purpose, World};
+use super::dice::Dice;
+use super::makers;
+
+/// A pump controller with what may be written to it.
+#[derive(Clone, Debug)]
+pub struct Plc {
+    /// The host.
+    pub host: HostId,
+    /// Modbus unit.
+    pub unit: u8,
+    /// First register that is polled.
+    pub base: u16,
+    /// Registers that the operators may change: first and last.
+    pub set_points: (u16, u16),
+}
+
+/// All players.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub struct Cast {
+    pub signals: Vec<HostId>,
+    pub traffic_server: HostId,
+    pub traffic_desk: HostId,
+    pub cameras: Vec<HostId>,
+    pub plcs: Vec<Plc>,
+    pub scada: HostId,
+    pub water_desk: HostId,
+    pub lamps: Vec<HostId>,
+    pub resolver: HostId,
+    pub dhcp: HostId,
+    pub broker: HostId,
+    pub platform: HostId,
+    pub recorder: HostId,
+    pub desktops: Vec<HostId>,
+    pub web: Vec<(HostId, &'static str)>,
+    pub name_server: HostId,
+    /// The city's domain name.
+    pub domain: String,
+    /// Community of the signal controllers, and SNMP version (0 or 1).
+    pub community: &'static str,
+    pub snmp_version: i64,
+    /// Port of the cameras' pages.
+    pub camera_port: u16,
+    pub villain: Villain,
+}
+
+/// The attack's choices.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub struct Villain {
+    pub host: HostId,
+    pub camera: HostId,
+    pub signal: HostId,
+    pub plc: usize,
+    /// Port of the camera's telnet server.
+    pub telnet_port: u16,
+    pub user: &'static str,
+    pub password: &'static str,
+    /// Pairs that are tried before.
+    pub guesses: Vec<(&'static str, &'static str)>,
+    /// The pumps before the signals.
+    pub pumps_first: bool,
+}
+
+/// Host names outside that office people visit; none can exist (RFC 2606).
+const SITES: &[&str] = &[
+    "www.daily-news.example",
+    "mail.example.com",
+    "maps.example.net",
+    "static.weather.example",
+    "login.suite.example",
+    "cdn.example.org",
+    "shop.stationery.example",
+    "video.example.com",
+];
+
+/// Vendor defaults that cameras were taken over by.
+const DEFAULTS: &[(&str, &str)] = &[
+    ("root", "xc3511"),
+    ("root", "vizxv"),
+    ("root", "hi3518"),
+    ("root", "jvbzd"),
+    ("root", "klv123"),
+    ("root", "xmhdipc"),
+    ("root", "anko"),
+    ("admin", "7ujMko0admin"),
+    ("admin", "meinsm"),
+    ("root", "juantech"),
+];
+
+/// What is tried first.
+const GUESSES: &[(&str, &str)] = &[
+    ("admin", "admin123"),
+    ("root", "password1"),
+    ("admin", "camera"),
+    ("root", "admin"),
+    ("admin", "1234"),
+    ("support", "support"),
+    ("root", "123456"),
+    ("user", "user"),
+];
+
+impl Cast {
+    /// Fills the city.
+    pub fn new(world: &mut World) -> Cast {
+        let mut dice = world.dice("cast");
+        let numbered = |world: &mut World,
+                        zone,
+                        style: &'static [&'static str],
+                        n: i64,
+                        role,
+                        stack,
+                        from: &[makers::Maker]| {
+            let mut dice = world.dice(style[0]);
+            let prefix = dice.pick(style);
+            let mut numbers: Vec<i64> = (1..=60).collect();
+            dice.shuffle(&mut numbers);
+            numbers.truncate(n as usize);
+            numbers.sort_unstable();
+            let name = |n: i64| format!("{prefix}-{n:02}");
+            numbers
+                .into_iter()
+                .map(|n| world.add(zone, name(n), role, stack, from))
+                .collect::<Vec<_>>()
+        };
+        let signal_maker = [dice.pick(makers::SIGNALS)];
+        let camera_makers = [dice.pick(makers::CAMERAS), dice.pick(makers::CAMERAS)];
+        let plc_maker = [dice.pick(makers::PLCS)];
+        use Purpose::{Cctv, Centre, Core, Lights, Offices, Pumps, Scada, Signals};
+        let (linux, windows) = (city::LINUX, city::WINDOWS);
+        let count = dice.within(6..=9);
+        let signals = numbered(
+            world,
+            Signals,
+            &["signal", "junction", "tsc"],
+            count,
+            "signal-controller",
+            city::CONTROLLER,
+            &signal_maker,
+        );
+        let count = dice.within(4..=7);
+        let cameras = numbered(
+            world,
+            Cctv,
+            &["cam", "camera", "eye"],
+            count,
+            "camera",
+            city::EMBEDDED,
+            &camera_makers,
+        );
+        let count = dice.within(2..=3);
+        let plcs = numbered(
+            world,
+            Pumps,
+            &["pump-plc", "plc", "pump"],
+            count,
+            "plc",
+            city::CONTROLLER,
+            &plc_maker,
+        );
+        let count = dice.within(5..=8);
+        let lamps = numbered(
+            world,
+            Lights,
+            &["lamp-gw", "light", "pole"],
+            count,
+            "lamp-gateway",
+            city::EMBEDDED,
+            makers::GATEWAYS,
+        );
+        let count = dice.within(4..=7);
+        let desktops = numbered(
+            world,
+            Offices,
+            &["pc", "office", "desk"],
+            count,
+            "workstation",
+            windows,
+            makers::DESKTOPS,
+        );
+        let mut server = |zone, names: &[&str], role, stack| {
+            let name = dice.pick(names).to_owned();
+            world.add(zone, name, role, stack, makers::SERVERS)
+        };
+        let traffic_server = server(
+            Centre,
+            &["signal-server", "traffic-server", "atcs-1"],
+            "traffic-server",
+            linux,
+        );
+        let traffic_desk = server(Centre, &["traffic-desk-1", "operator-1"], "workstation", windows);
+        let scada = server(Scada, &["scada-1", "water-scada-1"], "scada-server", windows);
+        let water_desk = server(Scada, &["water-hmi", "water-desk-1"], "workstation", windows);
+        let resolver = server(Core, &["resolver", "ns-1"], "dns", linux);
+        let dhcp = server(Core, &["leases", "dhcp-1"], "dhcp", linux);
+        let broker = server(Core, &["broker", "mqtt-1"], "broker", linux);
+        let platform = server(Core, &["city-platform", "platform-1"], "platform", linux);
+        let recorder = server(Core, &["recorder", "nvr-1"], "video-recorder", linux);
+        let mut sites = SITES.to_vec();
+        dice.shuffle(&mut sites);
+        let web = sites
+            .iter()
+            .take(5)
+            .map(|site| (world.add_outside(site, "web"), *site))
+            .collect();
+        let name_server = world.add_outside("name server", "dns");
+        let plcs: Vec<Plc> = plcs.into_iter().map(|host| plc(host, &mut dice)).collect();
+        let villain = Villain::new(world, &mut dice, (&signals, &cameras, &lamps), plcs.len());
+        Cast {
+            signals,
+            traffic_server,
+            traffic_desk,
+            cameras,
+            plcs,
+            scada,
+            water_desk,
+            lamps,
+            resolver,
+            dhcp,
+            broker,
+            platform,
+            recorder,
+            desktops,
+            web,
+            name_server,
+            domain: format!("{}.example", world.name.to_ascii_lowercase()),
+            community: dice.pick(&["public", "ntcip", "signals"]),
+            snmp_version: dice.within(0..=1),
+            camera_port: dice.pick(&[80, 80, 8080]),
+            villain,
+        }
+    }
+
+    /// Hosts that get their address by DHCP.
+    pub fn leased(&self) -> Vec<HostId> {
+        [
+            &self.cameras[..],
+            &self.lamps,
+            &self.desktops,
+            &[self.traffic_desk, self.water_desk],
+        ]
+        .concat()
+    }
+}
+
+fn plc(host: HostId, dice: &mut Dice) -> Plc {
+    let base = (dice.within(0..=20) * 100) as u16;
+    let first = base + dice.within(4..=12) as u16;
+    Plc {
+        host,
+        unit: dice.within(1..=9) as u8,
+        base,
+        set_points: (first, first + dice.within(1..=3) as u16),
+    }
+}
+
+impl Villain {
+    fn new(
+        world: &mut World,
+        dice: &mut Dice,
+        (signals, cameras, lamps): (&[HostId], &[HostId], &[HostId]),
+        plcs: usize,
+    ) -> Villain {
+        let host = if dice.chance(70) {
+            world.add_outside("attacker", "attacker")
+        } else {
+            dice.pick(lamps)
+        };
+        let (user, password) = dice.pick(DEFAULTS);
+        let mut guesses = GUESSES.to_vec();
+        dice.shuffle(&mut guesses);
+        guesses.truncate(dice.within(3..=6) as usize);
+        Villain {
+            host,
+            camera: dice.pick(cameras),
+            signal: dice.pick(signals),
+            plc: dice.below(plcs),
+            telnet_port: dice.pick(&[23, 23, 23, 2323]),
+            user,
+            password,
+            guesses,
+            pumps_first: dice.chance(40),
+        }
+    }
+}
