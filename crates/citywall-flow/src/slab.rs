@@ -17,50 +17,65 @@ pub(crate) struct Slot<S> {
     pub tcp: Option<Box<Connection>>,
 }
 
+/// Slots of one block. Blocks never move: a table that grows copies nothing and never holds an old
+/// and a new copy of itself.
+const BLOCK: usize = 1_024;
+
 /// Slots, by number.
 pub(crate) struct Slab<S> {
-    slots: Vec<Option<Slot<S>>>,
+    blocks: Vec<Vec<Option<Slot<S>>>>,
     free: Vec<u32>,
 }
 
 impl<S> Slab<S> {
     pub fn new() -> Slab<S> {
         Slab {
-            slots: Vec::new(),
+            blocks: Vec::new(),
             free: Vec::new(),
         }
     }
 
     pub fn live(&self) -> usize {
-        self.slots.len() - self.free.len()
+        let full = self.blocks.len().saturating_sub(1) * BLOCK;
+        full + self.blocks.last().map_or(0, Vec::len) - self.free.len()
     }
 
     #[inline]
     pub fn get(&self, index: u32) -> Option<&Slot<S>> {
-        self.slots.get(index as usize)?.as_ref()
+        self.blocks.get(index as usize / BLOCK)?.get(index as usize % BLOCK)?.as_ref()
     }
 
     #[inline]
     pub fn get_mut(&mut self, index: u32) -> Option<&mut Slot<S>> {
-        self.slots.get_mut(index as usize)?.as_mut()
+        self.place(index)?.as_mut()
     }
 
     /// Puts a conversation into a free slot.
     pub fn insert(&mut self, slot: Slot<S>) -> u32 {
         while let Some(index) = self.free.pop() {
-            if let Some(place) = self.slots.get_mut(index as usize) {
+            if let Some(place) = self.place(index) {
                 *place = Some(slot);
                 return index;
             }
         }
-        self.slots.push(Some(slot));
+        if self.blocks.last().is_none_or(|block| block.len() == BLOCK) {
+            self.blocks.push(Vec::with_capacity(BLOCK));
+        }
+        let before = (self.blocks.len() - 1) * BLOCK;
+        let Some(block) = self.blocks.last_mut() else { return 0 };
+        block.push(Some(slot));
         // The number of flows is limited by a u32, so this never cuts.
-        (self.slots.len() - 1) as u32
+        (before + block.len() - 1) as u32
+    }
+
+    #[inline]
+    fn place(&mut self, index: u32) -> Option<&mut Option<Slot<S>>> {
+        self.blocks.get_mut(index as usize / BLOCK)?.get_mut(index as usize % BLOCK)
     }
 
     /// Takes a conversation out.
     pub fn remove(&mut self, index: u32) -> Option<Slot<S>> {
-        let slot = self.slots.get_mut(index as usize)?.take()?;
+        let slot = self.place(index)?.take()?;
         self.free.push(index);
         Some(slot)
     }
@@ -68,7 +83,7 @@ impl<S> Slab<S> {
     /// The numbers of all slots in use.
     pub fn indices(&self) -> impl Iterator<Item = u32> + '_ {
         (0u32..)
-            .zip(&self.slots)
+            .zip(self.blocks.iter().flatten())
             .filter_map(|(i, slot)| slot.as_ref().map(|_| i))
     }
 }

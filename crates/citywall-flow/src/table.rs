@@ -108,22 +108,36 @@ impl<S: Default> FlowTable<S> {
     /// Closes what has been silent for its time-out at `border`, in the order of ids. To be called
     /// at borders of packet time, such as each full second, before the packets behind it.
     pub fn expire<O: Observer<S>>(&mut self, border: Nanos, observer: &mut O) {
-        let mut closing = std::mem::take(&mut self.closing);
-        closing.clear();
-        self.timers
-            .collect(&self.slab, &self.limits.timeouts, border, &mut closing);
-        self.close_all(&mut closing, silent_reason, observer);
-        self.closing = closing;
+        while self.expire_part(border, usize::MAX, observer) {}
+    }
+
+    /// As `expire`, but closes at most `limit` conversations: true where it is to be called again,
+    /// before any other packet, so that the caller can carry off what it was told so far.
+    pub fn expire_part<O: Observer<S>>(&mut self, border: Nanos, limit: usize, observer: &mut O) -> bool {
+        if self.closing.is_empty() {
+            let timeouts = &self.limits.timeouts;
+            self.timers.collect(&self.slab, timeouts, border, &mut self.closing);
+            self.sort_closing();
+        }
+        self.close_part(limit, silent_reason, observer)
     }
 
     /// The input is over: closes all conversations, in the order of ids.
     pub fn finish<O: Observer<S>>(&mut self, observer: &mut O) {
-        let mut closing: Vec<u32> = self.slab.indices().collect();
+        while self.finish_part(usize::MAX, observer) {}
+    }
+
+    /// As `finish`, in parts like `expire_part`.
+    pub fn finish_part<O: Observer<S>>(&mut self, limit: usize, observer: &mut O) -> bool {
+        if self.closing.is_empty() {
+            self.closing.extend(self.slab.indices());
+            self.sort_closing();
+        }
         let reason = |flow: &Flow<S>| match silent_reason(flow) {
             CloseReason::Timeout => CloseReason::Shutdown,
             other => other,
         };
-        self.close_all(&mut closing, reason, observer);
+        self.close_part(limit, reason, observer)
     }
 
     /// What was counted.
@@ -295,21 +309,27 @@ impl<S: Default> FlowTable<S> {
         self.close(index, reason, observer);
     }
 
-    fn close_all<O: Observer<S>>(
+    /// Last first, so that the next to close is taken from the end.
+    fn sort_closing(&mut self) {
+        let slab = &self.slab;
+        let by_id = |i: &u32| std::cmp::Reverse(slab.get(*i).map_or((0, *i), |slot| (slot.flow.id, *i)));
+        self.closing.sort_unstable_by_key(by_id);
+    }
+
+    fn close_part<O: Observer<S>>(
         &mut self,
-        indices: &mut [u32],
+        limit: usize,
         reason: impl Fn(&Flow<S>) -> CloseReason,
         observer: &mut O,
-    ) {
-        let slab = &self.slab;
-        indices.sort_unstable_by_key(|&i| slab.get(i).map_or((0, i), |slot| (slot.flow.id, i)));
-        for &index in indices.iter() {
-            let Some(slot) = self.slab.get(index) else {
-                continue;
-            };
-            let reason = reason(&slot.flow);
-            self.close(index, reason, observer);
+    ) -> bool {
+        for _ in 0..limit {
+            let Some(index) = self.closing.pop() else { break };
+            if let Some(slot) = self.slab.get(index) {
+                let reason = reason(&slot.flow);
+                self.close(index, reason, observer);
+            }
         }
+        !self.closing.is_empty()
     }
 
     fn close<O: Observer<S>>(&mut self, index: u32, reason: CloseReason, observer: &mut O) {

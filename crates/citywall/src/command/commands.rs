@@ -89,10 +89,17 @@ pub fn run(args: &CommandsArgs) -> anyhow::Result<End> {
     use citywall_capture::FrameSource as _;
     while source.next_batch(&mut prepared.batch)? {
         preparer.prepare(&mut prepared);
-        facts = worker.work(&prepared, facts);
+        facts = worker.work(&prepared, facts, &mut |part| {
+            take(&part);
+            part
+        });
         take(&facts);
     }
-    take(&worker.finish(preparer.last(), facts).0);
+    let (facts, _) = worker.finish(preparer.last(), facts, &mut |part| {
+        take(&part);
+        part
+    });
+    take(&facts);
     // A reader that went away (`| head`) is no failure.
     let _ = if args.json {
         print_json(&rows)

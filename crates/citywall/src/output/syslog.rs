@@ -164,7 +164,7 @@ mod tests {
 
     #[test]
     fn the_text_is_rfc_5424() {
-        expect![[r#"<106>1 2026-11-22T15:07:19.123456Z box citywall - alert - {"event_type":"alert"}"#]]
+        expect![[r#"<106>1 2026-11-22T15:47:19.123456Z box citywall - alert - {"event_type":"alert"}"#]]
             .assert_eq(&String::from_utf8(render(&message(), "box")).unwrap());
     }
 

@@ -118,7 +118,11 @@ pub fn service(flow: &Flow<Conversation>) -> Service<'static> {
     };
     Service {
         protocol: ip_protocol(flow.carrier).unwrap_or(0),
-        port: has_ports(flow.carrier).then_some(server.port),
+        port: match flow.carrier {
+            // The first message's type: an error report is an answer and is not judged.
+            Carrier::Ip(1 | 58) => Some(flow.initiator.port),
+            carrier => has_ports(carrier).then_some(server.port),
+        },
         app_proto: flow.user.app(),
     }
 }

@@ -41,6 +41,7 @@ impl Judge {
     /// Takes a new city.
     pub fn reload(&mut self, settings: &Settings) {
         self.inventory.reload(&settings.context);
+        self.situation.reload(&settings.context);
     }
 
     /// Hears an event and says what follows from it.
@@ -84,9 +85,14 @@ impl Judge {
     /// What had to be given up, by name.
     pub fn counters(&self) -> BTreeMap<&'static str, u64> {
         let inventory = self.inventory.counters();
+        let situation = self.situation.counters();
         BTreeMap::from([
             ("assets_evicted", inventory.evicted),
             ("assets_refused", inventory.refused),
+            ("scans_forgotten", self.scans.forgotten()),
+            ("guesses_forgotten", self.guessing.forgotten()),
+            ("suspects_forgotten", situation.forgotten),
+            ("incidents_evicted", situation.evicted),
         ])
     }
 }

@@ -275,16 +275,17 @@ fn follow(
     let mut generation = shared.generation.load(Ordering::Acquire);
     let lane = usize::from(index);
     let mut last = (0, 0, 0);
+    let mut spill = |facts| carry_off(facts, lane, to_order, spares);
     while let Ok(prepared) = batches.recv() {
         refresh(&mut worker, shared, &mut generation);
         last = prepared.last;
-        let facts = worker.work(&prepared, take_spare(spares));
+        let facts = worker.work(&prepared, take_spare(spares), &mut spill);
         drop(prepared);
         if to_order.send(Message::Facts(lane, facts)).is_err() {
             return;
         }
     }
-    let (facts, stats) = worker.finish(last, take_spare(spares));
+    let (facts, stats) = worker.finish(last, take_spare(spares), &mut spill);
     let _ = to_order.send(Message::Facts(lane, facts));
     let ending = Ending {
         workers: stats,
@@ -292,6 +293,13 @@ fn follow(
         ..Ending::default()
     };
     let _ = to_order.send(Message::End(lane, Box::new(ending)));
+}
+
+/// Gives facts to the ordered stage in the middle of a batch.
+fn carry_off(facts: Facts, lane: usize, to_order: &SyncSender<Message>, spares: &Spares) -> Facts {
+    // An ordered stage that is gone has ended the run; what follows is of no use.
+    let _ = to_order.send(Message::Facts(lane, facts));
+    take_spare(spares)
 }
 
 fn refresh(worker: &mut Worker, shared: &Shared, generation: &mut u64) {
@@ -390,6 +398,7 @@ fn watch(
     let mut preparer = Preparer::new(shared.get().defragmenter());
     let mut prepared = Prepared::default();
     let mut error = None;
+    let mut spill = |facts| carry_off(facts, lane, to_order, spares);
     while !stop.load(Ordering::Relaxed) {
         refresh(&mut worker, shared, &mut generation);
         match source.next_batch(&mut prepared.batch) {
@@ -403,16 +412,16 @@ fn watch(
         }
         let facts = if prepared.batch.frames.is_empty() {
             let now = preparer.advance(wall_clock() - 500_000_000);
-            worker.idle(now, index, take_spare(spares))
+            worker.idle(now, index, take_spare(spares), &mut spill)
         } else {
             preparer.prepare(&mut prepared);
-            worker.work(&prepared, take_spare(spares))
+            worker.work(&prepared, take_spare(spares), &mut spill)
         };
         if to_order.send(Message::Facts(lane, facts)).is_err() {
             return;
         }
     }
-    let (facts, stats) = worker.finish(preparer.last(), take_spare(spares));
+    let (facts, stats) = worker.finish(preparer.last(), take_spare(spares), &mut spill);
     let _ = to_order.send(Message::Facts(lane, facts));
     let ending = Ending {
         workers: stats,

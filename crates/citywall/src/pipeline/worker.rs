@@ -23,6 +23,9 @@ use crate::stats::WorkerStats;
 /// Violating commands that are told per conversation; more are counted.
 const COMMAND_VIOLATIONS: u8 = 16;
 
+/// Conversations that are closed before what was found is carried off.
+const PART: usize = 1_024;
+
 /// One worker.
 pub struct Worker {
     table: FlowTable<Conversation>,
@@ -83,14 +86,16 @@ impl Worker {
     }
 
     /// Follows a batch and fills `facts` (emptied before) with what was found.
-    pub fn work(&mut self, prepared: &Prepared, facts: Facts) -> Facts {
+    /// A batch's facts are kept small: when many conversations end at once, what was found so far
+    /// is given to `spill`, which returns emptied facts.
+    pub fn work(&mut self, prepared: &Prepared, facts: Facts, spill: &mut dyn FnMut(Facts) -> Facts) -> Facts {
         self.teller.facts = facts;
         self.teller.facts.clear();
         let mut malformed = prepared.malformed.as_slice();
         for ready in &prepared.packets {
             let (own, rest) = malformed.split_at(usize::from(ready.malformed).min(malformed.len()));
             malformed = rest;
-            self.time_outs(ready);
+            self.time_outs(ready, spill);
             if ready.shard % self.workers != self.index {
                 continue;
             }
@@ -110,10 +115,10 @@ impl Worker {
     }
 
     /// Live: time goes on though no packet came.
-    pub fn idle(&mut self, now: Nanos, source: u16, facts: Facts) -> Facts {
+    pub fn idle(&mut self, now: Nanos, source: u16, facts: Facts, spill: &mut dyn FnMut(Facts) -> Facts) -> Facts {
         self.teller.facts = facts;
         self.teller.facts.clear();
-        self.expire(now, source, 0);
+        self.expire(now, source, 0, spill);
         self.teller.facts.watermark = Order {
             at: now,
             ..Order::default()
@@ -122,7 +127,12 @@ impl Worker {
     }
 
     /// The input is over: all conversations end.
-    pub fn finish(&mut self, last: (Nanos, u16, u64), facts: Facts) -> (Facts, WorkerStats) {
+    pub fn finish(
+        &mut self,
+        last: (Nanos, u16, u64),
+        facts: Facts,
+        spill: &mut dyn FnMut(Facts) -> Facts,
+    ) -> (Facts, WorkerStats) {
         let (at, source, packet) = last;
         self.teller.facts = facts;
         self.teller.facts.clear();
@@ -136,7 +146,9 @@ impl Worker {
             flow: 0,
             ordinal: 0,
         };
-        self.table.finish(&mut self.teller);
+        while self.table.finish_part(PART, &mut self.teller) {
+            self.teller.spill(spill);
+        }
         let top = Order {
             at: Nanos::MAX,
             source: u16::MAX,
@@ -159,17 +171,17 @@ impl Worker {
     }
 
     #[inline]
-    fn time_outs(&mut self, ready: &Ready) {
+    fn time_outs(&mut self, ready: &Ready, spill: &mut dyn FnMut(Facts) -> Facts) {
         let border = ready.at.div_euclid(1_000_000_000);
         if border > self.border {
             if self.border != i64::MIN {
-                self.expire(ready.at, ready.source, ready.number);
+                self.expire(ready.at, ready.source, ready.number, spill);
             }
             self.border = border;
         }
     }
 
-    fn expire(&mut self, now: Nanos, source: u16, packet: u64) {
+    fn expire(&mut self, now: Nanos, source: u16, packet: u64, spill: &mut dyn FnMut(Facts) -> Facts) {
         let border = now.div_euclid(1_000_000_000).saturating_mul(1_000_000_000);
         self.teller.at = border;
         self.teller.place = Order {
@@ -180,7 +192,9 @@ impl Worker {
             flow: 0,
             ordinal: 0,
         };
-        self.table.expire(border, &mut self.teller);
+        while self.table.expire_part(border, PART, &mut self.teller) {
+            self.teller.spill(spill);
+        }
     }
 
     fn packet(&mut self, ready: &Ready, malformed: &[citywall_packet::Malformed], data: &[u8]) {
@@ -202,6 +216,16 @@ impl Worker {
 }
 
 impl Teller {
+    /// Carries off what was found so far: nothing that comes stands before it.
+    fn spill(&mut self, spill: &mut dyn FnMut(Facts) -> Facts) {
+        let mut facts = std::mem::take(&mut self.facts);
+        if let Some(last) = facts.records.last() {
+            facts.watermark = last.order;
+        }
+        self.facts = spill(facts);
+        self.facts.clear();
+    }
+
     fn next_order(&mut self) -> Order {
         let order = self.place;
         self.place.ordinal = self.place.ordinal.saturating_add(1);
@@ -312,7 +336,7 @@ impl Teller {
         if direction != flow.user.forward() {
             std::mem::swap(&mut from, &mut to);
         }
-        let verdict = settings.context.judge_command(from, to, &command);
+        let verdict = settings.context.judge_command_on(from, to, Some(&service(flow)), &command);
         self.flow_event(flow, direction, Body::Command(command));
         if let Err(violation) = verdict
             && flow.user.command_violations < COMMAND_VIOLATIONS
@@ -446,7 +470,10 @@ impl Observer<Conversation> for Teller {
                 midstream: flow.midstream,
             }),
         );
-        self.judge_contact(flow);
+        // Midstream the initiator is a guess: the protocol will tell who called whom.
+        if !flow.midstream {
+            self.judge_contact(flow);
+        }
     }
 
     fn segment(&mut self, flow: &mut Flow<Conversation>, segment: Segment<'_>) {
