@@ -335,7 +335,7 @@ impl Decoder<'_, '_> {
         });
         // What follows is Ethernet padding.
         self.narrow(28, Malformed::ArpTruncated);
-        self.advance(28);
+        // The payload is the ARP packet itself: its dissector reads it whole.
         None
     }
 }

@@ -208,22 +208,35 @@ fn parse_city(source: &CitySource) -> anyhow::Result<City> {
     })
 }
 
-fn load_rules(paths: &[PathBuf], _city: Option<&City>) -> anyhow::Result<(RuleBook, Vec<Refused>)> {
+/// `HOME_NET` is what the city file has; `EXTERNAL_NET` all else.
+fn rule_vars(city: Option<&City>) -> RuleVars {
+    let mut vars = RuleVars::default();
+    let networks: Vec<String> =
+        city.iter().flat_map(|city| &city.zones).flat_map(|zone| &zone.networks).map(ToString::to_string).collect();
+    if !networks.is_empty() {
+        vars.set_address("HOME_NET", &format!("[{}]", networks.join(",")));
+        vars.set_address("EXTERNAL_NET", "!$HOME_NET");
+    }
+    vars
+}
+
+fn load_rules(paths: &[PathBuf], city: Option<&City>) -> anyhow::Result<(RuleBook, Vec<Refused>)> {
     let mut texts = Vec::new();
     for path in paths {
-        texts.push((path.display().to_string(), read(path)?));
+        let text = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+        texts.push((path.display().to_string(), text));
     }
     if texts.is_empty() {
-        texts.push(("built-in rules".into(), BUILT_IN_RULES.into()));
+        texts.push(("built-in rules".into(), BUILT_IN_RULES.as_bytes().to_vec()));
     }
     let sources: Vec<RuleSource<'_>> = texts
         .iter()
         .map(|(name, text)| RuleSource {
             name,
-            text: text.as_bytes(),
+            text,
         })
         .collect();
-    Ok(RuleBook::load(&sources, &RuleVars::default()))
+    Ok(RuleBook::load(&sources, &rule_vars(city)))
 }
 
 /// Parses the name of an overlap policy.

@@ -156,10 +156,10 @@ fn arp() {
     let body = join(&[&[0, 1, 8, 0, 6, 4, 0, 1, 2, 0, 0, 0, 0, 0xa], &A, &[0; 6], &B]);
     let mut frame = ethernet(0x0806, &body);
     frame.resize(60, 0);
-    expect!["02:00:00:00:00:0a>02:00:00:00:00:0b 0806 arp 1 02:00:00:00:00:0a 10.0.0.1 > 00:00:00:00:00:00 10.0.0.2 | 0"].assert_eq(&told(LinkType::ETHERNET, &frame));
+    expect![[r#"02:00:00:00:00:0a>02:00:00:00:00:0b 0806 arp 1 02:00:00:00:00:0a 10.0.0.1 > 00:00:00:00:00:00 10.0.0.2 | 46 "\x00\x01\x08\x00\x06\x04\x00\x01\x02\x00\x00\x00\x00\n\n\x00\x00\x01\x00\x00\x00\x00\x00\x00".."#]].assert_eq(&told(LinkType::ETHERNET, &frame));
     let mut reply = frame.clone();
     reply[21] = 2;
-    expect!["02:00:00:00:00:0a>02:00:00:00:00:0b 0806 arp 2 02:00:00:00:00:0a 10.0.0.1 > 00:00:00:00:00:00 10.0.0.2 | 0"].assert_eq(&told(LinkType::ETHERNET, &reply));
+    expect![[r#"02:00:00:00:00:0a>02:00:00:00:00:0b 0806 arp 2 02:00:00:00:00:0a 10.0.0.1 > 00:00:00:00:00:00 10.0.0.2 | 46 "\x00\x01\x08\x00\x06\x04\x00\x02\x02\x00\x00\x00\x00\n\n\x00\x00\x01\x00\x00\x00\x00\x00\x00".."#]].assert_eq(&told(LinkType::ETHERNET, &reply));
     let mut infiniband = frame;
     infiniband[15] = 32;
     expect![[r#"02:00:00:00:00:0a>02:00:00:00:00:0b 0806 | 46 "\x00 \x08\x00\x06\x04\x00\x01\x02\x00\x00\x00\x00\n\n\x00\x00\x01\x00\x00\x00\x00\x00\x00".."#]].assert_eq(&told(LinkType::ETHERNET, &infiniband));

@@ -478,12 +478,13 @@ impl Observer<Conversation> for Teller {
 
     fn segment(&mut self, flow: &mut Flow<Conversation>, segment: Segment<'_>) {
         self.turn_to(flow.id);
+        if flow.user.session.is_some() {
+            self.feed(flow, &segment);
+        }
+        // Behind the dissector, so that rules of a protocol know the conversation from its first piece.
         let rules = self.rules_want_stream(flow);
         if rules {
             self.inspect_stream(flow, &segment);
-        }
-        if flow.user.session.is_some() {
-            self.feed(flow, &segment);
         }
         if !rules {
             let ended = flow.user.session.is_none();
