@@ -107,93 +107,37 @@ impl Cast {
     /// Fills the city.
     pub fn new(world: &mut World) -> Cast {
         let mut dice = world.dice("cast");
-        let numbered = |world: &mut World,
-                        zone,
-                        style: &'static [&'static str],
-                        n: i64,
-                        role,
-                        stack,
-                        from: &[makers::Maker]| {
-            let mut dice = world.dice(style[0]);
-            let prefix = dice.pick(style);
-            let mut numbers: Vec<i64> = (1..=60).collect();
-            dice.shuffle(&mut numbers);
-            numbers.truncate(n as usize);
-            numbers.sort_unstable();
-            let name = |n: i64| format!("{prefix}-{n:02}");
-            numbers
-                .into_iter()
-                .map(|n| world.add(zone, name(n), role, stack, from))
-                .collect::<Vec<_>>()
-        };
-        let signal_maker = [dice.pick(makers::SIGNALS)];
-        let camera_makers = [dice.pick(makers::CAMERAS), dice.pick(makers::CAMERAS)];
-        let plc_maker = [dice.pick(makers::PLCS)];
-        use Purpose::{Cctv, Centre, Core, Lights, Offices, Pumps, Scada, Signals};
-        let (linux, windows) = (city::LINUX, city::WINDOWS);
-        let count = dice.within(6..=9);
-        let signals = numbered(
-            world,
-            Signals,
-            &["signal", "junction", "tsc"],
-            count,
-            "signal-controller",
-            city::CONTROLLER,
-            &signal_maker,
-        );
-        let count = dice.within(4..=7);
-        let cameras = numbered(
-            world,
-            Cctv,
-            &["cam", "camera", "eye"],
-            count,
-            "camera",
-            city::EMBEDDED,
-            &camera_makers,
-        );
-        let count = dice.within(2..=3);
-        let plcs = numbered(
-            world,
-            Pumps,
-            &["pump-plc", "plc", "pump"],
-            count,
-            "plc",
-            city::CONTROLLER,
-            &plc_maker,
-        );
-        let count = dice.within(5..=8);
-        let lamps = numbered(
-            world,
-            Lights,
-            &["lamp-gw", "light", "pole"],
-            count,
-            "lamp-gateway",
-            city::EMBEDDED,
-            makers::GATEWAYS,
-        );
-        let count = dice.within(4..=7);
-        let desktops = numbered(
-            world,
-            Offices,
-            &["pc", "office", "desk"],
-            count,
-            "workstation",
-            windows,
-            makers::DESKTOPS,
-        );
+        let linux = city::LINUX;
+        let signals = devices(world, &mut dice, Purpose::Signals);
+        let cameras = devices(world, &mut dice, Purpose::Cctv);
+        let plcs = devices(world, &mut dice, Purpose::Pumps);
+        let lamps = devices(world, &mut dice, Purpose::Lights);
+        let desktops = devices(world, &mut dice, Purpose::Offices);
         let mut server = |zone, names: &[&str], role, stack| {
             let name = dice.pick(names).to_owned();
             world.add(zone, name, role, stack, makers::SERVERS)
         };
-        let traffic_server = server(
+        use Purpose::{Centre, Core, Scada};
+        let traffic_names = ["signal-server", "traffic-server", "atcs-1"];
+        let traffic_server = server(Centre, &traffic_names, "traffic-server", linux);
+        let traffic_desk = server(
             Centre,
-            &["signal-server", "traffic-server", "atcs-1"],
-            "traffic-server",
-            linux,
+            &["traffic-desk-1", "operator-1"],
+            "workstation",
+            city::WINDOWS,
         );
-        let traffic_desk = server(Centre, &["traffic-desk-1", "operator-1"], "workstation", windows);
-        let scada = server(Scada, &["scada-1", "water-scada-1"], "scada-server", windows);
-        let water_desk = server(Scada, &["water-hmi", "water-desk-1"], "workstation", windows);
+        let scada = server(
+            Scada,
+            &["scada-1", "water-scada-1"],
+            "scada-server",
+            city::WINDOWS,
+        );
+        let water_desk = server(
+            Scada,
+            &["water-hmi", "water-desk-1"],
+            "workstation",
+            city::WINDOWS,
+        );
         let resolver = server(Core, &["resolver", "ns-1"], "dns", linux);
         let dhcp = server(Core, &["leases", "dhcp-1"], "dhcp", linux);
         let broker = server(Core, &["broker", "mqtt-1"], "broker", linux);
@@ -244,6 +188,45 @@ impl Cast {
         ]
         .concat()
     }
+}
+
+/// Several devices of one kind, with numbers in their names.
+fn devices(world: &mut World, dice: &mut Dice, zone: Purpose) -> Vec<HostId> {
+    let (prefixes, count, role, stack) = match zone {
+        Purpose::Signals => (
+            ["signal", "junction", "tsc"],
+            6..=9,
+            "signal-controller",
+            city::CONTROLLER,
+        ),
+        Purpose::Cctv => (["cam", "camera", "eye"], 4..=7, "camera", city::EMBEDDED),
+        Purpose::Pumps => (["pump-plc", "plc", "pump"], 2..=3, "plc", city::CONTROLLER),
+        Purpose::Lights => (
+            ["lamp-gw", "light", "pole"],
+            5..=8,
+            "lamp-gateway",
+            city::EMBEDDED,
+        ),
+        _ => (["pc", "office", "desk"], 4..=7, "workstation", city::WINDOWS),
+    };
+    // A city buys its controllers from one maker.
+    let from = match zone {
+        Purpose::Signals => vec![dice.pick(makers::SIGNALS)],
+        Purpose::Cctv => vec![dice.pick(makers::CAMERAS), dice.pick(makers::CAMERAS)],
+        Purpose::Pumps => vec![dice.pick(makers::PLCS)],
+        Purpose::Lights => makers::GATEWAYS.to_vec(),
+        _ => makers::DESKTOPS.to_vec(),
+    };
+    let prefix = dice.pick(&prefixes);
+    let mut numbers: Vec<i64> = (1..=60).collect();
+    dice.shuffle(&mut numbers);
+    numbers.truncate(dice.within(count) as usize);
+    numbers.sort_unstable();
+    let name = |n: i64| format!("{prefix}-{n:02}");
+    numbers
+        .into_iter()
+        .map(|n| world.add(zone, name(n), role, stack, &from))
+        .collect()
 }
 
 fn plc(host: HostId, dice: &mut Dice) -> Plc {

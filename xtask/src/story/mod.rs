@@ -9,13 +9,14 @@ mod background;
 mod cast;
 mod city;
 mod city_file;
-mod dice;
+pub(crate) mod dice;
+mod knock;
 mod makers;
-mod payload;
+pub(crate) mod payload;
 mod recorder;
 mod tcp;
 mod truth;
-mod wire;
+pub(crate) mod wire;
 
 use std::io::{self, Write};
 

@@ -50,84 +50,6 @@ pub struct Tcp {
 }
 
 impl Tcp {
-    /// A SYN alone, or with the answer of a host that listens there or not.
-    pub fn knock(
-        world: &mut World,
-        client: HostId,
-        to: std::net::Ipv4Addr,
-        port: u16,
-        at: i64,
-        answer: Knock,
-    ) -> Vec<FrameId> {
-        let mut dice = world.dice(&format!("knock {to} {port} {at}"));
-        let mut frames = Vec::new();
-        let from = (world.host(client).ip, world.free_port(client, &mut dice));
-        let seq = dice.roll() as u32;
-        let stack = world.host(client).stack;
-        let options = syn_options(
-            stack.scales,
-            stack.timestamps.then(|| (world.stamp(client, at), 0)),
-        );
-        let syn = wire::Tcp {
-            src: from,
-            dst: (to, port),
-            seq,
-            ack: 0,
-            flags: flag::SYN,
-            window: first_window(stack),
-            options: &options,
-            payload: &[],
-        };
-        frames.push(world.send_ip(at, client, to, wire::TCP, &wire::tcp(&syn)));
-        let Some(server) = answer.host() else {
-            return frames;
-        };
-        let at = at + world.reaction(server, &mut dice);
-        let base = wire::Tcp {
-            src: (to, port),
-            dst: from,
-            ack: seq.wrapping_add(1),
-            options: &[],
-            ..syn.clone()
-        };
-        match answer {
-            Knock::Closed(_) => {
-                let reset = wire::Tcp {
-                    seq: 0,
-                    flags: flag::RST | flag::ACK,
-                    window: 0,
-                    ..base
-                };
-                frames.push(world.send_ip(at, server, from.0, wire::TCP, &wire::tcp(&reset)));
-            }
-            Knock::Open(_) => {
-                let options = syn_options(false, None);
-                let seq_server = dice.roll() as u32;
-                let window = first_window(world.host(server).stack);
-                let accept = wire::Tcp {
-                    seq: seq_server,
-                    flags: flag::SYN | flag::ACK,
-                    window,
-                    options: &options,
-                    ..base
-                };
-                frames.push(world.send_ip(at, server, from.0, wire::TCP, &wire::tcp(&accept)));
-                let at = at + world.reaction(client, &mut dice);
-                let reset = wire::Tcp {
-                    seq: seq.wrapping_add(1),
-                    ack: 0,
-                    flags: flag::RST,
-                    window: 0,
-                    options: &[],
-                    ..syn
-                };
-                frames.push(world.send_ip(at, client, to, wire::TCP, &wire::tcp(&reset)));
-            }
-            Knock::Silent => {}
-        }
-        frames
-    }
-
     /// Opens a conversation with its handshake.
     pub fn open(world: &mut World, client: HostId, server: HostId, port: u16, at: i64) -> Tcp {
         let mut dice = world.dice(&format!("tcp {client:?} {server:?} {port} {at}"));
@@ -268,33 +190,13 @@ impl Tcp {
     }
 }
 
-/// How a knock at a port is answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Knock {
-    /// Nobody is there.
-    Silent,
-    /// A host that does not listen there.
-    Closed(HostId),
-    /// A host that listens; the knocker resets.
-    Open(HostId),
-}
-
-impl Knock {
-    fn host(self) -> Option<HostId> {
-        match self {
-            Knock::Silent => None,
-            Knock::Closed(host) | Knock::Open(host) => Some(host),
-        }
-    }
-}
-
 /// The window while it is not scaled.
-fn first_window(stack: Stack) -> u16 {
+pub(super) fn first_window(stack: Stack) -> u16 {
     stack.window.min(64_240) as u16
 }
 
 /// Maximum segment size; selective acknowledgement and window scale; timestamps (value and echo).
-fn syn_options(scales: bool, stamp: Option<(u32, u32)>) -> Vec<u8> {
+pub(super) fn syn_options(scales: bool, stamp: Option<(u32, u32)>) -> Vec<u8> {
     let mut options = vec![2, 4];
     options.extend((MSS as u16).to_be_bytes());
     if scales {

@@ -256,15 +256,7 @@ impl MqttMessage {
                 o.u64("return_code", (*code).into());
                 properties.write(o);
             }
-            MqttBody::Publish(publish) => {
-                o.bytes("topic", &publish.topic);
-                if let Some(id) = publish.message_id {
-                    o.u64("message_id", id.into());
-                }
-                o.bytes("message", shown(&publish.message));
-                o.u64("message_length", publish.message.len() as u64);
-                publish.properties.write(o);
-            }
+            MqttBody::Publish(publish) => write_publish(o, publish),
             MqttBody::Ack(ack) => {
                 o.u64("message_id", ack.message_id.into());
                 self.write_reason(o);
@@ -325,6 +317,16 @@ impl MqttMessage {
             o.u64("reason_code", reason.into());
         }
     }
+}
+
+fn write_publish(o: &mut Object<'_>, publish: &Publish) {
+    o.bytes("topic", &publish.topic);
+    if let Some(id) = publish.message_id {
+        o.u64("message_id", id.into());
+    }
+    o.bytes("message", shown(&publish.message));
+    o.u64("message_length", publish.message.len() as u64);
+    publish.properties.write(o);
 }
 
 fn write_connect(o: &mut Object<'_>, connect: &Connect) {

@@ -123,38 +123,8 @@ pub(super) fn body(header: Header, version: u8, bytes: &[u8]) -> Option<MqttBody
                 properties,
             })
         }
-        kind::SUBSCRIBE => {
-            let message_id = r.word()?;
-            let properties = properties_if(five, &mut r)?;
-            let mut topics = Vec::new();
-            while !r.is_empty() {
-                let (topic, options) = (r.text()?, r.byte()?);
-                if topics.len() < MOST_TOPICS {
-                    topics.push((topic.to_vec(), options & 3));
-                }
-            }
-            MqttBody::Subscribe(Topics {
-                message_id,
-                topics,
-                properties,
-            })
-        }
-        kind::UNSUBSCRIBE => {
-            let message_id = r.word()?;
-            let properties = properties_if(five, &mut r)?;
-            let mut topics = Vec::new();
-            while !r.is_empty() {
-                let topic = r.text()?;
-                if topics.len() < MOST_TOPICS {
-                    topics.push((topic.to_vec(), 0));
-                }
-            }
-            MqttBody::Unsubscribe(Topics {
-                message_id,
-                topics,
-                properties,
-            })
-        }
+        kind::SUBSCRIBE => MqttBody::Subscribe(topics(five, &mut r, |r| r.byte())?),
+        kind::UNSUBSCRIBE => MqttBody::Unsubscribe(topics(five, &mut r, |_| Some(0))?),
         kind::SUBACK | kind::UNSUBACK => {
             let message_id = r.word()?;
             let properties = properties_if(five, &mut r)?;
@@ -174,6 +144,25 @@ pub(super) fn body(header: Header, version: u8, bytes: &[u8]) -> Option<MqttBody
         _ => return None,
     };
     r.is_empty().then_some(body)
+}
+
+/// SUBSCRIBE and UNSUBSCRIBE: topic filters, each with its options where there are any.
+fn topics(five: bool, r: &mut Reader<'_>, options: impl Fn(&mut Reader<'_>) -> Option<u8>) -> Option<Topics> {
+    let message_id = r.word()?;
+    let properties = properties_if(five, r)?;
+    let mut topics = Vec::new();
+    while !r.is_empty() {
+        let topic = r.text()?;
+        let qos = options(r)? & 3;
+        if topics.len() < MOST_TOPICS {
+            topics.push((topic.to_vec(), qos));
+        }
+    }
+    Some(Topics {
+        message_id,
+        topics,
+        properties,
+    })
 }
 
 /// An absent property section is only allowed where the specification says so.
