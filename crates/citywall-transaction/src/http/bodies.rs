@@ -8,9 +8,9 @@ use citywall_flow::Direction;
 use super::HttpExchange;
 use super::body::{Body, Finished};
 use super::dissector::{HttpDissector, REQUEST, RESPONSE};
+use super::field::Field;
 use super::file::{FileInfo, FileState, filename};
 use super::half::{Carry, ChunkLine, Stage, skip_lines};
-use super::head::Field;
 use super::mark::Mark;
 use crate::Output;
 
@@ -21,6 +21,7 @@ impl HttpDissector {
         stage: Stage,
         exchange: u64,
         coding: Option<&[u8]>,
+        fallback: Option<u64>,
         out: &mut Output,
     ) {
         let empty = matches!(stage, Stage::Head | Stage::Waiting);
@@ -37,6 +38,7 @@ impl HttpDissector {
         half.exchange = if empty { 0 } else { exchange };
         half.length = 0;
         half.gap = false;
+        half.fallback = fallback;
         half.body = body;
     }
 
@@ -56,17 +58,19 @@ impl HttpDissector {
         match &mut half.stage {
             Stage::ChunkSize(line) => match line.read(data) {
                 Ok((used, None)) => used,
-                Ok((used, Some(0))) => {
-                    half.stage = Stage::Trailers(Carry::Start, 0);
-                    used
-                }
-                Ok((used, Some(size))) => {
-                    half.stage = Stage::ChunkData(size);
+                Ok((used, Some(chunk))) => {
+                    half.stage = match chunk.size {
+                        0 => Stage::Trailers(Carry::Start, 0),
+                        size => Stage::ChunkData(size),
+                    };
+                    if chunk.odd {
+                        self.marks.tell(Mark::ChunkSize, direction, out);
+                    }
                     used
                 }
                 Err(bad) => {
-                    self.marks.tell(Mark::ChunkSize, direction, out);
-                    self.lose(direction, out);
+                    let start = line.start().map(<[u8]>::to_vec);
+                    self.not_chunked(direction, start, out);
                     bad.0
                 }
             },
@@ -101,6 +105,24 @@ impl HttpDissector {
                 }
             }
         }
+    }
+
+    /// A size line is none. Where it should have been a response's first, the body is taken as if
+    /// nobody had said that it is chunked, as browsers do; else the direction is lost.
+    fn not_chunked(&mut self, direction: Direction, start: Option<Vec<u8>>, out: &mut Output) {
+        self.marks.tell(Mark::ChunkSize, direction, out);
+        let half = self.half(direction);
+        let (Some(start), RESPONSE, 0) = (start, direction, half.length) else {
+            return self.lose(direction, out);
+        };
+        let left = half
+            .fallback
+            .map(|length| length.saturating_sub(start.len() as u64));
+        half.stage = match left {
+            Some(left) => Stage::Length(left.max(1)),
+            None => Stage::UntilClose,
+        };
+        self.body(direction, &start, out);
     }
 
     /// The message in progress is over; `whole` = as its framing promised.

@@ -94,11 +94,12 @@ impl Body {
     }
 
     fn judge(&mut self, result: Result<(), Stop>) -> Option<Mark> {
+        let lied = self.layers.is_false().then_some(Mark::Decompression);
         match result {
-            Ok(()) => None,
+            Ok(()) => lied,
             Err(Stop::Enough) => {
                 self.state = State::Enough;
-                None
+                lied
             }
             Err(Stop::Corrupt) => {
                 self.state = State::Broken;

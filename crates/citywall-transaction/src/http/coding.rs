@@ -6,11 +6,12 @@
 use brotli_decompressor::{BrotliDecompressStream, BrotliResult, BrotliState, StandardAlloc};
 
 use super::body::Sink;
-use super::inflate::Inflate;
+use super::field::names;
+use super::inflate::{Declared, Inflate};
 use super::mark::Mark;
 
 /// Codings on top of each other that are followed; honest servers use one.
-const LAYERS: usize = 2;
+const LAYERS: usize = 3;
 
 /// Why decoding ends before the body does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,17 +46,21 @@ impl Layers {
     /// Reads a Content-Encoding value.
     pub(super) fn new(encoding: &[u8]) -> (Layers, Option<Mark>) {
         let mut layers = Vec::new();
-        let names = encoding.rsplit(|b| *b == b',').map(<[u8]>::trim_ascii);
-        for name in names.filter(|n| !n.is_empty() && !n.eq_ignore_ascii_case(b"identity")) {
+        let codings = encoding.rsplit(|b| *b == b',').map(<[u8]>::trim_ascii);
+        for name in codings.filter(|n| !n.is_empty() && !n.eq_ignore_ascii_case(b"identity")) {
             if layers.len() == LAYERS {
                 return (Layers::default(), Some(Mark::CodingLayers));
             }
-            layers.push(match name.to_ascii_lowercase().as_slice() {
-                b"gzip" | b"x-gzip" => Layer::Inflate(Box::new(Inflate::gzip())),
-                b"deflate" => Layer::Inflate(Box::new(Inflate::deflate())),
-                b"br" => Layer::Brotli(Box::new(Brotli::new())),
+            // However it is written around: some receiver takes it for that.
+            layers.push(if names(name, b"gzip") {
+                Layer::Inflate(Box::new(Inflate::new(Declared::Gzip)))
+            } else if names(name, b"deflate") {
+                Layer::Inflate(Box::new(Inflate::new(Declared::Deflate)))
+            } else if name.eq_ignore_ascii_case(b"br") {
+                Layer::Brotli(Box::new(Brotli::new()))
+            } else {
                 // What cannot be taken off is seen as it is.
-                _ => break,
+                break;
             });
         }
         let block = Vec::new();
@@ -65,6 +70,14 @@ impl Layers {
     /// True where bytes are passed on as they come.
     pub(super) fn is_empty(&self) -> bool {
         self.layers.is_empty()
+    }
+
+    /// True where a coding turned out not to be there.
+    pub(super) fn is_false(&self) -> bool {
+        self.layers.iter().any(|layer| match layer {
+            Layer::Inflate(inflate) => inflate.is_false(),
+            Layer::Brotli(_) => false,
+        })
     }
 
     /// Decodes the next bytes into `sink`.

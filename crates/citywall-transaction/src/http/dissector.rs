@@ -5,23 +5,21 @@
 
 use std::collections::VecDeque;
 
-use citywall_event::{Nanos, Side, Sighting, SightingTrait};
+use citywall_event::Nanos;
 use citywall_flow::{Content, Direction};
 
 use super::HttpExchange;
+use super::field::Field;
 use super::half::{ChunkLine, Half, Stage, Taken};
-use super::head::{Field, Framing, Head};
+use super::head::{Framing, Head};
 use super::login;
 use super::mark::{Mark, Marks};
 use super::tunnel::Tunnel;
 use super::uri;
-use crate::{Dissector, Hint, Input, Item, Limits, Output, Transaction};
+use crate::{Dissector, Hint, Input, Limits, Output};
 
 pub(super) const REQUEST: Direction = Direction::ToResponder;
 pub(super) const RESPONSE: Direction = Direction::ToInitiator;
-
-/// Longer values say nothing more about a device.
-const SIGHTING: usize = 200;
 
 /// One conversation.
 pub(super) struct HttpDissector {
@@ -34,9 +32,9 @@ pub(super) struct HttpDissector {
     /// Responses to come whose requests were given out already for lack of room.
     forgotten: u64,
     pub(super) marks: Marks,
-    sighted: [bool; 2],
+    pub(super) sighted: [bool; 2],
     /// The last name that logged in with success: it is not told again with each request.
-    logged_in: Option<String>,
+    pub(super) logged_in: Option<String>,
     tunnel: Option<Box<Tunnel>>,
     /// The capture lost bytes: requests may be among them.
     lossy: bool,
@@ -205,10 +203,11 @@ impl HttpDissector {
             _ if connect => Stage::Waiting,
             Framing::None | Framing::Length(0) => Stage::Head,
             Framing::Length(length) => Stage::Length(length),
-            Framing::Chunked => Stage::ChunkSize(ChunkLine::default()),
+            Framing::Chunked(_) => Stage::ChunkSize(ChunkLine::default()),
             Framing::UntilClose => Stage::UntilClose,
         };
-        self.begin_body(REQUEST, stage, exchange.id, head_coding(head), out);
+        let coding = head.codings();
+        self.begin_body(REQUEST, stage, exchange.id, coding.as_deref(), None, out);
         exchange.request_done = matches!(self.half(REQUEST).stage, Stage::Head | Stage::Waiting);
         self.make_room(out);
         self.open.push_back(exchange);
@@ -242,17 +241,14 @@ impl HttpDissector {
     }
 
     fn response_head(&mut self, at: Nanos, bytes: Vec<u8>, out: &mut Output) {
-        if !bytes.starts_with(b"HTTP/") {
-            if self.open.front().is_some_and(|x| x.is_simple()) {
-                return self.simple_response(&bytes, out);
-            }
-            self.marks.tell(Mark::StatusLine, RESPONSE, out);
-            return self.lose(RESPONSE, out);
-        }
+        let Some(bytes) = self.skip_to_status_line(bytes, out) else {
+            return;
+        };
         let marks = &mut self.marks;
         let (head, framing) = Head::response(bytes, &mut |mark| marks.tell(mark, RESPONSE, out));
         let status = head.status();
-        if (100..200).contains(&status) && status != 101 {
+        let empty = matches!(framing, Framing::None | Framing::Length(0));
+        if (100..200).contains(&status) && status != 101 && (empty || matches!(status, 100 | 103)) {
             // Interim: the final response is still to come (RFC 9110 section 15.2).
             return;
         }
@@ -261,9 +257,10 @@ impl HttpDissector {
         let method = exchange.request.method();
         let (is_head, connect) = (method == b"HEAD", method == b"CONNECT");
         let id = exchange.id;
-        let coding = head_coding(&head).map(<[u8]>::to_vec);
+        let coding = head.codings();
+        let upgrade = exchange.request.is_empty() || exchange.request.field(Field::Upgrade).is_some();
         exchange.response = head;
-        if status == 101 {
+        if status == 101 && (upgrade || empty) {
             self.settle(id, RESPONSE, out);
             return self.stop(out);
         }
@@ -277,10 +274,14 @@ impl HttpDissector {
             _ if is_head || matches!(status, 204 | 304) => Stage::Head,
             Framing::Length(0) => Stage::Head,
             Framing::Length(length) => Stage::Length(length),
-            Framing::Chunked => Stage::ChunkSize(ChunkLine::default()),
+            Framing::Chunked(_) => Stage::ChunkSize(ChunkLine::default()),
             Framing::None | Framing::UntilClose => Stage::UntilClose,
         };
-        self.begin_body(RESPONSE, stage, id, coding.as_deref(), out);
+        let fallback = match framing {
+            Framing::Chunked(length) => length,
+            _ => None,
+        };
+        self.begin_body(RESPONSE, stage, id, coding.as_deref(), fallback, out);
         if matches!(self.half(RESPONSE).stage, Stage::Head) {
             self.settle(id, RESPONSE, out);
         }
@@ -315,18 +316,36 @@ impl HttpDissector {
         !self.lossy && self.next_id > 1 && matches!(half.stage, Stage::Head) && half.kept.bytes.is_empty()
     }
 
+    /// The head from its status line on. Lines before it are passed over, as browsers do; an answer
+    /// without any is a body (as for HTTP/0.9), where a request waits for one.
+    fn skip_to_status_line(&mut self, mut bytes: Vec<u8>, out: &mut Output) -> Option<Vec<u8>> {
+        if is_status_line(&bytes) {
+            return Some(bytes);
+        }
+        if !self.open.front().is_some_and(|x| x.is_simple()) {
+            self.marks.tell(Mark::StatusLine, RESPONSE, out);
+            if let Some(at) = memchr::memmem::find(&bytes, b"HTTP/1.") {
+                bytes.drain(..at);
+                return Some(bytes);
+            }
+        }
+        if self.open.is_empty() {
+            self.lose(RESPONSE, out);
+        } else {
+            self.simple_response(&bytes, out);
+        }
+        None
+    }
+
     /// The answer to a request without version is its body (RFC 1945 section 4.1).
     fn simple_response(&mut self, bytes: &[u8], out: &mut Output) {
         let id = self.answered(out).id;
-        self.begin_body(RESPONSE, Stage::UntilClose, id, None, out);
+        self.begin_body(RESPONSE, Stage::UntilClose, id, None, None, out);
         self.body(RESPONSE, bytes, out);
     }
 
     fn too_long(&mut self, direction: Direction, bytes: Vec<u8>, out: &mut Output) {
-        if direction == RESPONSE
-            && !bytes.starts_with(b"HTTP/")
-            && self.open.front().is_some_and(|x| x.is_simple())
-        {
+        if direction == RESPONSE && !is_status_line(&bytes) && !self.open.is_empty() {
             return self.simple_response(&bytes, out);
         }
         self.marks.tell(Mark::HeadTooLong, direction, out);
@@ -370,57 +389,12 @@ impl HttpDissector {
         }
     }
 
-    fn give(&mut self, mut exchange: Box<HttpExchange>, out: &mut Output) {
-        if let Some(login) = exchange.login.take() {
-            self.give_login(*login, exchange.status(), out);
-        }
-        let files = std::mem::take(&mut exchange.files);
-        out.transaction(REQUEST, Transaction::Http(exchange));
-        for file in files.into_iter().flatten() {
-            out.transaction(file.direction, Transaction::File(file));
-        }
-    }
-
-    fn give_login(&mut self, mut login: citywall_event::Login, status: Option<u16>, out: &mut Output) {
-        login.success = status.map(|status| !matches!(status, 401 | 403));
-        if login.success == Some(true) {
-            if self.logged_in.as_deref() == Some(&login.user) {
-                return;
-            }
-            self.logged_in = Some(login.user.clone());
-        }
-        out.items.push((REQUEST, Item::Login(login)));
-    }
-
-    fn sight(
-        &mut self,
-        direction: Direction,
-        value: Option<&[u8]>,
-        evidence: &'static str,
-        out: &mut Output,
-    ) {
-        let seen = &mut self.sighted[direction.index()];
-        let Some(value) = value.filter(|v| !*seen && !v.is_empty()) else {
-            return;
-        };
-        *seen = true;
-        let value = String::from_utf8_lossy(&value[..value.len().min(SIGHTING)]).into_owned();
-        let sighting = Sighting {
-            side: Side::Source,
-            trait_: SightingTrait::Software,
-            value,
-            evidence,
-        };
-        out.items.push((direction, Item::Sighting(sighting)));
-    }
-
     /// A direction has ended.
     fn end(&mut self, direction: Direction, out: &mut Output) {
         let half = &mut self.halves[direction.index()];
         if direction == RESPONSE && matches!(half.stage, Stage::Head) {
             let kept = std::mem::take(&mut half.kept).bytes;
-            let simple = self.open.front().is_some_and(|x| x.is_simple());
-            if simple && !kept.is_empty() && !kept.starts_with(b"HTTP/") {
+            if !kept.is_empty() && !is_status_line(&kept) && !self.open.is_empty() {
                 self.simple_response(&kept, out);
             }
         }
@@ -486,6 +460,9 @@ impl HttpDissector {
     }
 }
 
-fn head_coding(head: &Head) -> Option<&[u8]> {
-    head.field(Field::ContentEncoding)
+/// True where a head begins as a response does.
+fn is_status_line(bytes: &[u8]) -> bool {
+    bytes
+        .get(..5)
+        .is_some_and(|start| start.eq_ignore_ascii_case(b"HTTP/"))
 }

@@ -3,7 +3,7 @@
 use citywall_event::json::Object;
 
 use super::HttpExchange;
-use super::head::Field;
+use super::field::Field;
 use super::uri;
 
 /// Writes the `http` object with Suricata EVE's field names.

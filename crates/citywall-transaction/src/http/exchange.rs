@@ -4,8 +4,9 @@ use citywall_event::Login;
 use citywall_event::json::Object;
 
 use super::eve;
+use super::field::Field;
 use super::file::FileInfo;
-use super::head::{Field, Head};
+use super::head::Head;
 use super::uri;
 use crate::{Buffer, Number, Record};
 

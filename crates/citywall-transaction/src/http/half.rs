@@ -48,6 +48,8 @@ pub(super) struct Half {
     pub(super) body: Option<Box<Body>>,
     /// Parts of the body were not seen.
     pub(super) gap: bool,
+    /// A chunked body's Content-Length, for when it is not chunked after all.
+    pub(super) fallback: Option<u64>,
 }
 
 /// How the current line began.
@@ -56,8 +58,11 @@ pub(super) enum Carry {
     /// No byte of it yet.
     #[default]
     Start,
-    /// CR only.
-    Return,
+    /// Only CR: with LF it ends a head, however many there are.
+    Returns,
+    /// Only blank and tab: with LF alone it ends a head, as some receivers have it; with CR LF the
+    /// line before goes on.
+    Blank,
     /// Something else.
     Text,
 }
@@ -65,11 +70,15 @@ pub(super) enum Carry {
 impl Carry {
     /// The line goes on with `piece`, which holds no LF.
     fn with(self, piece: &[u8]) -> Carry {
-        match (self, piece) {
-            (_, []) => self,
-            (Carry::Start, b"\r") => Carry::Return,
-            _ => Carry::Text,
+        let mut carry = self;
+        for b in piece {
+            carry = match (carry, b) {
+                (Carry::Start | Carry::Returns, b'\r') => Carry::Returns,
+                (Carry::Start | Carry::Blank, b' ' | b'\t') => Carry::Blank,
+                _ => return Carry::Text,
+            };
         }
+        carry
     }
 }
 
@@ -237,48 +246,67 @@ pub(super) fn skip_lines(carry: &mut Carry, data: &[u8]) -> (usize, bool) {
     (data.len(), false)
 }
 
-/// A chunk's size line, read byte by byte (RFC 9112 section 7.1).
+/// A chunk's size line, read byte by byte (RFC 9112 section 7.1). As lenient receivers do, white
+/// space before the size and anything behind it are passed over.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct ChunkLine {
     size: u64,
     digits: bool,
-    /// After the size: extension, or white space before it.
+    /// After the size.
     extension: bool,
+    /// Something in it is not as RFC 9112 has it.
+    odd: bool,
     length: u16,
+    /// How the line began, for bodies that turn out not to be chunked.
+    start: [u8; 24],
 }
 
-/// The line has no number, or one of more than 64 bits, or is too long; where that showed.
+/// There is no number, or one of more than 64 bits, or no end; where that showed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct BadChunk(pub(super) usize);
 
+/// A whole size line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct ChunkStart {
+    pub(super) size: u64,
+    pub(super) odd: bool,
+}
+
 impl ChunkLine {
     /// The next bytes. Gives how many were used, and the size at the end of the line.
-    pub(super) fn read(&mut self, data: &[u8]) -> Result<(usize, Option<u64>), BadChunk> {
+    pub(super) fn read(&mut self, data: &[u8]) -> Result<(usize, Option<ChunkStart>), BadChunk> {
         for (i, &b) in data.iter().enumerate() {
-            self.length = self.length.saturating_add(1);
-            if self.length > 4_096 {
-                return Err(BadChunk(i));
-            }
-            if b == b'\n' {
-                return if self.digits {
-                    Ok((i + 1, Some(self.size)))
-                } else {
-                    Err(BadChunk(i))
-                };
-            }
-            if self.extension {
-                continue;
-            }
-            match (b as char).to_digit(16) {
-                Some(digit) => {
+            let digit = (b as char).to_digit(16).filter(|_| !self.extension);
+            match (b, digit) {
+                (b'\n', _) if self.digits => {
+                    let (size, odd) = (self.size, self.odd);
+                    return Ok((i + 1, Some(ChunkStart { size, odd })));
+                }
+                (_, Some(digit)) => {
                     self.digits = true;
                     let shifted = self.size.checked_mul(16).ok_or(BadChunk(i))?;
                     self.size = shifted | u64::from(digit);
                 }
-                None if self.digits && matches!(b, b';' | b'\r' | b' ' | b'\t') => self.extension = true,
-                None => return Err(BadChunk(i)),
+                _ if self.digits => {
+                    self.odd |= !self.extension && !matches!(b, b';' | b'\r' | b' ' | b'\t');
+                    self.extension = true;
+                }
+                (b'\n' | b'\r' | b' ' | b'\t' | 0x0b | 0x0c, _) => self.odd = true,
+                _ => return Err(BadChunk(i)),
+            }
+            if let Some(place) = self.start.get_mut(usize::from(self.length)) {
+                *place = b;
+            }
+            self.length += 1;
+            if self.length > 4_096 {
+                return Err(BadChunk(i + 1));
             }
         }
         Ok((data.len(), None))
+    }
+
+    /// The bytes of the line so far, where they are few.
+    pub(super) fn start(&self) -> Option<&[u8]> {
+        self.start.get(..usize::from(self.length))
     }
 }

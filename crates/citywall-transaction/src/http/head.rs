@@ -5,6 +5,7 @@
 
 use memchr::{memchr, memchr_iter, memrchr};
 
+use super::field::{Field, field, names};
 use super::mark::Mark;
 
 /// More fields than this are told as `http.too_many_fields`.
@@ -27,53 +28,6 @@ impl Span {
     }
 }
 
-/// The header fields that are looked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Field {
-    Host,
-    UserAgent,
-    Referer,
-    Cookie,
-    Accept,
-    ContentType,
-    ContentLength,
-    ContentEncoding,
-    ContentDisposition,
-    TransferEncoding,
-    Connection,
-    Authorization,
-    ForwardedFor,
-    Server,
-    Location,
-    Count,
-}
-
-fn field(name: &[u8]) -> Option<Field> {
-    let (known, field): (&[u8], Field) = match name.len() {
-        4 => (b"host", Field::Host),
-        6 => match name[0] | 0x20 {
-            b'a' => (b"accept", Field::Accept),
-            b'c' => (b"cookie", Field::Cookie),
-            _ => (b"server", Field::Server),
-        },
-        7 => (b"referer", Field::Referer),
-        8 => (b"location", Field::Location),
-        10 => match name[0] | 0x20 {
-            b'u' => (b"user-agent", Field::UserAgent),
-            _ => (b"connection", Field::Connection),
-        },
-        12 => (b"content-type", Field::ContentType),
-        13 => (b"authorization", Field::Authorization),
-        14 => (b"content-length", Field::ContentLength),
-        15 => (b"x-forwarded-for", Field::ForwardedFor),
-        16 => (b"content-encoding", Field::ContentEncoding),
-        17 => (b"transfer-encoding", Field::TransferEncoding),
-        19 => (b"content-disposition", Field::ContentDisposition),
-        _ => return None,
-    };
-    name.eq_ignore_ascii_case(known).then_some(field)
-}
-
 /// A start line and header fields, as they came (folded lines are joined by spaces).
 #[derive(Debug, Default)]
 pub(super) struct Head {
@@ -83,6 +37,8 @@ pub(super) struct Head {
     /// Method, target, version; or version, status, reason.
     parts: [Span; 3],
     fields: [Span; Field::Count as usize],
+    /// Content-Encoding came more than once.
+    more_codings: bool,
 }
 
 /// How long the body is, as the head says (RFC 9112 section 6.3, before method and status).
@@ -92,8 +48,8 @@ pub(super) enum Framing {
     None,
     /// Content-Length.
     Length(u64),
-    /// Transfer-Encoding ends with chunked.
-    Chunked,
+    /// Transfer-Encoding names chunked; Content-Length beside it.
+    Chunked(Option<u64>),
     /// Transfer-Encoding without chunked at its end: only the end of the connection tells.
     UntilClose,
 }
@@ -101,28 +57,42 @@ pub(super) enum Framing {
 impl Head {
     /// Reads a request head. `bytes` ends with the empty line, or is cut.
     pub(super) fn request(bytes: Vec<u8>, tell: &mut dyn FnMut(Mark)) -> (Head, Framing) {
-        let mut head = Head {
-            bytes,
-            ..Head::default()
-        };
-        let fields = head.find_start_line();
-        head.split_request_line(tell);
-        let framing = head.read_fields(fields, tell);
-        (head, framing)
+        Head::read(bytes, Head::split_request_line, tell)
     }
 
     /// Reads a response head.
     pub(super) fn response(bytes: Vec<u8>, tell: &mut dyn FnMut(Mark)) -> (Head, Framing) {
+        Head::read(bytes, Head::split_status_line, tell)
+    }
+
+    fn read(
+        bytes: Vec<u8>,
+        split: fn(&mut Head, &mut dyn FnMut(Mark)),
+        tell: &mut dyn FnMut(Mark),
+    ) -> (Head, Framing) {
         let mut head = Head {
             bytes,
             ..Head::default()
         };
+        let returns = memchr_iter(b'\r', &head.bytes).count();
         let fields = head.find_start_line();
-        head.split_status_line();
-        if head.status() == 0 {
-            tell(Mark::StatusLine);
+        split(&mut head, tell);
+        let mut scan = head.read_lines(fields, tell);
+        if returns != scan.ends as usize {
+            // Some receivers take a CR alone for a line end: read it so, to miss nothing.
+            tell(Mark::BareCr);
+            head.end_lines_at_bare_returns();
+            let fields = head.find_start_line();
+            split(&mut head, tell);
+            scan = head.read_lines(fields, tell);
         }
-        let framing = head.read_fields(fields, tell);
+        if memchr(0, &head.bytes).is_some() {
+            tell(Mark::NulByte);
+        }
+        if scan.count > MANY_FIELDS {
+            tell(Mark::TooManyFields);
+        }
+        let framing = head.framing(&scan, tell);
         (head, framing)
     }
 
@@ -178,11 +148,12 @@ impl Head {
         ];
     }
 
-    fn split_status_line(&mut self) {
+    fn split_status_line(&mut self, tell: &mut dyn FnMut(Mark)) {
         let end = self.start_line.end as usize;
         let line = &self.bytes[..end];
-        let version = memchr(b' ', line).unwrap_or(end);
-        let lead = line[version..].iter().take_while(|b| **b == b' ').count();
+        let blank = |b: &u8| matches!(b, b' ' | b'\t' | 0);
+        let version = line.iter().position(blank).unwrap_or(end);
+        let lead = line[version..].iter().take_while(|b| blank(b)).count();
         let status = version + lead;
         let status_end = memchr(b' ', &line[status..]).map_or(end, |n| status + n);
         self.parts = [
@@ -190,14 +161,23 @@ impl Head {
             Span::new(status, status_end),
             Span::new((status_end + 1).min(end), end),
         ];
+        if self.status() == 0 {
+            tell(Mark::StatusLine);
+        }
+    }
+
+    fn end_lines_at_bare_returns(&mut self) {
+        for i in 0..self.bytes.len() {
+            if self.bytes[i] == b'\r' && self.bytes.get(i + 1) != Some(&b'\n') {
+                self.bytes[i] = b'\n';
+            }
+        }
+        self.fields = Default::default();
+        self.more_codings = false;
     }
 
     /// Goes through the header lines from `at` on.
-    fn read_fields(&mut self, at: usize, tell: &mut dyn FnMut(Mark)) -> Framing {
-        if memchr(0, &self.bytes).is_some() {
-            tell(Mark::NulByte);
-        }
-        let returns = memchr_iter(b'\r', &self.bytes).count();
+    fn read_lines(&mut self, at: usize, tell: &mut dyn FnMut(Mark)) -> Scan {
         let mut scan = Scan {
             line: at,
             ends: u32::from(self.line_had_return(at)),
@@ -207,17 +187,9 @@ impl Head {
             tell(Mark::MissingCr);
         }
         while scan.line < self.bytes.len() {
-            if !self.read_line(&mut scan, tell) {
-                break;
-            }
+            self.read_line(&mut scan, tell);
         }
-        if returns != scan.ends as usize {
-            tell(Mark::BareCr);
-        }
-        if scan.count > MANY_FIELDS {
-            tell(Mark::TooManyFields);
-        }
-        self.framing(&scan, tell)
+        scan
     }
 
     /// True where the line before `next` ended with CR LF.
@@ -225,8 +197,8 @@ impl Head {
         next >= 2 && self.bytes.get(next - 2) == Some(&b'\r')
     }
 
-    /// Reads the line at `scan.line` and moves on. False at the end of the head.
-    fn read_line(&mut self, scan: &mut Scan, tell: &mut dyn FnMut(Mark)) -> bool {
+    /// Reads the line at `scan.line` and moves on.
+    fn read_line(&mut self, scan: &mut Scan, tell: &mut dyn FnMut(Mark)) {
         let from = scan.line;
         let (mut end, next) = match memchr(b'\n', &self.bytes[from..]) {
             Some(n) => (from + n, from + n + 1),
@@ -240,20 +212,40 @@ impl Head {
         }
         scan.line = next;
         if end == from {
-            return false;
+            return;
         }
         scan.count += 1;
         if matches!(self.bytes[from], b' ' | b'\t') {
-            tell(Mark::FoldedField);
-            self.bytes[scan.last_end..from].fill(b' ');
-            if let Some(field) = scan.last {
-                self.fields[field as usize].end = u32::try_from(end).unwrap_or(0);
-            }
+            self.read_folded(from, end, scan, tell);
         } else {
+            scan.begin = from;
             scan.last = self.read_field(from, end, scan, tell);
         }
         scan.last_end = end;
-        true
+    }
+
+    /// A line that begins with white space: it goes on with the line before (RFC 9112 section 5.2).
+    /// Receivers differ where there is none, or where it looks like a field that says how the body
+    /// is to be read: then it is read as that too.
+    fn read_folded(&mut self, from: usize, end: usize, scan: &mut Scan, tell: &mut dyn FnMut(Mark)) {
+        tell(Mark::FoldedField);
+        let text = end - self.bytes[from..end].trim_ascii_start().len();
+        let colon = memchr(b':', &self.bytes[text..end]).unwrap_or(0);
+        let name = field(&self.bytes[text..text + colon]);
+        if scan.last_end == 0 || matches!(name, Some(Field::TransferEncoding | Field::ContentEncoding)) {
+            scan.begin = text;
+            scan.last = self.read_field(text, end, scan, tell);
+            return;
+        }
+        self.bytes[scan.last_end..from].fill(b' ');
+        match scan.last {
+            Some(field) => self.fields[field as usize].end = u32::try_from(end).unwrap_or(0),
+            // The colon may have been folded away from its name.
+            None if memchr(b':', &self.bytes[scan.begin..scan.last_end]).is_none() => {
+                scan.last = self.read_field(scan.begin, end, scan, tell);
+            }
+            None => {}
+        }
     }
 
     fn read_field(
@@ -268,17 +260,21 @@ impl Head {
             return None;
         };
         let colon = from + colon;
-        let mut name = &self.bytes[from..colon];
-        if name.last().is_some_and(|b| matches!(b, b' ' | b'\t')) {
-            tell(Mark::SpaceBeforeColon);
-            name = name.trim_ascii_end();
-        }
-        if name.is_empty() {
+        let name = &self.bytes[from..colon];
+        let odd = |b: &u8| *b <= b' ';
+        let field = if name.is_empty() {
             tell(Mark::FieldWithoutName);
             return None;
-        }
-        let field = field(name)?;
+        } else if name.iter().any(odd) {
+            tell(Mark::SpaceBeforeColon);
+            let plain: Vec<u8> = name.iter().copied().filter(|b| !odd(b)).collect();
+            field(&plain)?
+        } else {
+            field(name)?
+        };
         let value = &self.bytes[colon + 1..end];
+        // A second colon belongs to no value that is looked for.
+        let value = value.strip_prefix(b":").unwrap_or(value);
         let start = end - value.trim_ascii_start().len();
         let stop = start + self.bytes[start..end].trim_ascii_end().len();
         let span = &mut self.fields[field as usize];
@@ -298,6 +294,7 @@ impl Head {
                 scan.more_codings = true;
                 return Some(field);
             }
+            Field::ContentEncoding => self.more_codings = true,
             _ => {}
         }
         None
@@ -309,13 +306,12 @@ impl Head {
             if length.is_some() {
                 tell(Mark::LengthAmbiguous);
             }
-            let last = codings.rsplit(|b| *b == b',').next().unwrap_or_default();
-            let chunked = last.trim_ascii().eq_ignore_ascii_case(b"chunked");
             if scan.more_codings || !codings.eq_ignore_ascii_case(b"chunked") {
                 tell(Mark::TransferEncoding);
             }
-            return if chunked {
-                Framing::Chunked
+            // However it is written around: some receiver takes it for chunked.
+            return if names(codings, b"chunked") {
+                Framing::Chunked(length.and_then(decimal))
             } else {
                 Framing::UntilClose
             };
@@ -346,6 +342,20 @@ impl Head {
     pub(super) fn field(&self, field: Field) -> Option<&[u8]> {
         let span = self.fields[field as usize];
         if span.start == 0 { None } else { self.slice(span) }
+    }
+
+    /// All content codings, in order.
+    pub(super) fn codings(&self) -> Option<Vec<u8>> {
+        let first = self.field(Field::ContentEncoding)?;
+        if !self.more_codings {
+            return Some(first.to_vec());
+        }
+        let values = self.lines().filter_map(|line| {
+            let colon = memchr(b':', line)?;
+            let name: Vec<u8> = line[..colon].iter().copied().filter(|b| *b > b' ').collect();
+            (field(&name) == Some(Field::ContentEncoding)).then(|| line[colon + 1..].trim_ascii())
+        });
+        Some(values.collect::<Vec<_>>().join(&b','))
     }
 
     /// True where no head was seen.
@@ -419,7 +429,7 @@ impl Head {
     }
 }
 
-/// Where `read_fields` stands.
+/// Where `read_lines` stands.
 #[derive(Default)]
 struct Scan {
     /// Start of the next line.
@@ -430,7 +440,8 @@ struct Scan {
     count: u32,
     /// The field that a folded line would belong to.
     last: Option<Field>,
-    /// End of the last line, without its line end.
+    /// Start of the last field's lines, and their end without the line end.
+    begin: usize,
     last_end: usize,
     /// Transfer-Encoding came more than once.
     more_codings: bool,

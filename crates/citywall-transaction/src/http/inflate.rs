@@ -7,16 +7,28 @@ use flate2::{Decompress, FlushDecompress, Status};
 
 use super::coding::Stop;
 
+/// What the head says that a stream is. The stream itself decides, as it does for browsers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Declared {
+    Gzip,
+    Deflate,
+}
+
 /// One stream.
 pub(super) struct Inflate {
     inner: Decompress,
     stage: Stage,
+    declared: Declared,
+    /// The first bytes, until they are enough to decide.
+    start: Vec<u8>,
+    /// It is not compressed at all.
+    plain: bool,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 enum Stage {
-    /// Deflate: the first byte decides with the second whether there is a zlib header.
-    Sniff(Option<u8>),
+    /// The first bytes decide what it is.
+    Sniff,
     /// Gzip: this many of the ten fixed bytes were read; the flags.
     Fixed(u8, u8),
     /// Gzip: the extra field's length, low byte first.
@@ -31,6 +43,8 @@ enum Stage {
     Data(bool),
     /// Gzip: bytes of the trailer left, then another member may follow.
     Trailer(u8),
+    /// Not compressed.
+    Plain,
     /// Over.
     Ended,
 }
@@ -41,24 +55,63 @@ const FLAG_NAME: u8 = 8;
 const FLAG_COMMENT: u8 = 16;
 
 impl Inflate {
-    /// A gzip stream.
-    pub(super) fn gzip() -> Inflate {
+    /// A stream of which nothing was seen yet.
+    pub(super) fn new(declared: Declared) -> Inflate {
         Inflate {
             inner: Decompress::new(false),
-            stage: Stage::Fixed(0, 0),
+            stage: Stage::Sniff,
+            declared,
+            start: Vec::new(),
+            plain: false,
         }
     }
 
-    /// A deflate stream with or without zlib header.
-    pub(super) fn deflate() -> Inflate {
-        Inflate {
-            inner: Decompress::new(true),
-            stage: Stage::Sniff(None),
-        }
+    /// True where it is not compressed, whatever the head says.
+    pub(super) fn is_false(&self) -> bool {
+        self.plain
     }
 
     /// Decodes the next bytes.
     pub(super) fn decode(
+        &mut self,
+        data: &[u8],
+        next: &mut dyn FnMut(&[u8]) -> Result<(), Stop>,
+    ) -> Result<(), Stop> {
+        if !matches!(self.stage, Stage::Sniff) {
+            return self.go_on(data, next);
+        }
+        self.start.extend_from_slice(data);
+        let &[a, b, c, ..] = self.start.as_slice() else {
+            return Ok(());
+        };
+        let start = std::mem::take(&mut self.start);
+        // RFC 1952 section 2.3.1, RFC 1950 section 2.2.
+        let zlib = a & 15 == 8 && u16::from_be_bytes([a, b]).is_multiple_of(31);
+        self.stage = match self.declared {
+            _ if [a, b, c] == [0x1f, 0x8b, 8] => Stage::Fixed(0, 0),
+            _ if zlib => {
+                self.inner = Decompress::new(true);
+                Stage::Data(false)
+            }
+            Declared::Deflate => Stage::Data(false),
+            Declared::Gzip => Stage::Plain,
+        };
+        self.plain = matches!(self.stage, Stage::Plain);
+        let mut given = false;
+        let result = self.go_on(&start, &mut |piece| {
+            given |= !piece.is_empty();
+            next(piece)
+        });
+        if result == Err(Stop::Corrupt) && !given {
+            // Nothing came of it: it is shown as it is.
+            self.stage = Stage::Plain;
+            self.plain = true;
+            return next(&start);
+        }
+        result
+    }
+
+    fn go_on(
         &mut self,
         mut data: &[u8],
         next: &mut dyn FnMut(&[u8]) -> Result<(), Stop>,
@@ -74,8 +127,8 @@ impl Inflate {
                         (false, _) => return Ok(()),
                     }
                 }
+                Stage::Plain => return next(data),
                 Stage::Ended => return Ok(()),
-                Stage::Sniff(Some(first)) => self.sniff(first, data[0], next)?,
                 _ => {
                     self.stage = header(self.stage, data[0])?;
                     if let Stage::Fixed(0, _) = self.stage {
@@ -86,20 +139,6 @@ impl Inflate {
             }
         }
         Ok(())
-    }
-
-    /// Is there a zlib header (RFC 1950 section 2.2)? `second` stays in the input.
-    fn sniff(
-        &mut self,
-        first: u8,
-        second: u8,
-        next: &mut dyn FnMut(&[u8]) -> Result<(), Stop>,
-    ) -> Result<(), Stop> {
-        let check = u16::from_be_bytes([first, second]);
-        let zlib = first & 15 == 8 && check % 31 == 0;
-        self.inner = Decompress::new(zlib);
-        self.stage = Stage::Data(false);
-        self.inflate(&[first], next).map(|_| ())
     }
 
     /// Inflates; returns how many bytes were used and whether the stream ended.
@@ -133,7 +172,6 @@ impl Inflate {
 /// One byte of framing.
 fn header(stage: Stage, b: u8) -> Result<Stage, Stop> {
     Ok(match stage {
-        Stage::Sniff(_) => Stage::Sniff(Some(b)),
         Stage::Fixed(at, flags) => match (at, b) {
             (0, 0x1f) | (1, 0x8b) | (2, 8) => Stage::Fixed(at + 1, flags),
             // Zero bytes after a member are padding.
@@ -163,7 +201,7 @@ fn header(stage: Stage, b: u8) -> Result<Stage, Stop> {
         Stage::Checksum(_) => Stage::Data(true),
         Stage::Trailer(1) => Stage::Fixed(0, 0xff),
         Stage::Trailer(left) => Stage::Trailer(left.saturating_sub(1)),
-        Stage::Data(_) | Stage::Ended => stage,
+        Stage::Sniff | Stage::Data(_) | Stage::Plain | Stage::Ended => stage,
     })
 }
 
