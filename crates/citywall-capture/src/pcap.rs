@@ -62,6 +62,9 @@ impl Pcap {
     /// The record that `data` starts with.
     #[inline]
     pub(crate) fn next(&self, data: &[u8], limit: u32) -> Next {
+        if data.len() < self.header {
+            return Next::Need(self.header);
+        }
         let Some([s0, s1, s2, s3, f0, f1, f2, f3, c0, c1, c2, c3, w0, w1, w2, w3]) = data.first_chunk::<16>()
         else {
             return Next::Need(self.header);

@@ -72,6 +72,17 @@ fn pcap_with_kuznetzov_records() {
     .assert_eq(&text);
 }
 
+/// A record header that is cut is judged only when it is whole: what is told of it must not depend on
+/// how much a single read gave.
+#[test]
+fn a_kuznetzov_record_that_is_cut_in_its_header() {
+    let capture = pcap(false, KUZNETZOV, 1).u32(7).u32(8).u32(u32::MAX).u32(3);
+    expect![[r#"
+        damage in file-0 at 24 after 0 frames: cut in the middle of a record, 16 bytes of it are there
+    "#]]
+    .assert_eq(&told(&[&capture.bytes]));
+}
+
 #[test]
 fn the_check_sequence_is_taken_off_where_the_header_says_so() {
     let frames = |network| {
