@@ -1,0 +1,6 @@
+//! Modbus/TCP.
+#![no_main]
+
+use citywall_transaction::Protocol;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| citywall_fuzz::dissector::run(Protocol::Modbus, data));
