@@ -97,7 +97,7 @@ impl FlowLine<'_> {
         f.str("state", self.state);
         f.str("reason", self.reason);
         f.bool("alerted", self.alerted);
-        f.display("first_event", &self.first);
+        f.id("first_event", &self.first);
         if self.transactions > 0 {
             f.u64("tx_cnt", self.transactions);
         }

@@ -70,7 +70,7 @@ pub fn write_line(
 ) {
     Object::write(out, |o| {
         o.time("timestamp", header.at);
-        o.display("id", &header.order);
+        o.id("id", &header.order);
         let s = header.subject;
         if s.flow_id != 0 {
             o.u64("flow_id", s.flow_id);

@@ -7,7 +7,7 @@
 use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr};
 
-use crate::{Mac, Nanos};
+use crate::{Mac, Nanos, Order};
 
 /// Writes one JSON object. Keys are field names of the registry, so they are never escaped.
 pub struct Object<'a> {
@@ -24,8 +24,10 @@ impl<'a> Object<'a> {
         out.push(b'}');
     }
 
-    #[inline]
+    /// Inlined always: with a key that is known when compiling, the copies become plain stores.
+    #[inline(always)]
     fn key(&mut self, key: &str) {
+        self.out.reserve(key.len() + 4);
         if !self.first {
             self.out.push(b',');
         }
@@ -94,13 +96,12 @@ impl<'a> Object<'a> {
         self.out.push(b'"');
     }
 
-    /// A string field of plain text (an id, a number): no character may need escaping.
+    /// An event id as a string field.
     #[inline]
-    pub fn display(&mut self, key: &str, value: &impl std::fmt::Display) {
+    pub fn id(&mut self, key: &str, value: &Order) {
         self.key(key);
         self.out.push(b'"');
-        // Writing to a Vec cannot fail.
-        let _ = write!(self.out, "{value}");
+        value.write_id(self.out);
         self.out.push(b'"');
     }
 
@@ -269,16 +270,36 @@ pub fn string(out: &mut Vec<u8>, value: &[u8]) {
     out.push(b'"');
     let mut rest = value;
     loop {
-        let plain = rest
-            .iter()
-            .position(|&b| !PLAIN[usize::from(b)])
-            .unwrap_or(rest.len());
+        let plain = plain_prefix(rest);
         out.extend_from_slice(&rest[..plain]);
         rest = &rest[plain..];
         let Some(&byte) = rest.first() else { break };
         rest = &rest[special(out, byte, rest)..];
     }
     out.push(b'"');
+}
+
+/// How many bytes at the start stand for themselves; eight at a time.
+#[inline]
+fn plain_prefix(bytes: &[u8]) -> usize {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const TOPS: u64 = 0x8080_8080_8080_8080;
+    let mut at = 0;
+    while let Some(chunk) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+        let word = u64::from_le_bytes(*chunk);
+        // A top bit is set in each byte that is below 0x20, a quote, a backslash, DEL or above ASCII
+        // (a borrow can also mark a byte behind such a one: it is looked at alone then).
+        let below = word.wrapping_sub(ONES * 0x20);
+        let quote = (word ^ (ONES * 0x22)).wrapping_sub(ONES);
+        let backslash = (word ^ (ONES * 0x5c)).wrapping_sub(ONES);
+        let delete = (word ^ (ONES * 0x7f)).wrapping_sub(ONES);
+        if (below | quote | backslash | delete | word) & TOPS != 0 {
+            break;
+        }
+        at += 8;
+    }
+    let rest = bytes.get(at..).unwrap_or(&[]);
+    at + rest.iter().position(|&b| !PLAIN[usize::from(b)]).unwrap_or(rest.len())
 }
 
 /// Appends one character that is not plain; returns how many bytes of `rest` it took.
@@ -357,13 +378,33 @@ pub fn ip(out: &mut Vec<u8>, value: IpAddr) {
     }
 }
 
-fn ipv4(out: &mut Vec<u8>, value: Ipv4Addr) {
-    for (i, octet) in value.octets().into_iter().enumerate() {
-        if i > 0 {
-            out.push(b'.');
-        }
-        out.extend_from_slice(itoa::Buffer::new().format(octet).as_bytes());
+/// The decimal digits of an octet and a point behind them, and how many bytes that is.
+const OCTETS: [([u8; 4], u8); 256] = {
+    let mut table = [([b'.'; 4], 0); 256];
+    let mut i = 0;
+    while i < 256 {
+        let (hundreds, tens, ones) = (b'0' + (i / 100) as u8, b'0' + (i / 10 % 10) as u8, b'0' + (i % 10) as u8);
+        table[i] = match i {
+            0..10 => ([ones, b'.', 0, 0], 2),
+            10..100 => ([tens, ones, b'.', 0], 3),
+            _ => ([hundreds, tens, ones, b'.'], 4),
+        };
+        i += 1;
     }
+    table
+};
+
+#[inline]
+fn ipv4(out: &mut Vec<u8>, value: Ipv4Addr) {
+    let mut text = [0u8; 20];
+    let mut len = 0;
+    for octet in value.octets() {
+        let (digits, count) = OCTETS[usize::from(octet)];
+        text[len..len + 4].copy_from_slice(&digits);
+        len += usize::from(count);
+    }
+    // All but the last point.
+    out.extend_from_slice(&text[..len - 1]);
 }
 
 /// Appends a MAC address, colon-separated.
@@ -408,6 +449,7 @@ pub fn time(out: &mut Vec<u8>, at: Nanos) {
     out.extend_from_slice(&text);
 }
 
+#[inline(always)]
 fn digits(text: &mut [u8], mut value: u32) {
     for place in text.iter_mut().rev() {
         *place = b'0' + (value % 10) as u8;
@@ -454,6 +496,19 @@ mod tests {
             prop_assert!(text.starts_with('"') && text.ends_with('"'));
             // No control character is left bare.
             prop_assert!(text.chars().all(|c| c >= ' '));
+        }
+
+        #[test]
+        fn plain_prefix_is_what_the_table_says(bytes in proptest::collection::vec(any::<u8>(), 0..40)) {
+            let slow = bytes.iter().position(|&b| !PLAIN[usize::from(b)]).unwrap_or(bytes.len());
+            prop_assert_eq!(plain_prefix(&bytes), slow);
+        }
+
+        #[test]
+        fn addresses_are_written_as_the_library_writes_them(octets in any::<[u8; 4]>()) {
+            let mut out = Vec::new();
+            ip(&mut out, IpAddr::from(octets));
+            prop_assert_eq!(String::from_utf8(out).unwrap(), IpAddr::from(octets).to_string());
         }
 
         #[test]

@@ -45,15 +45,47 @@ impl Order {
     }
 }
 
-/// An id that is unique within a run and equal in every replay: `source-packet-ordinal` for what
-/// a packet caused, `t.flow.ordinal` for a flow's end by time-out, `c-source-packet-ordinal` for
-/// conclusions of the ordered stage.
+impl Order {
+    /// Appends the id: unique within a run and equal in every replay. `source-packet-ordinal` for
+    /// what a packet caused, `tFLOW.ordinal` for a flow's end by time-out (`FLOW` in hexadecimal),
+    /// `cSOURCE-packet-ordinal` for conclusions of the ordered stage. Plain ASCII.
+    pub fn write_id(&self, out: &mut Vec<u8>) {
+        if self.phase == Order::TIMER {
+            out.push(b't');
+            let digits = self.flow.to_be_bytes();
+            let skip = digits.iter().take_while(|byte| **byte == 0).count();
+            crate::json::hex(out, &digits[skip..]);
+            out.push(b'.');
+        } else {
+            if self.phase != Order::PACKET {
+                out.push(b'c');
+            }
+            crate::json::number(out, self.source.into());
+            out.push(b'-');
+            crate::json::number(out, self.packet);
+            out.push(b'-');
+        }
+        crate::json::number(out, self.ordinal.into());
+    }
+}
+
 impl fmt::Display for Order {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.phase {
-            Order::TIMER => write!(f, "t{:x}.{}", self.flow, self.ordinal),
-            Order::PACKET => write!(f, "{}-{}-{}", self.source, self.packet, self.ordinal),
-            _ => write!(f, "c{}-{}-{}", self.source, self.packet, self.ordinal),
-        }
+        let mut id = Vec::with_capacity(32);
+        self.write_id(&mut id);
+        f.write_str(&String::from_utf8_lossy(&id))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_say_what_caused_them() {
+        let packet = Order::of_packet(7, 2, 15, 1);
+        assert_eq!(packet.to_string(), "2-15-1");
+        assert_eq!(Order { phase: Order::LATE, ..packet }.to_string(), "c2-15-1");
+        assert_eq!(Order { phase: Order::TIMER, flow: 0x1a2, ..packet }.to_string(), "t01a2.1");
     }
 }

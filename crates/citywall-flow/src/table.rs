@@ -181,6 +181,8 @@ impl<S: Default> FlowTable<S> {
         }
     }
 
+    /// A receiver drops what has a wrong checksum. But a sender of whom no right one was ever seen
+    /// was captured before its card computed them, or was anonymised: there the sum says nothing.
     #[inline]
     fn usable(&self, tcp: &Tcp) -> bool {
         tcp.checksum != Checksum::Invalid || self.limits.use_bad_checksums
@@ -246,8 +248,8 @@ impl<S: Default> FlowTable<S> {
         let payload = packet.payload.of(data);
         match (&mut slot.tcp, &packet.transport) {
             (Some(connection), Transport::Tcp(tcp)) => {
-                if tcp.checksum == Checksum::Invalid && !use_bad {
-                    connection.bad_checksum(direction, &mut sink);
+                if !connection.accepts_checksum(tcp.checksum, direction, &mut sink) && !use_bad {
+                    // Its receiver drops it.
                 } else {
                     let cut = if packet.truncated {
                         cut_off(packet, tcp, data)

@@ -8,11 +8,17 @@ use citywall_event::{Body, Context, Nanos, Subject};
 use crate::device::Key;
 use crate::inventory::Inventory;
 
+/// A device that once answered is not forgotten before it was silent for this time.
+const QUIET_ANSWERER: Nanos = 600_000_000_000;
+
+/// One that only spoke.
+const QUIET_SPEAKER: Nanos = 60_000_000_000;
+
 impl Inventory {
     /// A border of packet time: makes room where it is short, and prepares what is to be told.
     /// New devices are told at the next border, changes not more often than the limit says.
     pub fn tick(&mut self, at: Nanos, context: &Context) {
-        self.make_room();
+        self.make_room(at);
         self.report(at, context, false);
     }
 
@@ -107,8 +113,10 @@ impl Inventory {
     }
 
     /// Forgets a sixteenth of the devices where there is no room for another: those that were never
-    /// heard to answer first, then those heard longest ago. Declared ones stay.
-    fn make_room(&mut self) {
+    /// heard to answer first, then those heard longest ago. Declared ones stay, and so do those that
+    /// are still busy: a flood of invented senders is refused rather than let in for real devices,
+    /// and a city that is larger than the limit is not learned and forgotten in turn.
+    fn make_room(&mut self, at: Nanos) {
         if !self.free.is_empty() || self.devices.len() < self.limits.assets.max(1) {
             return;
         }
@@ -118,6 +126,7 @@ impl Inventory {
             .enumerate()
             .filter_map(|(id, d)| d.as_ref().map(|d| (id as u32, d)))
             .filter(|(_, d)| !matches!(d.key, Key::Declared(_)))
+            .filter(|(_, d)| at.saturating_sub(d.last_seen) >= if d.answered { QUIET_ANSWERER } else { QUIET_SPEAKER })
             .map(|(id, d)| (d.answered, d.last_seen, id))
             .collect();
         let count = (self.limits.assets / 16).max(1).min(order.len());

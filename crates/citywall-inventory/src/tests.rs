@@ -370,16 +370,16 @@ fn there_is_room_for_so_many_and_no_more() {
     };
     let mut inventory = Inventory::new(limits, Makers::default());
     let context = city();
-    // A device that answered, then a flood of invented sources.
+    // A device that answered, then a flood of invented sources, each heard once in 400 s.
     inventory.observe(&event(0, "1 flow 10.0.1.1/1 10.0.2.20/20 modbus"), &context);
     inventory.observe(&event(0, "1 flow 10.0.1.200/200 10.0.1.201/201 modbus"), &context);
     for round in 0..40u64 {
-        for host in 2..=199u64 {
-            let line = format!("{} contact 10.0.1.{host}/{host} 10.0.2.20/20", round + 2);
+        for host in (2..=199u64).filter(|host| host % 40 == round) {
+            let line = format!("{} contact 10.0.1.{host}/{host} 10.0.2.20/20", round * 10 + 2);
             inventory.observe(&event(round, &line), &context);
             assert!(inventory.len() <= 32);
         }
-        inventory.tick((round as Nanos + 3) * SECOND, &context);
+        inventory.tick((round as Nanos * 10 + 3) * SECOND, &context);
         inventory.drain_changes();
     }
     let counters = inventory.counters();

@@ -52,6 +52,8 @@ pub(crate) mod known {
     pub const URGENT: u16 = 1 << 12;
     /// This sender reset the connection.
     pub const RESET: u16 = 1 << 13;
+    /// A right checksum of this sender was seen.
+    pub const CHECKED: u16 = 1 << 14;
 }
 
 /// First bytes of the last delivered piece that are kept to compare retransmissions with.

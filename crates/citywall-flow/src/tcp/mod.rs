@@ -22,7 +22,7 @@ mod handshake;
 mod overlap;
 mod stream;
 
-use citywall_packet::{Tcp, tcp_flags};
+use citywall_packet::{Checksum, Tcp, tcp_flags};
 
 pub(crate) use self::handshake::Anew;
 
@@ -145,10 +145,26 @@ impl Connection {
         self.halves.iter().any(|half| half.buffer.is_some())
     }
 
-    /// A segment with a wrong checksum: its receiver drops it.
-    #[cold]
-    pub fn bad_checksum<S, O: Observer<S>>(&mut self, direction: Direction, sink: &mut Sink<'_, S, O>) {
+    /// True where the receiver would take the segment. A wrong checksum is believed to be wrong only
+    /// of a sender of whom a right one was seen: the others were captured before their card computed
+    /// the sum, or were anonymised. An attacker cannot use that: to open a conversation that its
+    /// target takes part in, it has to send a right one first.
+    #[inline]
+    pub fn accepts_checksum<S, O: Observer<S>>(
+        &mut self,
+        checksum: Checksum,
+        direction: Direction,
+        sink: &mut Sink<'_, S, O>,
+    ) -> bool {
         let me = &mut self.halves[direction.index()];
-        sink.malformed(&mut me.reported, direction, StreamMalformed::BadChecksum);
+        match checksum {
+            Checksum::Valid => me.known |= known::CHECKED,
+            Checksum::Unverified => {}
+            Checksum::Invalid => {
+                sink.malformed(&mut me.reported, direction, StreamMalformed::BadChecksum);
+                return !me.is(known::CHECKED);
+            }
+        }
+        true
     }
 }

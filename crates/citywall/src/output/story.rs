@@ -8,7 +8,9 @@ use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::path::Path;
 
-use citywall_event::{Action, Body, Command, Context, Criticality, Event, IncidentReport, Nanos};
+use hashbrown::HashMap;
+
+use citywall_event::{Action, Body, Command, Context, Criticality, Event, IncidentReport, Nanos, Verb};
 
 use super::summary::Usage;
 use crate::pipeline::judge::Judge;
@@ -20,13 +22,17 @@ use crate::settings::Settings;
 const REMEMBERED: usize = 256;
 
 /// Lines that each list shows.
-const SHOWN: usize = 4;
+const SHOWN: usize = 3;
+
+/// Reasons of an incident that are shown, and how many of them tell its beginning.
+const REASONS: usize = 7;
+const BEGINNING: usize = 3;
 
 /// What is remembered for the screen.
 #[derive(Default)]
 pub struct Story {
-    /// (actor, protocol, verb) -> times, targets.
-    commands: BTreeMap<(String, &'static str, &'static str), (u64, BTreeSet<IpAddr>)>,
+    /// By actor, protocol and verb.
+    commands: HashMap<(Option<IpAddr>, &'static str, Verb), Told>,
     forbidden: Vec<(Nanos, String)>,
     forbidden_more: u64,
     alerts: BTreeMap<(u8, String), u64>,
@@ -37,6 +43,14 @@ pub struct Story {
     actions: Vec<Action>,
     devices: BTreeMap<String, u64>,
     makers: u64,
+}
+
+/// How often somebody told devices to do a thing.
+#[derive(Default)]
+struct Told {
+    times: u64,
+    last: Option<IpAddr>,
+    targets: BTreeSet<IpAddr>,
 }
 
 /// A party by name where the city file names it, else by address.
@@ -51,6 +65,19 @@ pub fn party(context: &Context, ip: Option<IpAddr>) -> String {
     }
 }
 
+/// A detector knows addresses; people know names.
+fn named(reason: &str, event: &Event, context: &Context) -> String {
+    let mut text = reason.to_owned();
+    for ip in [event.subject.src_ip, event.subject.dst_ip].into_iter().flatten() {
+        let (name, address) = (party(context, Some(ip)), ip.to_string());
+        if name != address {
+            let words = text.split(' ').map(|word| if word == address { name.as_str() } else { word });
+            text = words.collect::<Vec<_>>().join(" ");
+        }
+    }
+    text
+}
+
 /// Counts under a key, if there is room for one more key.
 fn bump<K: Ord>(map: &mut BTreeMap<K, u64>, key: K) {
     if map.len() < REMEMBERED || map.contains_key(&key) {
@@ -62,7 +89,7 @@ impl Story {
     /// Remembers what the screen may tell of an event.
     pub fn event(&mut self, event: &Event, context: &Context) {
         match &event.body {
-            Body::Command(command) => self.command(event, command, context),
+            Body::Command(command) => self.command(event, command),
             Body::Alert(alert) => bump(&mut self.alerts, (alert.severity, alert.signature.clone())),
             Body::Anomaly(anomaly) => bump(&mut self.anomalies, anomaly.event),
             Body::Violation(violation) => {
@@ -72,7 +99,7 @@ impl Story {
                 }
             }
             Body::Behaviour(behaviour) if self.behaviours.len() < REMEMBERED => {
-                self.behaviours.push((event.at, behaviour.reason.clone()));
+                self.behaviours.push((event.at, named(&behaviour.reason, event, context)));
             }
             Body::Incident(report) if self.incidents.len() < REMEMBERED => {
                 self.incidents.insert(report.number.clone(), report.clone());
@@ -82,21 +109,20 @@ impl Story {
         }
     }
 
-    fn command(&mut self, event: &Event, command: &Command, context: &Context) {
-        let key = (
-            party(context, event.subject.src_ip),
-            command.protocol,
-            command.verb.name(),
-        );
+    fn command(&mut self, event: &Event, command: &Command) {
+        let key = (event.subject.src_ip, command.protocol, command.verb);
         if self.commands.len() >= REMEMBERED && !self.commands.contains_key(&key) {
             return;
         }
-        let (times, targets) = self.commands.entry(key).or_default();
-        *times += 1;
-        if let Some(target) = event.subject.dst_ip
-            && targets.len() < REMEMBERED
-        {
-            targets.insert(target);
+        let told = self.commands.entry(key).or_default();
+        told.times += 1;
+        let target = event.subject.dst_ip;
+        // Polling asks the same device many times in a row.
+        if told.last != target {
+            told.last = target;
+            if told.targets.len() < REMEMBERED {
+                told.targets.extend(target);
+            }
         }
     }
 
@@ -282,9 +308,10 @@ impl Page<'_> {
     fn commands(&mut self, story: &Story) {
         let mut label = "Commands";
         let mut rows: Vec<_> = story.commands.iter().collect();
-        rows.sort_by_key(|(key, (times, _))| (std::cmp::Reverse(*times), (*key).clone()));
-        for ((actor, protocol, verb), (times, targets)) in rows.iter().take(SHOWN + 1) {
-            let devices = plural(targets.len() as u64, "device", "devices");
+        rows.sort_by_key(|(key, told)| (std::cmp::Reverse(told.times), **key));
+        for ((actor, protocol, verb), told) in rows.iter().take(SHOWN) {
+            let (actor, verb) = (party(&self.settings.context, *actor), verb.name());
+            let (times, devices) = (&told.times, plural(told.targets.len() as u64, "device", "devices"));
             let text = format!(
                 "{actor}: {protocol} {verb}, {} to {devices}",
                 plural(*times, "time", "times")
@@ -294,8 +321,8 @@ impl Page<'_> {
         }
         if rows.is_empty() {
             self.line(label, "none seen");
-        } else if rows.len() > SHOWN + 1 {
-            self.line("", &format!("and {} more kinds", rows.len() - SHOWN - 1));
+        } else if rows.len() > SHOWN {
+            self.line("", &format!("and {} more kinds", rows.len() - SHOWN));
         }
         let mut label = "Forbidden";
         for (at, text) in &story.forbidden {
@@ -379,16 +406,21 @@ impl Page<'_> {
                     report.title, report.severity, report.number
                 ),
             );
-            for reason in report.reasons.iter().take(6) {
+            // How it began, and what it came to.
+            let skipped = report.reasons.len().saturating_sub(REASONS);
+            for (i, reason) in report.reasons.iter().enumerate() {
+                if (BEGINNING..BEGINNING + skipped).contains(&i) {
+                    if i == BEGINNING {
+                        self.line("", &format!("and {}", plural(skipped as u64, "more reason", "more reasons")));
+                    }
+                    continue;
+                }
                 let technique = reason
                     .technique
                     .map(|t| format!(" [{} {}]", t.id, t.name))
                     .unwrap_or_default();
                 let text = format!("{} {}{technique}", self.clock(reason.at), reason.text);
                 self.line("", &text);
-            }
-            if report.reasons.len() > 6 {
-                self.line("", &format!("and {} more reasons", report.reasons.len() - 6));
             }
             if !report.services.is_empty() {
                 self.line("At stake", &report.services.join(", "));
