@@ -55,7 +55,7 @@ const RULES: [(&str, &str, &[u8], &[u8]); 9] = [
     ),
     (
         "headers",
-        "# a comment\nalert ip [10.0.0.0/8,!10.1.0.0/16] any -> ![$HOME_NET,2001:db8::/32] !22 (ip_proto:6; fragbits:!D; id:5; tos:!8; icmp_type:8; itype:>3; icode:0; seq:1; ack:2; window:!5; geoip:any; sid:20;) \\\n\nreject tcp any any -> any any (msg:\"a\\;b\\\"c\"; \\\n content:\"x\"; sid:21;)\nalert tcp any any -> any any (lua:x; sid:22;)\nalert tcp (content:\"y\"; sid:23;)",
+        "# a comment\nalert ip [10.0.0.0/8,!10.1.0.0/16] any -> ![$HOME_NET,2001:db8::/32] !22 (ip_proto:6; fragbits:!D; id:5; tos:!8; itype:>3; icode:0; seq:1; ack:2; window:!5; geoip:any; sid:20;) \\\n\nreject tcp any any -> any any (msg:\"a\\;b\\\"c\"; \\\n content:\"x\"; sid:21;)\nalert tcp any any -> any any (lua:x; sid:22;)\nalert tcp (content:\"y\"; sid:23;)",
         b"x",
         b"",
     ),
@@ -73,7 +73,7 @@ const MAKERS: [(&str, &str); 2] = [
 ];
 
 /// Each says one thing, so that parts of it are found again quickly.
-const CITIES: [(&str, &str); 7] = [
+const CITIES: [(&str, &str); 8] = [
     ("least", "[city]\nname = \"C\"\n"),
     (
         "zones",
@@ -85,7 +85,7 @@ const CITIES: [(&str, &str); 7] = [
     ),
     (
         "conduits",
-        "[city]\nname = \"C\"\n[[domain]]\nname = \"d\"\n[[zone]]\nname = \"a\"\ndomain = \"d\"\nnetworks = [\"10.0.0.0/24\"]\n[[zone]]\nname = \"b\"\ndomain = \"d\"\nnetworks = [\"10.0.1.0/24\"]\n[[conduit]]\nfrom = [\"a\", \"outside\"]\nto = \"*\"\nallow = [\"modbus: read, write holding:40-49 unit 1-3, write_single_register\", \"snmp: get, set 1.3.6.1.4.*\", \"tcp/80;8000-8099\", \"mqtt: publish city/+/x #, 'a b'\", \"icmp\", \"any\"]\nreason = \"r\"\n",
+        "[city]\nname = \"C\"\n[[domain]]\nname = \"d\"\n[[zone]]\nname = \"a\"\ndomain = \"d\"\nnetworks = [\"10.0.0.0/24\"]\n[[zone]]\nname = \"b\"\ndomain = \"d\"\nnetworks = [\"10.0.1.0/24\"]\n[[conduit]]\nfrom = [\"a\", \"outside\"]\nto = \"*\"\nallow = [\"modbus: read, write holding:40-49 unit 1-3, write_single_register\", \"snmp: get, set 1.3.6.1.4.*\", \"tcp/80;8000-8099\", \"mqtt: publish city/+/x 'a b', subscribe #\", \"icmp\", \"any\"]\nreason = \"r\"\n",
     ),
     (
         "services",
@@ -95,9 +95,10 @@ const CITIES: [(&str, &str); 7] = [
         "people",
         "[city]\nname = \"C\"\n[[person]]\nname = \"P\"\ndepartment = \"x\"\nroles = [\"operator\", \"approver\"]\nunix = \"p\"\n[[domain]]\nname = \"d\"\n[[zone]]\nname = \"a\"\ndomain = \"d\"\nnetworks = [\"10.0.0.0/24\"]\n[[window]]\nname = \"w\"\non = [\"a\"]\ndays = [\"tue\", \"sun\"]\nfrom = 22:00:00\nto = 04:00:00\npeople = [\"P\"]\n[[window]]\nname = \"v\"\non = [\"a\"]\nstarts = 2026-12-01T08:00:00\nends = 2026-12-01T16:00:00\n",
     ),
+    ("syntax", "[city]\nname = \"C\"\n[[domain]\n"),
     (
         "wrong",
-        "[city]\nnaem = \"C\"\n[[zone]]\nname = 'z'\ndomain = 7\nnetworks = [\"10.0.0.0/99\"]\n[[domain]\n",
+        "[city]\nnaem = \"C\"\n[[zone]]\nname = 'z'\ndomain = 7\nnetworks = [\"10.0.0.0/99\"]\n",
     ),
 ];
 

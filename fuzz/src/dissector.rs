@@ -44,7 +44,7 @@ pub fn run(protocol: Protocol, data: &[u8]) {
         responder_port: PORTS[usize::from(second & 15)],
     };
     let limits = limits(first >> 6);
-    let turns = turns(rest);
+    let turns = turns(first, rest);
     let cut = play(entry, &hint, &limits, &turns, false);
     assert_in_proportion(&cut, &turns);
     // Under tight limits it depends on the pieces what is given up.

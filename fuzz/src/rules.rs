@@ -13,7 +13,7 @@ use crate::turns::{MARK, parts, turns};
 
 /// A byte for the carrier and one for the ports; rules up to the first mark; then a conversation.
 pub fn run(data: &[u8]) {
-    let Some((&[carrier, ports], rest)) = data.split_first_chunk() else {
+    let Some((&[first, ports], rest)) = data.split_first_chunk() else {
         return;
     };
     let text = parts(rest).next().unwrap_or_default();
@@ -33,13 +33,13 @@ pub fn run(data: &[u8]) {
         return;
     }
     let conversation = rest.get(text.len() + MARK.len()..).unwrap_or_default();
-    let carrier = if carrier & 1 == 0 {
+    let carrier = if first & 1 == 0 {
         Carrier::Tcp
     } else {
         Carrier::Udp
     };
     let mut bench = Bench::new(book, carrier, ports);
-    for turn in turns(conversation) {
+    for turn in turns(first, conversation) {
         turn.contents(carrier == Carrier::Udp, false, |content| {
             bench.piece(turn.direction, content);
         });

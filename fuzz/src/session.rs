@@ -20,7 +20,7 @@ pub fn run(data: &[u8]) {
         initiator_port: PORTS[usize::from(second >> 4)],
         responder_port: PORTS[usize::from(second & 15)],
     };
-    let turns = turns(rest);
+    let turns = turns(first, rest);
     if hint.carrier == Carrier::Tcp
         && let Some(Turn {
             action: Action::Send(bytes, _),

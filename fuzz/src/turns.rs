@@ -18,8 +18,9 @@ pub const MARK: [u8; 3] = [0xc1, 0x7a, 0x11];
 /// Sizes of pieces; 0 = the whole turn in one.
 pub const PIECES: [usize; 8] = [0, 1, 2, 3, 7, 16, 64, 1_000];
 
-/// Bytes of all turns after repetition: more than the usual limit of a message.
-const MOST: usize = 66 * 1024;
+/// Bytes of all turns after repetition, as a conversation's first byte says: quick, or more than the
+/// usual limit of a message.
+const MOST: [usize; 2] = [2 * 1024, 66 * 1024];
 
 /// What one party does.
 #[derive(Debug)]
@@ -67,9 +68,9 @@ pub fn parts(data: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// The turns of a conversation.
-pub fn turns(data: &[u8]) -> Vec<Turn> {
-    let mut room = MOST;
+/// The turns of a conversation; bit 5 of `first`, its first byte, lets repetition be large.
+pub fn turns(first: u8, data: &[u8]) -> Vec<Turn> {
+    let mut room = MOST[usize::from(first >> 5 & 1)];
     parts(data).filter_map(|part| turn(part, &mut room)).collect()
 }
 
@@ -94,9 +95,9 @@ fn turn(part: &[u8], room: &mut usize) -> Option<Turn> {
                 times = 1usize << (n & 15);
                 rest = after;
             }
-            let times = times.min(*room / rest.len().max(1));
+            let times = times.min(*room / rest.len().max(1)).max(1);
             let bytes = rest.repeat(times);
-            *room -= bytes.len();
+            *room = room.saturating_sub(bytes.len());
             Action::Send(bytes, PIECES[usize::from(control >> 4 & 7)])
         }
     };
