@@ -231,6 +231,14 @@ def dhcp(event):
 HANDLERS = {"dns": dns, "http": http, "tls": tls, "mqtt": mqtt, "modbus": modbus, "snmp": snmp, "dhcp": dhcp}
 
 
+def lines(folder):
+    """All lines of the log, its closed parts first."""
+    parts = sorted(folder.glob("eve.json.*"), key=lambda p: int(p.suffix[1:]))
+    for part in [*parts, folder / "eve.json"]:
+        with open(part, encoding="utf-8") as log:
+            yield from log
+
+
 def messages(citywall, capture, protocols, seconds):
     """All messages of a capture by protocol, the exit code, and seconds of the run.
 
@@ -245,10 +253,9 @@ def messages(citywall, capture, protocols, seconds):
             last = done.stderr.decode("utf-8", "replace").strip()[-300:]
             raise Refused(f"exit code {done.returncode}: {last}")
         found = {protocol: [] for protocol in protocols}
-        with open(pathlib.Path(out) / "eve.json", encoding="utf-8") as log:
-            for line in log:
-                event = json.loads(line)
-                kind = event["event_type"]
-                if kind in found:
-                    found[kind].extend(HANDLERS[kind](event))
+        for line in lines(pathlib.Path(out)):
+            event = json.loads(line)
+            kind = event["event_type"]
+            if kind in found:
+                found[kind].extend(HANDLERS[kind](event))
         return found, done.returncode

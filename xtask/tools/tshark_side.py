@@ -14,7 +14,7 @@ import subprocess
 from text import clean, colons, ordered
 
 # Raised when the extraction changes, so that cached results of an older one are not used.
-VERSION = 9
+VERSION = 10
 
 FILTERS = {
     "dns": "dns || mdns || llmnr",
@@ -95,7 +95,9 @@ class Packet:
     """One packet's layers with its place."""
 
     def __init__(self, layers):
-        self.layers = layers
+        # What an ICMP error quotes is no message of this packet.
+        quoted = next((i for i, (name, _) in enumerate(layers) if name in ("icmp", "icmpv6")), len(layers))
+        self.layers = layers = Node(layers[:quoted])
         self.frame = int(layers.get("frame.number"))
         self.malformed = any(name == "_ws.malformed" for name, _ in layers)
         ends, ports = (None, None), (None, None)
@@ -137,13 +139,16 @@ def dns(packet):
         response = layer.get("dns.flags.response") == "1"
         queries, answers, rdata = [], [], []
         for section, records in layer:
-            if section == "Queries":
+            # An update (RFC 2136) has other names for the same four sections.
+            if section in ("Queries", "Zone"):
                 for _, record in records:
                     queries.append(f"{root(record.get('dns.qry.name'))} {record.get('dns.qry.type')}")
-            if section == "Answers":
-                for _, record in records:
+            if section in ("Answers", "Prerequisites"):
+                for title, record in records:
                     kind = record.number("dns.resp.type")
-                    answers.append(f"{root(record.get('dns.resp.name'))} {kind}")
+                    # Of SRV records the name is split up; the title has it whole.
+                    owner = record.get("dns.resp.name") or title.split(": type ")[0]
+                    answers.append(f"{root(owner)} {kind}")
                     if kind in RDATA:
                         values = [root(v) for key in RDATA[kind] for v in record.all(key)]
                         if kind == 16:
@@ -165,7 +170,7 @@ def root(name):
 
 
 class Http:
-    """Requests wait for the response that names them."""
+    """Requests wait for the response that names them, or else for the next one of their connection."""
 
     def __init__(self):
         self.waiting = {}
@@ -181,19 +186,23 @@ class Http:
                     "uri": clean(layer.get("http.request.uri")),
                     "user_agent": clean(layer.get("http.user_agent")).strip(),
                 }
-                self.waiting.setdefault((place, packet.frame), []).append(packet.message(fields, place))
+                self.waiting.setdefault(place, []).append(packet.message(fields, place))
             elif layer.get("http.response.code") is not None:
                 yield self.response(packet, layer)
 
     def response(self, packet, layer):
+        """The exchange that this response completes; `None` for an interim response."""
         status = layer.number("http.response.code")
+        if 100 <= status < 200 and status != 101:
+            return None
         kind = clean(layer.get("http.content_type") or "").split(";")[0].strip()
         place = f"{packet.target} > {packet.source}"
-        asked = layer.get("http.request_in")
-        waiting = self.waiting.get((place, int(asked))) if asked else None
-        if waiting and 100 <= status < 200 and status != 101:
-            return None
-        message = waiting.pop(0) if waiting else packet.message({}, place)
+        waiting = self.waiting.get(place, [])
+        asked = layer.number("http.request_in")
+        named = [m for m in waiting if m["frame"] == asked]
+        message = (named or waiting or [packet.message({}, place)])[0]
+        if message in waiting:
+            waiting.remove(message)
         message["fields"]["status"] = status
         if kind:
             message["fields"]["content_type"] = kind
@@ -228,7 +237,8 @@ class Tls:
         kind = node.number("tls.handshake.type")
         there, back = f"{packet.source} > {packet.target}", f"{packet.target} > {packet.source}"
         place = there if kind == 1 else back
-        if kind not in (1, 2, 11):
+        # The client's own certificate is not compared.
+        if kind not in (1, 2, 11) or kind == 11 and there in self.seen:
             return
         message = self.seen.setdefault(place, packet.message({}, place))
         if kind == 1 and "ja3" not in message["fields"]:
@@ -263,30 +273,33 @@ def subject(certificate):
     """The values of the subject's attributes, in order."""
     values = []
     for name, node in certificate.get("x509af.signedCertificate_element") or Node():
-        if name != "x509af.subject_tree" and name != "x509af.subject":
-            continue
-        values += leaves(node)
+        if name == "x509af.subject_tree":
+            values += leaves(node)
     return ordered(values)
 
 
-STRINGS = ("x509sat.printableString", "x509sat.uTF8String", "x509sat.teletexString",
-           "x509sat.bmpString", "x509sat.universalString", "x509sat.CountryName", "x509ce.IA5String",
-           "x509sat.SyntaxIA5String", "pkcs9.emailAddress", "x509sat.DirectoryString.ia5String")
-
-
 def leaves(node):
-    """Values below the attributes of a name."""
-    if not isinstance(node, Node):
-        return
-    for name, value in node:
+    """The value of each attribute of a name: the last plain member of its item."""
+    for item in node.all("x509if.RelativeDistinguishedName_item_element"):
+        plain = list(scalars(item))
+        if len(plain) > 1:
+            yield clean(plain[-1])
+
+
+def scalars(node):
+    """All plain members, in order."""
+    for _, value in node:
         if isinstance(value, Node):
-            yield from leaves(value)
-        elif name in STRINGS:
-            yield clean(value)
+            yield from scalars(value)
+        else:
+            yield value
 
 
 MQTT_TYPES = ["", "connect", "connack", "publish", "puback", "pubrec", "pubrel", "pubcomp", "subscribe",
               "suback", "unsubscribe", "unsuback", "pingreq", "pingresp", "disconnect", "auth"]
+
+
+MQTT_REASONS = [f"mqtt.{name}.reason_code" for name in ("puback", "pubrec", "pubrel", "pubcomp")]
 
 
 def mqtt(packet):
@@ -296,6 +309,10 @@ def mqtt(packet):
         if kind is None:
             continue
         name = MQTT_TYPES[kind] if kind < 16 else str(kind)
+        # Citywall does not tell of pings, nor of acknowledgements of a PUBLISH that report success.
+        reasons = [int(v, 0) for key in MQTT_REASONS for v in layer.all(key)]
+        if name in ("pingreq", "pingresp", "puback", "pubrec", "pubrel", "pubcomp") and max(reasons, default=0) < 128:
+            continue
         topics = [clean(t) for t in layer.all("mqtt.topic")]
         yield packet.message({
             "type": name,
@@ -315,6 +332,9 @@ def modbus(packet):
             transaction, unit = layer.number("mbtcp.trans_id"), layer.number("mbtcp.unit_id")
         elif name == "modbus":
             registers = [v for v in layer.all("modbus.regval_uint16")]
+            written = layer.get("modbus.data")
+            if layer.get("modbus.func_code") == "6" and written:
+                registers = [str(int(written.replace(":", ""), 16))]
             yield packet.message({
                 "transaction": transaction,
                 "unit": unit,
