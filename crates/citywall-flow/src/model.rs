@@ -65,8 +65,8 @@ pub struct Flow<S> {
     pub responder: Endpoint,
     /// VLAN ids of the first packet.
     pub vlans: Vlans,
-    /// Innermost tunnel of the first packet.
-    pub tunnel: Option<Tunnel>,
+    /// Innermost tunnel of the first packet; boxed, as most conversations have none.
+    pub tunnel: Option<Box<Tunnel>>,
     /// First packet.
     pub start: Nanos,
     /// Last packet.

@@ -46,7 +46,7 @@ pub(crate) fn first_impression<S: Default>(packet: &Packet, id: u64, now: Nanos)
         initiator,
         responder,
         vlans: packet.vlans,
-        tunnel: packet.tunnel,
+        tunnel: packet.tunnel.map(Box::new),
         start: now,
         last: now,
         packets: [0; 2],

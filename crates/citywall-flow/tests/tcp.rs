@@ -554,9 +554,7 @@ fn bad_checksums() {
             > ! tcp.bad_checksum
             > good
             < ! tcp.bad_checksum
-            > (reset)
-            < (reset)
-            close 0: Closed, Closed, 4+2 packets
+            close 0: Shutdown, Established, 4+2 packets
         "#]],
     );
     let limits = FlowLimits {

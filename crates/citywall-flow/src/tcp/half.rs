@@ -52,8 +52,6 @@ pub(crate) mod known {
     pub const URGENT: u16 = 1 << 12;
     /// This sender reset the connection.
     pub const RESET: u16 = 1 << 13;
-    /// A right checksum of this sender was seen.
-    pub const CHECKED: u16 = 1 << 14;
 }
 
 /// First bytes of the last delivered piece that are kept to compare retransmissions with.
@@ -84,6 +82,8 @@ pub(crate) struct Half {
     pub sample_at: u32,
     pub sample: [u8; SAMPLE],
     pub sample_len: u8,
+    /// A right checksum of this sender was seen.
+    pub checked: bool,
     /// From its SYN: for windows that this sender offers.
     pub scale: u8,
     pub buffer: Option<Box<Buffer>>,

@@ -156,13 +156,13 @@ impl Connection {
         direction: Direction,
         sink: &mut Sink<'_, S, O>,
     ) -> bool {
-        let me = &mut self.halves[direction.index()];
         match checksum {
-            Checksum::Valid => me.known |= known::CHECKED,
+            Checksum::Valid => self.halves[direction.index()].checked = true,
             Checksum::Unverified => {}
             Checksum::Invalid => {
+                let me = &mut self.halves[direction.index()];
                 sink.malformed(&mut me.reported, direction, StreamMalformed::BadChecksum);
-                return !me.is(known::CHECKED);
+                return !me.checked;
             }
         }
         true

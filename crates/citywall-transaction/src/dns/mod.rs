@@ -103,7 +103,7 @@ fn sure(hint: &Hint, header: &[u8; HEADER_BYTES]) -> Probe {
 
 fn open(limits: &Limits, hint: &Hint) -> Box<dyn Dissector> {
     Box::new(Conversation {
-        streams: Default::default(),
+        streams: None,
         limit: limits.message,
         messages: Messages {
             flavour: flavour(hint),
@@ -114,7 +114,8 @@ fn open(limits: &Limits, hint: &Hint) -> Box<dyn Dissector> {
 }
 
 struct Conversation {
-    streams: [Stream; 2],
+    /// Over TCP only: most conversations are single datagrams, and there are very many of them.
+    streams: Option<Box<[Stream; 2]>>,
     limit: usize,
     messages: Messages,
 }
@@ -219,7 +220,7 @@ impl Stream {
 impl Dissector for Conversation {
     fn feed(&mut self, input: &Input<'_>, out: &mut Output) {
         let direction = input.direction;
-        let stream = &mut self.streams[direction.index()];
+        let stream = &mut self.streams.get_or_insert_default()[direction.index()];
         match input.content {
             Content::Datagram(data) => self.messages.one(direction, data, out),
             Content::Bytes(data) => {
