@@ -1,5 +1,6 @@
 //! What the workspace makes for itself: the parts that tests call.
 //!
-//! Owns: the story generator. The command line is in `main.rs`.
+//! Owns: the story generator and the corpus. The command line is in `main.rs`.
 
+pub mod corpus;
 pub mod story;

@@ -5,6 +5,9 @@
 mod bench;
 mod story_command;
 
+use std::process::Command as Process;
+
+use anyhow::ensure;
 use clap::{Parser, Subcommand};
 
 #[derive(Parser, Debug)]
@@ -21,6 +24,10 @@ struct Arguments {
 enum Command {
     /// Make a story: capture, city file and ground truth, all from a seed
     Story(story_command::Args),
+    /// Remake the captures of the corpus and all that stands beside them
+    Corpus,
+    /// Rewrite what Citywall is expected to say of the corpus; read the difference before you commit it
+    Bless,
     /// Measure packets, bits and events per CPU second and peak memory
     Bench(bench::Args),
 }
@@ -28,6 +35,25 @@ enum Command {
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
         Command::Story(args) => story_command::run(&args),
+        Command::Corpus => remake(),
+        Command::Bless => bless(),
         Command::Bench(args) => bench::run(&args),
     }
+}
+
+fn remake() -> anyhow::Result<()> {
+    let changed = xtask::corpus::write(&xtask::corpus::home())?;
+    println!("{} cases, {changed} files changed", xtask::corpus::cases().len());
+    Ok(())
+}
+
+/// The runner does it, because only it knows what a case's text is.
+fn bless() -> anyhow::Result<()> {
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
+    let status = Process::new(cargo)
+        .args(["test", "--package", "citywall", "--test", "corpus"])
+        .env("UPDATE_EXPECT", "1")
+        .status()?;
+    ensure!(status.success(), "the runner failed");
+    Ok(())
 }
