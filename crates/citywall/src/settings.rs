@@ -211,8 +211,12 @@ fn parse_city(source: &CitySource) -> anyhow::Result<City> {
 /// `HOME_NET` is what the city file has; `EXTERNAL_NET` all else.
 fn rule_vars(city: Option<&City>) -> RuleVars {
     let mut vars = RuleVars::default();
-    let networks: Vec<String> =
-        city.iter().flat_map(|city| &city.zones).flat_map(|zone| &zone.networks).map(ToString::to_string).collect();
+    let networks: Vec<String> = city
+        .iter()
+        .flat_map(|city| &city.zones)
+        .flat_map(|zone| &zone.networks)
+        .map(ToString::to_string)
+        .collect();
     if !networks.is_empty() {
         vars.set_address("HOME_NET", &format!("[{}]", networks.join(",")));
         vars.set_address("EXTERNAL_NET", "!$HOME_NET");
@@ -231,10 +235,7 @@ fn load_rules(paths: &[PathBuf], city: Option<&City>) -> anyhow::Result<(RuleBoo
     }
     let sources: Vec<RuleSource<'_>> = texts
         .iter()
-        .map(|(name, text)| RuleSource {
-            name,
-            text,
-        })
+        .map(|(name, text)| RuleSource { name, text })
         .collect();
     Ok(RuleBook::load(&sources, &rule_vars(city)))
 }

@@ -71,7 +71,9 @@ fn named(reason: &str, event: &Event, context: &Context) -> String {
     for ip in [event.subject.src_ip, event.subject.dst_ip].into_iter().flatten() {
         let (name, address) = (party(context, Some(ip)), ip.to_string());
         if name != address {
-            let words = text.split(' ').map(|word| if word == address { name.as_str() } else { word });
+            let words = text
+                .split(' ')
+                .map(|word| if word == address { name.as_str() } else { word });
             text = words.collect::<Vec<_>>().join(" ");
         }
     }
@@ -99,7 +101,8 @@ impl Story {
                 }
             }
             Body::Behaviour(behaviour) if self.behaviours.len() < REMEMBERED => {
-                self.behaviours.push((event.at, named(&behaviour.reason, event, context)));
+                self.behaviours
+                    .push((event.at, named(&behaviour.reason, event, context)));
             }
             Body::Incident(report) if self.incidents.len() < REMEMBERED => {
                 self.incidents.insert(report.number.clone(), report.clone());
@@ -311,7 +314,10 @@ impl Page<'_> {
         rows.sort_by_key(|(key, told)| (std::cmp::Reverse(told.times), **key));
         for ((actor, protocol, verb), told) in rows.iter().take(SHOWN) {
             let (actor, verb) = (party(&self.settings.context, *actor), verb.name());
-            let (times, devices) = (&told.times, plural(told.targets.len() as u64, "device", "devices"));
+            let (times, devices) = (
+                &told.times,
+                plural(told.targets.len() as u64, "device", "devices"),
+            );
             let text = format!(
                 "{actor}: {protocol} {verb}, {} to {devices}",
                 plural(*times, "time", "times")
@@ -411,7 +417,10 @@ impl Page<'_> {
             for (i, reason) in report.reasons.iter().enumerate() {
                 if (BEGINNING..BEGINNING + skipped).contains(&i) {
                     if i == BEGINNING {
-                        self.line("", &format!("and {}", plural(skipped as u64, "more reason", "more reasons")));
+                        self.line(
+                            "",
+                            &format!("and {}", plural(skipped as u64, "more reason", "more reasons")),
+                        );
                     }
                     continue;
                 }

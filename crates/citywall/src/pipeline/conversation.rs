@@ -247,7 +247,10 @@ pub fn flow_line(
             Carrier::Ethernet(ethertype) => Some(ethertype),
             _ => None,
         },
-        tunnel: flow.tunnel.as_ref().map(|tunnel| (tunnel_name(tunnel.kind), tunnel.id)),
+        tunnel: flow
+            .tunnel
+            .as_ref()
+            .map(|tunnel| (tunnel_name(tunnel.kind), tunnel.id)),
         community_id: &id,
         zones: if known {
             flow.user.places.map(zone)

@@ -30,6 +30,8 @@ pub struct Ready {
     pub source: u16,
     /// How many of `Prepared::malformed` are its own.
     pub malformed: u16,
+    /// How many of `Prepared::incomplete` are told with it.
+    pub incomplete: u16,
     /// Decides the worker.
     pub shard: u32,
 }
@@ -45,6 +47,8 @@ pub struct Prepared {
     pub packets: Vec<Ready>,
     /// What decoding found, in the order of the packets.
     pub malformed: Vec<Malformed>,
+    /// Datagrams that were given up, by a fragment of each, in the order of the packets.
+    pub incomplete: Vec<(Packet, Malformed)>,
     /// Effective time, source and number of the last packet (also where the batch is empty).
     pub last: (Nanos, u16, u64),
 }
@@ -110,6 +114,14 @@ impl Preparer {
         self.last
     }
 
+    /// The input is over: what was never completed is counted.
+    pub fn finish(&mut self) {
+        self.defragmenter.expire(Nanos::MAX, &mut self.incomplete);
+        for incomplete in self.incomplete.drain(..) {
+            self.stats.malformed(incomplete.kind.name());
+        }
+    }
+
     /// Defragmentation counters.
     pub fn defragmenter(&self) -> &Defragmenter {
         &self.defragmenter
@@ -119,6 +131,7 @@ impl Preparer {
     pub fn prepare(&mut self, prepared: &mut Prepared) {
         prepared.packets.clear();
         prepared.malformed.clear();
+        prepared.incomplete.clear();
         prepared.reassembled.clear();
         let frames = std::mem::take(&mut prepared.batch.frames);
         for meta in &frames {
@@ -131,7 +144,9 @@ impl Preparer {
     fn frame(&mut self, meta: &FrameMeta, prepared: &mut Prepared) {
         self.stats.frame(meta);
         self.last = (self.last.0.max(meta.at), meta.source, meta.number);
-        self.expire();
+        let told = prepared.incomplete.len();
+        self.expire(prepared);
+        let incomplete = (prepared.incomplete.len() - told) as u16;
         self.found.clear();
         let frame = prepared.batch.frame(meta);
         let mut packet = decode(&frame, &mut self.found);
@@ -163,18 +178,22 @@ impl Preparer {
             number: meta.number,
             source: meta.source,
             malformed,
+            incomplete,
             shard,
         });
     }
 
-    /// Datagrams that were never completed are counted by kind; they have no packet to stand at.
-    fn expire(&mut self) {
+    /// Datagrams that were never completed are told before the packet at which time showed it.
+    fn expire(&mut self, prepared: &mut Prepared) {
         let border = self.last.0.div_euclid(1_000_000_000);
         if border > self.border {
             self.border = border;
             self.defragmenter.expire(self.last.0, &mut self.incomplete);
             for incomplete in self.incomplete.drain(..) {
                 self.stats.malformed(incomplete.kind.name());
+                if self.budget.admit(incomplete.kind, self.last.0) {
+                    prepared.incomplete.push((incomplete.first, incomplete.kind));
+                }
             }
         }
     }

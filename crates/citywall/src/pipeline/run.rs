@@ -236,6 +236,7 @@ fn read(
         }
         in_flight.push_back(prepared);
     }
+    preparer.finish();
     if let Some(progress) = &mut progress {
         progress.finish();
     }
@@ -421,6 +422,7 @@ fn watch(
             return;
         }
     }
+    preparer.finish();
     let (facts, stats) = worker.finish(preparer.last(), take_spare(spares), &mut spill);
     let _ = to_order.send(Message::Facts(lane, facts));
     let ending = Ending {

@@ -10,7 +10,7 @@ use citywall_event::{
     json::Object,
 };
 use citywall_flow::{CloseReason, Direction, Flow, FlowTable, Observer, Segment, StreamMalformed};
-use citywall_packet::verify_transport;
+use citywall_packet::{Malformed, Packet, verify_transport};
 use citywall_transaction::{Item, Output, Session, SessionState, Transaction};
 
 use super::conversation::{Conversation, flow_line, hint, service, subject};
@@ -88,18 +88,26 @@ impl Worker {
     /// Follows a batch and fills `facts` (emptied before) with what was found.
     /// A batch's facts are kept small: when many conversations end at once, what was found so far
     /// is given to `spill`, which returns emptied facts.
-    pub fn work(&mut self, prepared: &Prepared, facts: Facts, spill: &mut dyn FnMut(Facts) -> Facts) -> Facts {
+    pub fn work(
+        &mut self,
+        prepared: &Prepared,
+        facts: Facts,
+        spill: &mut dyn FnMut(Facts) -> Facts,
+    ) -> Facts {
         self.teller.facts = facts;
         self.teller.facts.clear();
         let mut malformed = prepared.malformed.as_slice();
+        let mut incomplete = prepared.incomplete.as_slice();
         for ready in &prepared.packets {
             let (own, rest) = malformed.split_at(usize::from(ready.malformed).min(malformed.len()));
             malformed = rest;
+            let (given_up, rest) = incomplete.split_at(usize::from(ready.incomplete).min(incomplete.len()));
+            incomplete = rest;
             self.time_outs(ready, spill);
             if ready.shard % self.workers != self.index {
                 continue;
             }
-            self.packet(ready, own, prepared.data(ready));
+            self.packet(ready, given_up, own, prepared.data(ready));
         }
         let (at, source, packet) = prepared.last;
         let last = Order {
@@ -115,7 +123,13 @@ impl Worker {
     }
 
     /// Live: time goes on though no packet came.
-    pub fn idle(&mut self, now: Nanos, source: u16, facts: Facts, spill: &mut dyn FnMut(Facts) -> Facts) -> Facts {
+    pub fn idle(
+        &mut self,
+        now: Nanos,
+        source: u16,
+        facts: Facts,
+        spill: &mut dyn FnMut(Facts) -> Facts,
+    ) -> Facts {
         self.teller.facts = facts;
         self.teller.facts.clear();
         self.expire(now, source, 0, spill);
@@ -197,10 +211,19 @@ impl Worker {
         }
     }
 
-    fn packet(&mut self, ready: &Ready, malformed: &[citywall_packet::Malformed], data: &[u8]) {
+    fn packet(
+        &mut self,
+        ready: &Ready,
+        given_up: &[(Packet, Malformed)],
+        malformed: &[Malformed],
+        data: &[u8],
+    ) {
         let teller = &mut self.teller;
         teller.at = ready.packet.at;
         teller.place = Order::of_packet(ready.at, ready.source, ready.number, 0);
+        for (fragment, kind) in given_up {
+            teller.decode_anomaly(fragment, kind.name());
+        }
         for kind in malformed {
             teller.decode_anomaly(&ready.packet, kind.name());
         }
@@ -265,7 +288,7 @@ impl Teller {
         });
     }
 
-    fn decode_anomaly(&mut self, packet: &citywall_packet::Packet, name: &'static str) {
+    fn decode_anomaly(&mut self, packet: &Packet, name: &'static str) {
         let subject = super::conversation::packet_subject(packet);
         let order = self.next_order();
         let body = Body::Anomaly(Anomaly {
@@ -336,7 +359,9 @@ impl Teller {
         if direction != flow.user.forward() {
             std::mem::swap(&mut from, &mut to);
         }
-        let verdict = settings.context.judge_command_on(from, to, Some(&service(flow)), &command);
+        let verdict = settings
+            .context
+            .judge_command_on(from, to, Some(&service(flow)), &command);
         self.flow_event(flow, direction, Body::Command(command));
         if let Err(violation) = verdict
             && flow.user.command_violations < COMMAND_VIOLATIONS
