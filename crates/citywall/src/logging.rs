@@ -32,6 +32,13 @@ impl Log for Lines {
     fn flush(&self) {}
 }
 
+/// True where this `device:inode` of `JOURNAL_STREAM` (systemd.exec(5)) is standard error: a
+/// program that is started from a service inherits the variable, but may write elsewhere.
+fn is_standard_error(stream: &str) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    std::fs::metadata("/proc/self/fd/2").is_ok_and(|file| stream == format!("{}:{}", file.dev(), file.ino()))
+}
+
 /// Starts logging at the level that the command line asks for.
 pub fn start(verbose: u8, quiet: bool) {
     let level = match (quiet, verbose) {
@@ -41,8 +48,7 @@ pub fn start(verbose: u8, quiet: bool) {
         (false, 2) => LevelFilter::Debug,
         (false, _) => LevelFilter::Trace,
     };
-    // systemd sets this for a service whose standard error is the journal.
-    let journal = std::env::var_os("JOURNAL_STREAM").is_some();
+    let journal = std::env::var("JOURNAL_STREAM").is_ok_and(|stream| is_standard_error(&stream));
     if log::set_boxed_logger(Box::new(Lines { journal })).is_ok() {
         log::set_max_level(level);
     }

@@ -12,7 +12,7 @@ use crate::End;
 use crate::cli::WatchArgs;
 use crate::config::Size;
 use crate::output::alerting::Alerting;
-use crate::output::eve::{EveLog, Rotation};
+use crate::output::eve::{self, EveLog, Rotation};
 use crate::output::{story, summary};
 use crate::pipeline::ordered::Stage;
 use crate::pipeline::run::{self, Outcome, Shared, Signals};
@@ -34,16 +34,16 @@ pub fn run(args: &WatchArgs) -> anyhow::Result<End> {
     }
     let workers = args.workers.unwrap_or_else(cores);
     let live = args.interface.is_some();
-    // Sources first: rights are dropped before anything is parsed or written.
+    // Sources first: rights are dropped before any packet is parsed or any event is written.
     let mut sources = open(args, &settings, workers)?;
+    if live {
+        give_up_rights(args, &settings)?;
+    }
     let log = args
         .out
         .as_deref()
         .map(|out| open_log(out, &settings, live))
         .transpose()?;
-    if live {
-        give_up_rights(args, &settings)?;
-    }
     let metrics = args.metrics.or(settings.config.metrics.listen);
     let alerting = Alerting::start(&settings.config, metrics).context("cannot start the outputs")?;
     let shared = Shared::new(Arc::clone(&settings));
@@ -120,22 +120,45 @@ fn open_interface(
     Ok(sources)
 }
 
-/// Once the rings are open nothing needs a right any more. The outputs are handed to the user that
-/// the process becomes, so that rotation goes on working.
+/// Once the rings are open nothing needs a right any more. The directory of the outputs is handed
+/// to the user that the process becomes: it makes all files there itself, and can go on to rotate.
 fn give_up_rights(args: &WatchArgs, settings: &Settings) -> anyhow::Result<()> {
     let user = settings.config.capture.user;
-    if let Some(out) = &args.out
-        && rustix::process::geteuid().is_root()
-    {
-        for path in [out.clone(), out.join("eve.json")] {
-            std::os::unix::fs::chown(&path, Some(user), Some(user))
-                .with_context(|| format!("cannot hand {} to user {user}", path.display()))?;
+    let mut run_as = RunAs::Same;
+    if rustix::process::geteuid().is_root() {
+        if ["uid_map", "gid_map"].iter().all(|map| is_mapped(map, user)) {
+            run_as = RunAs::User { uid: user, gid: user };
+        } else {
+            log::warn!("there is no user {user} in this namespace: still root, but without any right");
         }
     }
-    let dropped = citywall_capture::drop_privileges(RunAs::User { uid: user, gid: user })
-        .context("cannot give up rights")?;
-    log::info!("rights are given up: {dropped:?}");
+    if let (RunAs::User { .. }, Some(out)) = (run_as, &args.out) {
+        eve::hand_over(out, user)
+            .with_context(|| format!("--out: cannot hand {} to user {user}", out.display()))?;
+    }
+    let dropped = citywall_capture::drop_privileges(run_as).context("cannot give up rights")?;
+    log::info!("runs as user {} from here on, without any right", dropped.uid);
+    let files = &args.files;
+    for path in files.city.iter().chain(&files.config).chain(&files.rules) {
+        if let Err(error) = std::fs::File::open(path) {
+            log::warn!("a reload (SIGHUP) will not read {}: {error}", path.display());
+        }
+    }
     Ok(())
+}
+
+/// True where the kernel knows this id in the process's user namespace, user_namespaces(7). In one
+/// that holds root alone (`unshare -r`, some containers) no other user can be become.
+fn is_mapped(map: &str, id: u32) -> bool {
+    let text = std::fs::read_to_string(format!("/proc/self/{map}"));
+    // A kernel without user namespaces has no such file, and every user.
+    text.map_or(true, |text| {
+        text.lines().any(|line| {
+            let mut numbers = line.split_whitespace().filter_map(|n| n.parse::<u64>().ok());
+            let (first, count) = (numbers.next().unwrap_or(0), numbers.nth(1).unwrap_or(0));
+            (first..first.saturating_add(count)).contains(&u64::from(id))
+        })
+    })
 }
 
 fn open_log(out: &std::path::Path, settings: &Settings, live: bool) -> anyhow::Result<EveLog> {
@@ -147,8 +170,9 @@ fn open_log(out: &std::path::Path, settings: &Settings, live: bool) -> anyhow::R
     };
     EveLog::open(out, rotation, live).with_context(|| {
         format!(
-            "cannot write to {}: choose another directory with --out",
-            out.display()
+            "cannot write to {} as user {}: choose another directory with --out",
+            out.display(),
+            rustix::process::geteuid().as_raw()
         )
     })
 }

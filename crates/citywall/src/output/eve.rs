@@ -5,7 +5,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use citywall_event::Nanos;
@@ -44,17 +44,18 @@ pub struct EveLog {
     pub lost: u64,
 }
 
-/// Opens a file for writing that only its owner can read.
+/// Makes a file that only its owner can read, in the place of one that may be there: that one may
+/// be another user's, or a link that leads elsewhere.
 pub fn create_private(path: &Path) -> io::Result<File> {
-    let file = OpenOptions::new()
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    OpenOptions::new()
         .write(true)
-        .create(true)
-        .truncate(true)
+        .create_new(true)
         .mode(0o600)
-        .open(path)?;
-    // An existing file keeps its mode on open: set it too.
-    file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
-    Ok(file)
+        .open(path)
 }
 
 /// Makes the directory (mode 0700) if it is absent.
@@ -63,6 +64,28 @@ pub fn make_directory(directory: &Path) -> io::Result<()> {
         .recursive(true)
         .mode(0o700)
         .create(directory)
+}
+
+/// Makes the directory and gives it to this user, who is to write there from now on. One that is
+/// not the user's yet and holds files of others (`--out /tmp`) is refused: it is not ours to give.
+///
+/// # Errors
+/// Where it cannot be made, or must not or cannot be given.
+pub fn hand_over(directory: &Path, user: u32) -> io::Result<()> {
+    make_directory(directory)?;
+    let opened = File::open(directory)?;
+    if opened.metadata()?.uid() == user {
+        return Ok(());
+    }
+    for entry in fs::read_dir(directory)? {
+        let name = entry?.file_name();
+        let name = name.to_string_lossy();
+        if name != "summary.json" && name != "eve.json" && !name.starts_with("eve.json.") {
+            let what = format!("it holds '{name}': give a directory that is for this alone");
+            return Err(io::Error::other(what));
+        }
+    }
+    std::os::unix::fs::fchown(&opened, Some(user), Some(user))
 }
 
 fn part_name(directory: &Path, number: u64) -> PathBuf {
@@ -274,6 +297,26 @@ mod tests {
         log.flush();
         assert_eq!(fs::read(directory.join("eve.json.2")).unwrap(), b"c\n");
         assert_eq!(fs::read(directory.join("eve.json")).unwrap(), b"d\n");
+        fs::remove_dir_all(directory).unwrap();
+    }
+
+    #[test]
+    fn what_stands_in_the_place_of_a_file_is_not_written_through() {
+        let directory = scratch("link");
+        make_directory(&directory).unwrap();
+        let (own, link) = (directory.join("own"), directory.join("eve.json"));
+        fs::write(&own, b"kept").unwrap();
+        std::os::unix::fs::symlink(&own, &link).unwrap();
+        create_private(&link).unwrap().write_all(b"new").unwrap();
+        assert_eq!(
+            (fs::read(&own).unwrap(), fs::read(&link).unwrap()),
+            (b"kept".to_vec(), b"new".to_vec())
+        );
+        // A directory that holds what is not of this program is nobody's to give away.
+        let user = fs::metadata(&directory).unwrap().uid();
+        assert!(hand_over(&directory, user).is_ok());
+        let refused = hand_over(&directory, user + 1).unwrap_err().to_string();
+        assert_eq!(refused, "it holds 'own': give a directory that is for this alone");
         fs::remove_dir_all(directory).unwrap();
     }
 

@@ -53,6 +53,26 @@ struct Told {
     targets: BTreeSet<IpAddr>,
 }
 
+/// Proposals of an incident that are shown.
+const ACTIONS: usize = 4;
+
+/// How much a proposal does, the most first.
+fn rung(kind: &str) -> usize {
+    const LADDER: [&str; 7] = [
+        "isolate",
+        "quarantine",
+        "deny-conduit",
+        "deny-command",
+        "limit-rate",
+        "notify",
+        "observe",
+    ];
+    LADDER
+        .iter()
+        .position(|name| *name == kind)
+        .unwrap_or(LADDER.len())
+}
+
 /// A party by name where the city file names it, else by address.
 pub fn party(context: &Context, ip: Option<IpAddr>) -> String {
     let Some(ip) = ip else {
@@ -198,9 +218,9 @@ fn clean(text: &str) -> String {
     let mut clean: String = text
         .chars()
         .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-        .take(160)
+        .take(170)
         .collect();
-    if text.chars().count() > 160 {
+    if text.chars().count() > 170 {
         clean.push('…');
     }
     clean
@@ -426,7 +446,7 @@ impl Page<'_> {
                 }
                 let technique = reason
                     .technique
-                    .map(|t| format!(" [{} {}]", t.id, t.name))
+                    .map(|t| format!(" [{}]", t.id))
                     .unwrap_or_default();
                 let text = format!("{} {}{technique}", self.clock(reason.at), reason.text);
                 self.line("", &text);
@@ -434,13 +454,18 @@ impl Page<'_> {
             if !report.services.is_empty() {
                 self.line("At stake", &report.services.join(", "));
             }
-            for action in story
+            let mut actions: Vec<&Action> = story
                 .actions
                 .iter()
-                .filter(|a| a.incident == report.number)
-                .take(SHOWN)
-            {
-                self.line("Would do", &format!("{}: {}", action.kind, action.reason));
+                .filter(|action| action.incident == report.number)
+                .collect();
+            // What stops it first; the plan itself goes from the least harm up.
+            actions.sort_by_key(|action| rung(action.kind));
+            for action in actions.iter().take(ACTIONS) {
+                self.line(
+                    "Would do",
+                    &format!("{} {}: {}", action.kind, action.target, action.reason),
+                );
             }
         }
         if reports.len() > SHOWN {
@@ -498,6 +523,6 @@ mod tests {
     #[test]
     fn network_text_cannot_command_the_terminal() {
         assert_eq!(clean("a\x1b[2Jb\n"), "a\u{fffd}[2Jb\u{fffd}");
-        assert!(clean(&"x".repeat(1_000)).chars().count() <= 161);
+        assert!(clean(&"x".repeat(1_000)).chars().count() <= 171);
     }
 }

@@ -130,6 +130,11 @@ pub fn service(flow: &Flow<Conversation>) -> Service<'static> {
 /// The parties of an event, `src` being the sender in this direction.
 pub fn subject(flow: &Flow<Conversation>, direction: Direction) -> Subject {
     let ports = has_ports(flow.carrier);
+    // Nobody speaks as a group: of a broadcast answer (DHCP) the sender is the source.
+    let direction = match direction {
+        Direction::ToInitiator if flow.responder.ip.is_some_and(is_group) => Direction::ToResponder,
+        other => other,
+    };
     let (src, dst) = match direction {
         Direction::ToResponder => (0, 1),
         Direction::ToInitiator => (1, 0),
@@ -152,6 +157,13 @@ pub fn subject(flow: &Flow<Conversation>, direction: Direction) -> Subject {
         vlans,
         src_zone: zones[src],
         dst_zone: zones[dst],
+    }
+}
+
+fn is_group(ip: std::net::IpAddr) -> bool {
+    match ip {
+        std::net::IpAddr::V4(v4) => v4.is_multicast() || v4.is_broadcast(),
+        std::net::IpAddr::V6(v6) => v6.is_multicast(),
     }
 }
 

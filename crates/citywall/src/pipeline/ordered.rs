@@ -154,6 +154,10 @@ impl Stage {
         if first {
             return;
         }
+        // Live, whoever follows the log sees an event within a second or two of its packet.
+        if let (Some(log), true) = (&mut self.log, self.settings.interface.is_some()) {
+            log.flush();
+        }
         let at = second * 1_000_000_000;
         let conclusions = self.judge.tick(at, &self.settings.context);
         if !conclusions.is_empty() {

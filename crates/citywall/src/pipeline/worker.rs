@@ -9,8 +9,8 @@ use citywall_event::{
     Anomaly, Body, Command, Contact, Context, Event, FlowSummary, Nanos, Order, Service, Violation,
     json::Object,
 };
-use citywall_flow::{CloseReason, Direction, Flow, FlowTable, Observer, Segment, StreamMalformed};
-use citywall_packet::{Malformed, Packet, verify_transport};
+use citywall_flow::{Carrier, CloseReason, Direction, Flow, FlowTable, Observer, Segment, StreamMalformed};
+use citywall_packet::{Checksum, Malformed, Packet, Transport, verify_transport};
 use citywall_transaction::{Item, Output, Session, SessionState, Transaction};
 
 use super::conversation::{Conversation, flow_line, hint, service, subject};
@@ -45,6 +45,8 @@ pub struct Teller {
     /// Packet time as captured, for the event's own time.
     at: Nanos,
     found: Output,
+    /// The capture holds only the beginning of the packet at hand.
+    cut: bool,
     stats: WorkerStats,
     pub(super) inspector: Inspector,
 }
@@ -62,6 +64,7 @@ impl Worker {
                 place: Order::default(),
                 at: 0,
                 found: Output::default(),
+                cut: false,
                 stats: WorkerStats::default(),
                 inspector: Inspector::default(),
             },
@@ -229,10 +232,27 @@ impl Worker {
         }
         let mut packet = ready.packet;
         verify_transport(&mut packet, data);
+        // Such a datagram is read all the same: captures that were taken before the card computed its
+        // sum, or made anonymous, are full of them. A wrong IPv4 header was told already.
+        let wrong_sum = malformed.is_empty()
+            && matches!(
+                packet.transport,
+                Transport::Udp {
+                    checksum: Checksum::Invalid,
+                    ..
+                }
+            );
+        teller.cut = packet.truncated;
         let id = u64::from(ready.source) << 44 | ready.number;
-        if let Some((flow, direction)) = self.table.push(&packet, data, id, ready.at, teller)
-            && teller.settings.rules.needs_packets()
-        {
+        let pushed = self.table.push(&packet, data, id, ready.at, teller);
+        teller.cut = false;
+        let Some((flow, direction)) = pushed else {
+            return;
+        };
+        if wrong_sum {
+            teller.anomaly(flow, direction, "decode", "udp.bad_checksum");
+        }
+        if teller.settings.rules.needs_packets() {
             teller.inspect_packet(flow, &packet, data, direction);
         }
     }
@@ -395,6 +415,8 @@ impl Teller {
                 Item::Sighting(sighting) => {
                     self.flow_event(flow, direction, Body::Sighting(sighting));
                 }
+                // The rest of a datagram is missing in the capture, not in what was sent.
+                Item::Malformed(_) if self.cut && flow.carrier != Carrier::Tcp => {}
                 Item::Malformed(name) => self.anomaly(flow, direction, "applayer", name),
             }
         }
@@ -407,9 +429,12 @@ impl Teller {
         direction: Direction,
         transaction: &Transaction,
     ) {
-        flow.user.transactions = flow.user.transactions.saturating_add(1);
         let record = transaction.record();
         let kind = record.event_type();
+        // A file is part of the exchange that carried it.
+        if kind != "fileinfo" {
+            flow.user.transactions = flow.user.transactions.saturating_add(1);
+        }
         if self.settings.writes(kind) {
             let order = self.next_order();
             let start = self.facts.text.len();
