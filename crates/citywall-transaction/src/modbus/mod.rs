@@ -1,7 +1,7 @@
 //! Modbus/TCP: requests and their answers, on any port.
 //!
-//! Owns: finding ADUs in a stream, going on after damage, pairing by transaction and unit. `pdu` owns the
-//! layouts, `command` what an exchange means, `eve` the event.
+//! Owns: taking ADUs off a stream, pairing by transaction and unit. `pdu` owns the layouts, `resync` going
+//! on after damage, `command` what an exchange means, `eve` the event.
 //!
 //! A command is given out when its answer comes, when the next request takes its transaction id, or at the
 //! end, so that it says how it ended. (An inline enforcer has to look at the request itself.)
@@ -10,6 +10,7 @@ mod command;
 mod eve;
 pub mod names;
 mod pdu;
+mod resync;
 #[cfg(test)]
 mod tests;
 
@@ -25,6 +26,7 @@ use crate::{
     Dissector, Hint, Input, Item, Limits, Output, Pending, Probe, Protocol, ProtocolEntry, Transaction,
 };
 use pdu::{HEADER, LENGTHS, Size};
+use resync::Search;
 
 /// How this protocol is found.
 pub const ENTRY: ProtocolEntry = ProtocolEntry {
@@ -37,11 +39,15 @@ pub const ENTRY: ProtocolEntry = ProtocolEntry {
 /// The registered port.
 const PORT: u16 = 502;
 
-/// Bytes that may be kept of one direction: one ADU.
-const MAX_ADU: usize = 260;
-
 /// A header with its function code.
 const HEAD: usize = HEADER + 1;
+
+/// The bytes that the length field does not count: transaction, protocol and itself.
+const BEFORE_UNIT: usize = HEADER - 1;
+
+/// Bytes that may be kept of one direction: the longest ADU, and the head behind it that confirms it
+/// after damage.
+const KEPT: usize = BEFORE_UNIT + *LENGTHS.end() + HEAD;
 
 fn open(limits: &Limits, _hint: &Hint) -> Box<dyn Dissector> {
     Box::new(Modbus {
@@ -120,20 +126,23 @@ impl Dissector for Modbus {
         match input.content {
             Content::Bytes(data) => {
                 let mut pending = std::mem::take(&mut self.pending[i]);
-                let kept = pending.feed(data, MAX_ADU, |bytes| self.step(input.direction, bytes, out));
+                let kept = pending.feed(data, KEPT, |bytes| self.step(input.direction, bytes, false, out));
                 self.lost[i] |= kept.is_err();
                 self.pending[i] = pending;
             }
             Content::Gap(_) => {
-                self.pending[i].clear();
+                self.drain(input.direction, out);
                 self.lost[i] = true;
                 self.gapped = true;
             }
-            Content::Datagram(_) | Content::End { .. } => {}
+            Content::End { .. } => self.drain(input.direction, out),
+            Content::Datagram(_) => {}
         }
     }
 
     fn finish(&mut self, _at: Nanos, out: &mut Output) {
+        self.drain(Direction::ToResponder, out);
+        self.drain(Direction::ToInitiator, out);
         while let Some((id, request)) = self.open.pop_front() {
             self.give(id, Some(request), None, out);
         }
@@ -141,17 +150,17 @@ impl Dissector for Modbus {
 }
 
 impl Modbus {
-    /// Takes one ADU, or bytes that are none, off `bytes`; returns how many (0: more are needed).
-    fn step(&mut self, direction: Direction, bytes: &[u8], out: &mut Output) -> usize {
+    /// Takes one ADU, or bytes that are none, off `bytes`; returns how many (0: more are needed). `last`:
+    /// no more will come.
+    fn step(&mut self, direction: Direction, bytes: &[u8], last: bool, out: &mut Output) -> usize {
         let side = match direction {
             Direction::ToResponder => Side::Request,
             Direction::ToInitiator => Side::Response,
         };
         if self.lost[direction.index()] {
-            match bytes.windows(HEAD).position(|window| plausible(window, side)) {
-                Some(0) => self.lost[direction.index()] = false,
-                Some(skip) => return skip,
-                None => return bytes.len().saturating_sub(HEAD - 1),
+            match resync::search(bytes, side, last) {
+                Search::Header => self.lost[direction.index()] = false,
+                Search::Skip(bytes) => return bytes,
             }
         }
         let &[t1, t0, p1, p0, l1, l0, unit, function, ref rest @ ..] = bytes else {
@@ -159,29 +168,27 @@ impl Modbus {
         };
         let length = usize::from(u16::from_be_bytes([l1, l0]));
         if !LENGTHS.contains(&length) {
-            return self.lose(direction, 1, out);
+            return self.lose(direction, out);
         }
-        let size = length - 2;
-        if (p1, p0) != (0, 0) {
-            if rest.len() < size {
-                return 0;
-            }
-            out.malformed(direction, "modbus.invalid_protocol_id");
-            return HEAD + size;
-        }
-        let expected = pdu::size(function, side);
-        let take = match expected {
-            // Too long for its function: what it should hold is looked at, the rest is searched.
-            Size::Exact(exact) if exact <= size => exact,
-            _ if !expected.fits(size) => return self.lose(direction, HEAD, out),
-            _ => size,
+        // The header alone says where the ADU ends, whatever its function is.
+        let Some(data) = rest.get(..length - 2) else {
+            return 0;
         };
-        let Some(data) = rest.get(..take) else { return 0 };
-        let mut adu = Adu::new(u16::from_be_bytes([t1, t0]), unit, function, data, side);
-        if take < size {
-            adu.fault = Some(Fault::Length);
-            self.lost[direction.index()] = true;
+        let taken = BEFORE_UNIT + length;
+        if (p1, p0) != (0, 0) {
+            out.malformed(direction, "modbus.invalid_protocol_id");
+            return taken;
         }
+        let transaction = u16::from_be_bytes([t1, t0]);
+        let adu = match pdu::size(function, side) {
+            // Too long for its function: a device may well carry out what it should hold.
+            Size::Exact(exact) if exact < data.len() => {
+                let mut adu = Adu::new(transaction, unit, function, &data[..exact], side);
+                adu.fault = Some(Fault::Length);
+                adu
+            }
+            _ => Adu::new(transaction, unit, function, data, side),
+        };
         if let Some(fault) = adu.fault {
             out.malformed(direction, fault.name());
         }
@@ -189,14 +196,26 @@ impl Modbus {
             Side::Request => self.request(adu, out),
             Side::Response => self.response(adu, out),
         }
-        HEAD + take
+        taken
+    }
+
+    /// The stream ends or is torn here: what waited for a confirmation is looked at as it stands.
+    fn drain(&mut self, direction: Direction, out: &mut Output) {
+        let pending = std::mem::take(&mut self.pending[direction.index()]);
+        let mut bytes = pending.bytes();
+        while self.lost[direction.index()] {
+            match self.step(direction, bytes, true, out) {
+                0 => break,
+                taken => bytes = bytes.get(taken..).unwrap_or_default(),
+            }
+        }
     }
 
     /// The length cannot be right: search for the next header.
-    fn lose(&mut self, direction: Direction, taken: usize, out: &mut Output) -> usize {
+    fn lose(&mut self, direction: Direction, out: &mut Output) -> usize {
         out.malformed(direction, Fault::Length.name());
         self.lost[direction.index()] = true;
-        taken
+        1
     }
 
     fn request(&mut self, adu: Adu, out: &mut Output) {
@@ -301,18 +320,4 @@ impl Modbus {
             out.items.push((direction, Item::Sighting(sighting)));
         }
     }
-}
-
-/// Whether an ADU may start here: protocol 0, a public function and a length that fits it.
-fn plausible(head: &[u8], side: Side) -> bool {
-    let &[_, _, 0, 0, 0, length, _, function] = head else {
-        return false;
-    };
-    let public = match side {
-        Side::Request => pdu::is_public(function),
-        Side::Response => pdu::is_public(function & 0x7f),
-    };
-    public
-        && LENGTHS.contains(&usize::from(length))
-        && pdu::size(function, side).fits(usize::from(length) - 2)
 }

@@ -6,8 +6,9 @@
 /// Bytes of the MBAP header: transaction, protocol, length, unit.
 pub(super) const HEADER: usize = 7;
 
-/// Values of the MBAP length field that a PDU of 1 to 253 bytes gives.
-pub(super) const LENGTHS: std::ops::RangeInclusive<usize> = 2..=254;
+/// Values of the MBAP length field: a PDU of 1 to 253 bytes gives 2 to 254; vendors' functions (UMAS has
+/// number 90) are seen with one byte more.
+pub(super) const LENGTHS: std::ops::RangeInclusive<usize> = 2..=255;
 
 /// Who sent an ADU: many functions look different in each direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +44,7 @@ impl Fault {
     }
 }
 
-/// Up to 253 bytes; the usual few of them without an allocation.
+/// Up to 253 bytes after the function code; the usual few of them without an allocation.
 #[derive(Clone, Debug)]
 enum Bytes {
     Short(u8, [u8; 21]),
@@ -154,7 +155,7 @@ impl Adu {
                 short[..data.len()].copy_from_slice(data);
                 Bytes::Short(len, short)
             }
-            _ => Bytes::Long(data.get(..252).unwrap_or(data).into()),
+            _ => Bytes::Long(data.get(..253).unwrap_or(data).into()),
         };
         Adu {
             transaction_id,
@@ -310,8 +311,9 @@ fn request(function: u8, data: &[u8]) -> Decoded<'_> {
 
 fn response(function: u8, data: &[u8]) -> Decoded<'_> {
     Some(match function {
-        0 | 0x80 => (Body::Raw(data), Some(Fault::Function)),
-        0x81..=0xff => {
+        0 => (Body::Raw(data), Some(Fault::Function)),
+        // 0x80 refuses function 0.
+        0x80..=0xff => {
             let &[code] = data else { return None };
             let assigned = matches!(code, 1..=8 | 10 | 11);
             (Body::Exception(code), (!assigned).then_some(Fault::Exception))

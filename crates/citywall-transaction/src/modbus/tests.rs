@@ -156,6 +156,75 @@ fn after_wrong_lengths_and_gaps_it_goes_on() {
 }
 
 #[test]
+fn the_header_says_where_an_adu_ends_whatever_its_function() {
+    // UMAS, as long as its length field can say.
+    let longest = [&[90, 0, 0xfe][..], &[0xaa; 251]].concat();
+    check(
+        &[
+            client(adu(1, 0, &[90, 0, 10])),
+            server(adu(1, 0, &longest)),
+            client(adu(2, 1, &[66, 1])),
+            server(adu(2, 1, &[66])),
+            // One byte more than an exception has.
+            client(adu(3, 1, &[1, 0, 0, 0, 1])),
+            server(adu(3, 1, &[0x81, 6, 0])),
+            // Shorter than its function, with the next behind it at once.
+            client([adu(4, 1, &[22, 0, 0, 0, 0]), adu(5, 1, &[13, 0, 0, 0, 0])].concat()),
+            server(adu(5, 1, &[0x8d, 1])),
+            client(adu(6, 1, &[0, 0, 0, 0, 0])),
+            server(adu(6, 1, &[0x80, 1])),
+        ],
+        expect![[r#"
+            > {"modbus":{"id":1,"request":{"transaction_id":1,"protocol_id":0,"unit_id":0,"function_raw":90,"function_code":"Unknown","category":"RESERVED","error_flags":"NONE","data":"000a"},"response":{"transaction_id":1,"protocol_id":0,"unit_id":0,"function_raw":90,"function_code":"Unknown","category":"RESERVED","error_flags":"NONE","data":"00feaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"}}}
+            > "command":{"protocol":"modbus","verb":"other","function":"reserved","unit":0,"point":"function:90","value":"000a","outcome":"accepted"}
+            < sighting Source Role "modbus-server" modbus.response
+            > sighting Source Role "modbus-client" modbus.request
+            > {"modbus":{"id":2,"request":{"transaction_id":2,"protocol_id":0,"unit_id":1,"function_raw":66,"function_code":"Unknown","category":"USER_DEFINED","error_flags":"NONE","data":"01"},"response":{"transaction_id":2,"protocol_id":0,"unit_id":1,"function_raw":66,"function_code":"Unknown","category":"USER_DEFINED","error_flags":"NONE"}}}
+            > "command":{"protocol":"modbus","verb":"other","function":"user_defined","unit":1,"point":"function:66","value":"01","outcome":"accepted"}
+            < malformed modbus.invalid_length
+            > {"modbus":{"id":3,"request":{"transaction_id":3,"protocol_id":0,"unit_id":1,"function_raw":1,"function_code":"RdCoils","access_type":"READ | COILS","category":"PUBLIC_ASSIGNED","error_flags":"NONE","read":{"address":0,"quantity":1}},"response":{"transaction_id":3,"protocol_id":0,"unit_id":1,"function_raw":129,"function_code":"RdCoils","access_type":"READ | COILS","category":"PUBLIC_ASSIGNED","error_flags":"DATA_LENGTH","exception":{"raw":6,"code":"ServerBusy"}}}}
+            > "command":{"protocol":"modbus","verb":"read","function":"read_coils","unit":1,"point":"coil:0","outcome":"refused","code":6,"technique":{"id":"T0861","name":"Point & Tag Identification"}}
+            > malformed modbus.invalid_length
+            > {"modbus":{"id":5,"request":{"transaction_id":5,"protocol_id":0,"unit_id":1,"function_raw":13,"function_code":"Unknown","category":"RESERVED","error_flags":"NONE","data":"00000000"},"response":{"transaction_id":5,"protocol_id":0,"unit_id":1,"function_raw":141,"function_code":"Unknown","category":"RESERVED","error_flags":"NONE","exception":{"raw":1,"code":"IllegalFunction"}}}}
+            > "command":{"protocol":"modbus","verb":"other","function":"reserved","unit":1,"point":"function:13","value":"00000000","outcome":"refused","code":1}
+            > malformed modbus.invalid_function_code
+            > {"modbus":{"id":6,"request":{"transaction_id":6,"protocol_id":0,"unit_id":1,"function_raw":0,"function_code":"Unknown","category":"PUBLIC_UNASSIGNED","error_flags":"FUNC_CODE","data":"00000000"},"response":{"transaction_id":6,"protocol_id":0,"unit_id":1,"function_raw":128,"function_code":"Unknown","category":"PUBLIC_UNASSIGNED","error_flags":"NONE","exception":{"raw":1,"code":"IllegalFunction"}}}}
+            > "command":{"protocol":"modbus","verb":"other","function":"reserved","unit":1,"point":"function:0","value":"00000000","outcome":"refused","code":1}
+            > {"modbus":{"id":4,"request":{"transaction_id":4,"protocol_id":0,"unit_id":1,"function_raw":22,"function_code":"MaskWrReg","access_type":"WRITE | HOLDING","category":"PUBLIC_ASSIGNED","error_flags":"DATA_LENGTH","data":"00000000"}}}
+            > "command":{"protocol":"modbus","verb":"other","function":"mask_write_register","unit":1,"point":"function:22","value":"00000000","outcome":"unanswered"}
+        "#]],
+    );
+}
+
+#[test]
+fn after_damage_a_vendors_function_needs_a_second_header() {
+    let garbage = [0xde, 0xad, 0, 0, 0, 3, 1, 90, 0, 0xbe, 0xef];
+    let umas = |t| adu(t, 0, &[90, 0, 4]);
+    let gap = |direction| Turn::Gap(direction, 70_000);
+    check(
+        &[
+            gap(Direction::ToResponder),
+            gap(Direction::ToInitiator),
+            client([&garbage[..], &umas(1), &umas(2)].concat()),
+            server(adu(1, 0, &[0xda, 1])),
+            // Nothing follows: it ends with the stream.
+            gap(Direction::ToResponder),
+            client(umas(9)),
+        ],
+        expect![[r#"
+            > {"modbus":{"id":1,"request":{"transaction_id":1,"protocol_id":0,"unit_id":0,"function_raw":90,"function_code":"Unknown","category":"RESERVED","error_flags":"NONE","data":"0004"},"response":{"transaction_id":1,"protocol_id":0,"unit_id":0,"function_raw":218,"function_code":"Unknown","category":"RESERVED","error_flags":"NONE","exception":{"raw":1,"code":"IllegalFunction"}}}}
+            > "command":{"protocol":"modbus","verb":"other","function":"reserved","unit":0,"point":"function:90","value":"0004","outcome":"refused","code":1}
+            < sighting Source Role "modbus-server" modbus.response
+            > sighting Source Role "modbus-client" modbus.request
+            > {"modbus":{"id":2,"request":{"transaction_id":2,"protocol_id":0,"unit_id":0,"function_raw":90,"function_code":"Unknown","category":"RESERVED","error_flags":"NONE","data":"0004"}}}
+            > "command":{"protocol":"modbus","verb":"other","function":"reserved","unit":0,"point":"function:90","value":"0004","outcome":"unanswered"}
+            > {"modbus":{"id":3,"request":{"transaction_id":9,"protocol_id":0,"unit_id":0,"function_raw":90,"function_code":"Unknown","category":"RESERVED","error_flags":"NONE","data":"0004"}}}
+            > "command":{"protocol":"modbus","verb":"other","function":"reserved","unit":0,"point":"function:90","value":"0004","outcome":"unanswered"}
+        "#]],
+    );
+}
+
+#[test]
 fn answers_that_do_not_fit_are_marked() {
     check(
         &[
@@ -236,6 +305,7 @@ fn pdu() -> impl Strategy<Value = Vec<u8>> {
         .concat()),
         (any::<u8>(), proptest::collection::vec(any::<u8>(), 0..40))
             .prop_map(|(f, d)| [&[f][..], &d].concat()),
+        (any::<u8>(), 0usize..255).prop_map(|(zeros, n)| [&[90, zeros][..], &vec![0; n]].concat()),
     ]
 }
 
