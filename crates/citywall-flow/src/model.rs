@@ -181,6 +181,11 @@ pub enum StreamMalformed {
     BadChecksum,
     /// The buffer limit was reached: older data was given up.
     BufferLimit,
+    /// No ACK where each segment has one: the receiver drops it, so it was not used.
+    NoAck,
+    /// Acknowledges what cannot have been sent, or what was acknowledged long ago: the receiver
+    /// drops it, so it was not used.
+    ImpossibleAck,
 }
 
 impl StreamMalformed {
@@ -198,6 +203,8 @@ impl StreamMalformed {
             StreamMalformed::AckOfUnseen => "tcp.ack_of_unseen",
             StreamMalformed::BadChecksum => "tcp.bad_checksum",
             StreamMalformed::BufferLimit => "tcp.buffer_limit",
+            StreamMalformed::NoAck => "tcp.no_ack",
+            StreamMalformed::ImpossibleAck => "tcp.impossible_ack",
         }
     }
 }

@@ -42,7 +42,10 @@ impl<S> Slab<S> {
 
     #[inline]
     pub fn get(&self, index: u32) -> Option<&Slot<S>> {
-        self.blocks.get(index as usize / BLOCK)?.get(index as usize % BLOCK)?.as_ref()
+        self.blocks
+            .get(index as usize / BLOCK)?
+            .get(index as usize % BLOCK)?
+            .as_ref()
     }
 
     #[inline]
@@ -62,7 +65,9 @@ impl<S> Slab<S> {
             self.blocks.push(Vec::with_capacity(BLOCK));
         }
         let before = (self.blocks.len() - 1) * BLOCK;
-        let Some(block) = self.blocks.last_mut() else { return 0 };
+        let Some(block) = self.blocks.last_mut() else {
+            return 0;
+        };
         block.push(Some(slot));
         // The number of flows is limited by a u32, so this never cuts.
         (before + block.len() - 1) as u32
@@ -70,7 +75,9 @@ impl<S> Slab<S> {
 
     #[inline]
     fn place(&mut self, index: u32) -> Option<&mut Option<Slot<S>>> {
-        self.blocks.get_mut(index as usize / BLOCK)?.get_mut(index as usize % BLOCK)
+        self.blocks
+            .get_mut(index as usize / BLOCK)?
+            .get_mut(index as usize % BLOCK)
     }
 
     /// Takes a conversation out.

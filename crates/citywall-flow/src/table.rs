@@ -116,7 +116,8 @@ impl<S: Default> FlowTable<S> {
     pub fn expire_part<O: Observer<S>>(&mut self, border: Nanos, limit: usize, observer: &mut O) -> bool {
         if self.closing.is_empty() {
             let timeouts = &self.limits.timeouts;
-            self.timers.collect(&self.slab, timeouts, border, &mut self.closing);
+            self.timers
+                .collect(&self.slab, timeouts, border, &mut self.closing);
             self.sort_closing();
         }
         self.close_part(limit, silent_reason, observer)

@@ -575,6 +575,89 @@ fn bad_checksums() {
 }
 
 #[test]
+fn segments_that_no_host_accepts() {
+    // Without ACK: neither a FIN that hides the request, nor data that replace it.
+    check_open(
+        "c F 1\nc AP 1 1 'GET /evil",
+        expect![[r#"
+            > ! tcp.no_ack
+            > GET /evil
+            close 0: Shutdown, Established, 4+1 packets
+        "#]],
+    );
+    check_open(
+        "c P 1 0 'GET /good\nc AP 1 1 'GET /evil\ns A 1 10",
+        expect![[r#"
+            > ! tcp.no_ack
+            > GET /evil
+            close 0: Shutdown, Established, 4+2 packets
+        "#]],
+    );
+    // Acknowledges what the server can never have sent, ...
+    check_open(
+        "c FA 1 1879048192\nc AP 1 1879048192 'GET /good\nc AP 1 1 'GET /evil\ns A 1 10",
+        expect![[r#"
+            > ! tcp.impossible_ack
+            > GET /evil
+            close 0: Shutdown, Established, 5+2 packets
+        "#]],
+    );
+    // ... or what it has had acknowledged long ago.
+    check_open(
+        "c FA 1 -1879048192\nc A 1 -1048577 'GET /good\nc AP 1 1 'GET /evil\ns A 1 10",
+        expect![[r#"
+            > ! tcp.impossible_ack
+            > GET /evil
+            close 0: Shutdown, Established, 5+2 packets
+        "#]],
+    );
+    // A reset sender's data without ACK do not raise the conversation from the dead.
+    check_open(
+        "c R 1\nc P 1 0 'GET /good",
+        expect![[r#"
+        > (reset)
+        < (reset)
+        close 0: Closed, Closed, 4+1 packets
+    "#]],
+    );
+    // Nor does such a segment say where a stream stands that is joined midstream.
+    check(
+        "c F 7000\nc A 100 500 'abc\ns A 500 103 'def",
+        expect![[r#"
+            open 0: 10.0.0.1:40000 -> 10.0.0.2:80 midstream
+            > ! tcp.no_ack
+            > abc
+            < def
+            close 0: Shutdown, Established, 2+1 packets
+        "#]],
+    );
+}
+
+#[test]
+fn acknowledgements_of_what_was_not_captured() {
+    // The answer comes late, or not at all: the request behind it counts.
+    check_open(
+        "c A 1 1 'GET /1\nc A 7 900 'GET /2\ns A 1 7 'ok",
+        expect![[r#"
+            > GET /1
+            > GET /2
+            < ok
+            close 0: Shutdown, Established, 4+2 packets
+        "#]],
+    );
+    // Only the handshake of the server was captured: nothing contradicts the client.
+    check(
+        "s SA 0 1\ns A 1 90000000 'ok\ns A 3 190000000 'ok",
+        expect![[r#"
+            open 0: 10.0.0.1:40000 -> 10.0.0.2:80 midstream
+            < ok
+            < ok
+            close 0: Shutdown, New, 0+3 packets
+        "#]],
+    );
+}
+
+#[test]
 fn urgent_data() {
     let script = format!("{HELLO}c AU 1 1 urg=3 'abcdef\nc A 7 1 'gh\nc AU 9 1 urg=1 'x");
     check(

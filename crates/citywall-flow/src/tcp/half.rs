@@ -52,6 +52,8 @@ pub(crate) mod known {
     pub const URGENT: u16 = 1 << 12;
     /// This sender reset the connection.
     pub const RESET: u16 = 1 << 13;
+    /// It was heard, and where it stands is certain.
+    pub const CERTAIN: u16 = HEARD | SYNCED;
 }
 
 /// First bytes of the last delivered piece that are kept to compare retransmissions with.
@@ -176,6 +178,23 @@ impl Half {
             0
         };
         behind <= window.max(LONG_AGO)
+    }
+
+    /// True where this sender takes a segment that acknowledges `ack` (RFC 9293, 3.10.7.4, and
+    /// RFC 5961, 5.2), as far as is known: not beyond what it may have sent without our seeing it,
+    /// and not older than a window ago. A window, but at least `LONG_AGO`, on either side: the
+    /// capture may have lost what `ack` acknowledges, or hold the two directions out of step.
+    #[inline]
+    pub fn takes_ack(&self, ack: u32) -> bool {
+        if self.known & known::CERTAIN != known::CERTAIN {
+            return true;
+        }
+        let (acked, window) = if self.is(known::ACKED) {
+            (self.acked, ahead(self.edge, self.acked).max(LONG_AGO))
+        } else {
+            (self.next, FAR)
+        };
+        ahead(ack, self.shown) <= window && ahead(acked, ack) <= window
     }
 
     /// How far behind the RST's place `next` may be for it to be taken as probably real.

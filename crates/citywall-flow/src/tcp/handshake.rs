@@ -40,7 +40,11 @@ impl Connection {
         }
         // Whoever sends data after its own reset has not reset anything: the RST was meant for
         // the sensor only, or is somebody else's.
-        let risen = state == State::Closed && data && me.is(known::RESET) && ahead(tcp.seq, me.next) >= 0;
+        let risen = state == State::Closed
+            && data
+            && flag(tcp_flags::ACK)
+            && me.is(known::RESET)
+            && ahead(tcp.seq, me.next) >= 0;
         if risen { opens() } else { None }
     }
 

@@ -7,7 +7,11 @@
 //! costs no buffering, works where only one side is captured, and tells an inline user before the
 //! receiver knows. The price: what a receiver drops for a reason that cannot be seen from here
 //! (TTL, a full queue, MD5) is delivered, and a later, different copy is not. Against that:
-//! - everything a receiver checks is checked: checksum, window, timestamps, sequence numbers;
+//! - everything a receiver checks is checked: checksum, window, timestamps, sequence numbers, and
+//!   whether it can have sent what a segment acknowledges. Open: what acknowledges a little more
+//!   than was shown (within a window, or 1 MiB) is taken for honest, since the capture may have
+//!   lost it or hold the directions out of step. The receiver drops a forged one; of that only
+//!   `OverlapDifferent` or `DataAfterFin` tells, once the true segment comes;
 //! - the receiver's overlap policy decides among pieces that wait for a hole to fill;
 //! - a retransmission that differs is told as `OverlapDifferent`. Pieces that wait are compared
 //!   byte by byte; of what has been delivered only the first 8 bytes of the last piece are kept,
@@ -69,6 +73,9 @@ impl Connection {
         if sink.flow.state == State::Closed {
             return;
         }
+        if !self.acknowledges_well(piece, sink) {
+            return;
+        }
         let tcp = piece.tcp;
         let counted = piece.len().wrapping_add(u32::from(piece.is(tcp_flags::FIN)));
         let me = &mut self.halves[piece.direction.index()];
@@ -84,15 +91,30 @@ impl Connection {
         if ahead(end, me.shown) > 0 && me.in_window(tcp.seq, 0) {
             me.shown = end;
         }
-        if piece.is(tcp_flags::ACK) {
-            self.acknowledge(piece, sink);
-        }
+        self.acknowledge(piece, sink);
         if counted > 0 {
             self.data(piece, sink);
         }
-        if sink.flow.state == State::New && piece.is(tcp_flags::ACK) {
+        if sink.flow.state == State::New {
             self.establish(piece, sink);
         }
+    }
+
+    /// False where the receiver drops a segment, neither SYN nor RST, for its acknowledgement
+    /// (RFC 9293, 3.10.7.4): a FIN or data that only the sensor would believe.
+    #[inline]
+    fn acknowledges_well<S, O: Observer<S>>(&mut self, piece: &Piece<'_>, sink: &mut Sink<'_, S, O>) -> bool {
+        let other = &self.halves[piece.direction.flip().index()];
+        let kind = if !piece.is(tcp_flags::ACK) {
+            StreamMalformed::NoAck
+        } else if !other.takes_ack(piece.tcp.ack) {
+            StreamMalformed::ImpossibleAck
+        } else {
+            return true;
+        };
+        let me = &mut self.halves[piece.direction.index()];
+        sink.malformed(&mut me.reported, piece.direction, kind);
+        false
     }
 
     /// What `piece` says about the other sender's data.
