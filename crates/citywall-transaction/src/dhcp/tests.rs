@@ -1,3 +1,5 @@
+//! DHCP messages made byte by byte, and what is told of them; the laws over arbitrary bytes.
+
 use citywall_flow::{Carrier, Direction};
 use expect_test::{Expect, expect};
 use proptest::prelude::*;

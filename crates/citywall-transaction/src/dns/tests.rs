@@ -1,3 +1,5 @@
+//! DNS messages made byte by byte, and what is told of them; the laws over arbitrary bytes.
+
 use citywall_flow::{Carrier, Content, Direction};
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
