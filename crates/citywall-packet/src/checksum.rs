@@ -65,6 +65,12 @@ pub(crate) fn fold(sum: u64) -> u16 {
 /// Tolerated as `Unverified`: cut packets and fragments, UDP without a checksum over IPv4, and
 /// checksums that the sender left to its network card. Those hold the sum of the pseudo-header, with
 /// or without the length. `Invalid` from a wrong IPv4 header stays.
+///
+/// A wrong checksum of TCP or UDP in a packet of more than 1,500 bytes is `Unverified` too: network
+/// cards and kernels join segments on their way in (GRO, LRO) or cut them on their way out (TSO), and
+/// the joined packet that a capture on that host shows has the sum of its first segment. A true
+/// jumbo frame with a right sum is `Valid`. The price: where jumbo frames are in use, a wrong sum
+/// in one goes unnoticed. Packets that were put together from IP fragments have one sum for all of it.
 pub fn verify_transport(packet: &mut Packet, data: &[u8]) {
     let Network::Ip(ip) = packet.network else {
         return;
@@ -114,18 +120,26 @@ fn verify_udp(ip: &Ip, datagram: Span, data: &[u8]) -> Checksum {
 }
 
 /// Verifies the range `segment`, whose checksum field lies at `field`, with a pseudo-header.
-fn verify(ip: &Ip, protocol: u8, segment: Span, field: usize, data: &[u8]) -> Checksum {
+fn verify(ip: &Ip, number: u8, segment: Span, field: usize, data: &[u8]) -> Checksum {
     let bytes = segment.of(data);
-    let addresses = addresses(ip) + u64::from(u16::from(protocol).to_be());
+    let addresses = addresses(ip) + u64::from(u16::from(number).to_be());
     let pseudo = addresses + u64::from(segment.len.to_be());
     if fold(pseudo + sum(bytes)) == 0xffff {
         return Checksum::Valid;
     }
     let found = be16(bytes, field).to_be();
-    if found == fold(pseudo) || found == fold(addresses) || rerouted(ip, data) {
+    let joined = number != protocol::ICMPV6 && may_be_joined(ip);
+    if found == fold(pseudo) || found == fold(addresses) || joined || rerouted(ip, data) {
         return Checksum::Unverified;
     }
     Checksum::Invalid
+}
+
+/// True where a packet is longer than a standard Ethernet frame carries (RFC 894), so that several
+/// segments may stand in it.
+fn may_be_joined(ip: &Ip) -> bool {
+    const MTU: u32 = 1_500;
+    !ip.reassembled && ip.header.len.saturating_add(ip.payload.len) > MTU
 }
 
 /// The sum of both addresses.

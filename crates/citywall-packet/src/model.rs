@@ -220,7 +220,8 @@ pub enum Checksum {
     /// Wrong, and not explained by offload; or the IPv4 header around it has a wrong checksum or broken
     /// options. Either way the receiver drops the packet.
     Invalid,
-    /// Not verified: cut, fragment, absent, or offloaded (partial sum of the pseudo-header).
+    /// Not verified: cut, fragment, absent, or offloaded (partial sum of the pseudo-header, or several
+    /// segments in one packet).
     Unverified,
 }
 

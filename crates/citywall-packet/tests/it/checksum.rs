@@ -1,6 +1,9 @@
 //! Checksums: right, wrong, left to the network card, not there.
 
-use citywall_packet::{Checksum, LinkType, Transport, decode, verify_transport};
+use citywall_packet::{
+    Checksum, DefragLimits, Defragmenter, LinkType, OverlapPolicies, Transport, decode, decode_reassembled,
+    verify_transport,
+};
 use expect_test::expect;
 use proptest::prelude::*;
 
@@ -64,6 +67,59 @@ fn partial_sums_of_offload_are_tolerated() {
         packet[37] ^= 0x10;
         assert_eq!(checksum_of(&packet), Some(Checksum::Invalid), "length {length}");
     }
+}
+
+#[test]
+fn joined_segments_are_unverified() {
+    // 1,500 bytes fit a frame, so the sum is the sender's; one more, and a card may have joined it.
+    for (payload, expected) in [(1_460, Checksum::Invalid), (1_461, Checksum::Unverified)] {
+        let mut packet = ipv4(6, &tcp(1, 2, 0x10, &[], &vec![7; payload]));
+        assert_eq!(checksum_of(&packet), Some(Checksum::Valid), "{payload}");
+        packet[50] ^= 1;
+        assert_eq!(checksum_of(&packet), Some(expected), "{payload}");
+        let mut six = ipv6(6, &tcp_between(&A6, &B6, 1, 2, 0x10, &[], &vec![7; payload - 20]));
+        assert_eq!(checksum_of(&six), Some(Checksum::Valid), "{payload}");
+        six[70] ^= 1;
+        assert_eq!(checksum_of(&six), Some(expected), "{payload}");
+        let mut datagram = ipv4(17, &udp(1, 2, &vec![7; payload + 12]));
+        datagram[50] ^= 1;
+        assert_eq!(checksum_of(&datagram), Some(expected), "{payload}");
+    }
+    // Nobody joins echoes, and a wrong IP header is wrong at any length.
+    let mut echo = ipv6(58, &join(&[&[128, 0, 0, 0, 0, 1, 0, 1], &[7; 2_000]]));
+    assert_eq!(checksum_of(&echo), Some(Checksum::Invalid));
+    echo = ipv4(6, &tcp(1, 2, 0x10, &[], &[7; 2_000]));
+    echo[8] ^= 1;
+    assert_eq!(checksum_of(&echo), Some(Checksum::Invalid));
+}
+
+#[test]
+fn what_came_in_fragments_has_one_sum() {
+    let mut datagram = udp(1, 2, &[7; 2_000]);
+    datagram[100] ^= 1;
+    let (first, last) = datagram.split_at(1_400);
+    let (first, last) = (
+        ipv4_with(17, 9, 0x2000, &[], first),
+        ipv4_with(17, 9, 175, &[], last),
+    );
+    let mut defragmenter = Defragmenter::new(DefragLimits::default(), OverlapPolicies::default());
+    let mut whole = None;
+    for data in [&first, &last] {
+        let packet = decode(&frame(LinkType::RAW, data), &mut Vec::new());
+        whole = defragmenter
+            .push(&packet, data, &mut Vec::new())
+            .map(|bytes| (bytes, packet));
+    }
+    let (bytes, outer) = whole.expect("a whole datagram");
+    let mut packet = decode_reassembled(&bytes, &outer, &mut Vec::new());
+    verify_transport(&mut packet, &bytes);
+    assert!(matches!(
+        packet.transport,
+        Transport::Udp {
+            checksum: Checksum::Invalid,
+            ..
+        }
+    ));
 }
 
 #[test]
