@@ -10,11 +10,13 @@ use citywall_packet::OverlapPolicy;
 /// What a host does with TCP urgent data (RFC 6093).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Urgent {
-    /// The urgent byte stays in the stream, as RFC 6093 asks and `SO_OOBINLINE` does.
-    #[default]
+    /// The urgent byte stays in the stream: what the RFCs mean (RFC 6093, 2.1), and what hosts do
+    /// for applications that set `SO_OOBINLINE`.
     InBand,
-    /// The urgent byte is taken out of the stream that the application reads. It is the byte
-    /// before the one that the urgent pointer names, as nearly all stacks read RFC 793.
+    /// The urgent byte is taken out of the stream that the application reads, as common stacks do
+    /// for applications that ask for nothing (RFC 6093, 2.2 and 3.3). It is the byte before the one
+    /// that the urgent pointer names, as nearly all stacks read RFC 793 (RFC 6093, 3.1).
+    #[default]
     OutOfBand,
 }
 

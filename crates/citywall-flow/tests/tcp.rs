@@ -660,27 +660,28 @@ fn acknowledgements_of_what_was_not_captured() {
 #[test]
 fn urgent_data() {
     let script = format!("{HELLO}c AU 1 1 urg=3 'abcdef\nc A 7 1 'gh\nc AU 9 1 urg=1 'x");
+    // Out of band, as hosts do unless they are asked for something else.
     check(
         &script,
         expect![[r#"
         open 0: 10.0.0.1:40000 -> 10.0.0.2:80
         > ! tcp.urgent
-        > abcdef
+        > ab
+        > def
         > gh
-        > x
         close 0: Shutdown, Established, 5+1 packets
     "#]],
     );
     let host = HostPolicy {
-        urgent: Urgent::OutOfBand,
+        urgent: Urgent::InBand,
         ..HostPolicy::default()
     };
     expect![[r#"
         open 0: 10.0.0.1:40000 -> 10.0.0.2:80
         > ! tcp.urgent
-        > ab
-        > def
+        > abcdef
         > gh
+        > x
         close 0: Shutdown, Established, 5+1 packets
     "#]]
     .assert_eq(&told(FlowLimits::default(), HostPolicies::new(host), &script));

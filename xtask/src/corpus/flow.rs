@@ -294,8 +294,8 @@ fn rules_of_tcp() -> Vec<Case> {
     vec![
         case(
             "urgent",
-            "The letter at the urgent pointer. By default it stays in the stream, as RFC 6093 asks: the path is `/stXatus`. A host\n\
-             that takes it out would read `/status` (Ptacek and Newsham 1998). `tcp.urgent` says that there was such a choice.",
+            "The letter at the urgent pointer. By default it is taken out of the stream, as common stacks do (RFC 6093): the path is\n\
+             `/status`. A host that leaves it in would read `/stXatus` (Ptacek and Newsham 1998). `tcp.urgent` says that there was such a choice.",
             |c| {
                 let mut talk = open(c);
                 let data = b"GET /stXatus HTTP/1.1\r\nHost: example\r\n\r\n";
