@@ -49,6 +49,9 @@ const MEMBERS_PER_SOURCE: usize = 32;
 /// Examples that are kept of a scan.
 const EXAMPLES: usize = 4;
 
+const TCP: u8 = 6;
+const UDP: u8 = 17;
+
 /// Finds scans.
 #[derive(Debug)]
 pub struct ScanDetector {
@@ -175,6 +178,10 @@ fn tried(event: &Event) -> Option<Try> {
         _ => return None,
     };
     let subject = &event.subject;
+    // A fragment or a cut header says no port: nothing is known to have been tried.
+    if matches!(subject.protocol, Some(TCP | UDP)) && subject.dst_port.is_none() {
+        return None;
+    }
     let target = subject.dst_ip?;
     if is_group(target) {
         return None;

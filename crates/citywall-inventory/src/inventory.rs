@@ -113,12 +113,9 @@ impl Inventory {
             Body::Reading(_) => {
                 if let Some(id) = self.meet(source(subject), event.at, context) {
                     self.answered(id);
-                    self.role(
-                        id,
-                        server_role(event.app_proto),
-                        "reading.protocol",
-                        subject.src_ip,
-                    );
+                    // In MQTT the one who tells a value is a client, and its broker passes it on.
+                    let role = server_role(event.app_proto).filter(|_| event.app_proto != Some("mqtt"));
+                    self.role(id, role, "reading.protocol", subject.src_ip);
                 }
             }
             Body::Login(login) => {

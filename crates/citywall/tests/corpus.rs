@@ -51,7 +51,9 @@ fn run(input: Option<&Path>, folder: &Path, workers: u8) -> Run {
     let out = std::env::temp_dir().join(format!("citywall-corpus-{}-{number}", std::process::id()));
     let _ = fs::remove_dir_all(&out);
     let mut command = Command::new(env!("CARGO_BIN_EXE_citywall"));
-    command.args(["watch", "--json", "--workers", &workers.to_string(), "--out"]).arg(&out);
+    command
+        .args(["watch", "--json", "--workers", &workers.to_string(), "--out"])
+        .arg(&out);
     if let Some(input) = input {
         // The folder is where it runs, so that messages name no machine's paths.
         command.current_dir(folder).arg("--pcap").arg(input);
@@ -73,7 +75,10 @@ fn run(input: Option<&Path>, folder: &Path, workers: u8) -> Run {
 
 /// The members of a JSON object as they are written: name and value.
 fn members(line: &str) -> Vec<(&str, &str)> {
-    let inside = line.strip_prefix('{').and_then(|l| l.strip_suffix('}')).unwrap_or("");
+    let inside = line
+        .strip_prefix('{')
+        .and_then(|l| l.strip_suffix('}'))
+        .unwrap_or("");
     let mut found = Vec::new();
     let (mut start, mut depth, mut quoted, mut escaped) = (0, 0, false, false);
     for (at, byte) in inside.bytes().chain([b',']).enumerate() {
@@ -100,7 +105,12 @@ fn members(line: &str) -> Vec<(&str, &str)> {
 /// One event as one line of text: time, id, type, parties, and the rest as it is written.
 fn readable(line: &str) -> String {
     let members = members(line);
-    let get = |name: &str| members.iter().find(|m| m.0 == name).map_or("", |m| m.1.trim_matches('"'));
+    let get = |name: &str| {
+        members
+            .iter()
+            .find(|m| m.0 == name)
+            .map_or("", |m| m.1.trim_matches('"'))
+    };
     let end = |ip: &str, port: &str| match (get(ip), get(port)) {
         ("", _) => "-".to_owned(),
         (ip, "") => ip.to_owned(),
@@ -112,12 +122,25 @@ fn readable(line: &str) -> String {
         get("timestamp"),
         get("id"),
         get("event_type"),
-        if get("proto").is_empty() { "-" } else { get("proto") },
+        if get("proto").is_empty() {
+            "-"
+        } else {
+            get("proto")
+        },
         end("src_ip", "src_port"),
         end("dest_ip", "dest_port"),
     );
     const SHOWN: [&str; 10] = [
-        "timestamp", "id", "flow_id", "event_type", "pcap_cnt", "proto", "src_ip", "src_port", "dest_ip", "dest_port",
+        "timestamp",
+        "id",
+        "flow_id",
+        "event_type",
+        "pcap_cnt",
+        "proto",
+        "src_ip",
+        "src_port",
+        "dest_ip",
+        "dest_port",
     ];
     for (name, value) in members.iter().filter(|m| !SHOWN.contains(&m.0)) {
         let _ = write!(text, " {name}={value}");
@@ -143,7 +166,8 @@ fn described(run: &Run) -> String {
 /// The lines that differ, in the manner of `diff`.
 fn difference(expected: &str, actual: &str) -> String {
     let (old, new): (Vec<&str>, Vec<&str>) = (expected.lines().collect(), actual.lines().collect());
-    let (had, has): (BTreeSet<&str>, BTreeSet<&str>) = (old.iter().copied().collect(), new.iter().copied().collect());
+    let (had, has): (BTreeSet<&str>, BTreeSet<&str>) =
+        (old.iter().copied().collect(), new.iter().copied().collect());
     let mut text = String::new();
     for line in old.iter().filter(|l| !has.contains(**l)) {
         let _ = writeln!(text, "- {line}");
@@ -165,10 +189,17 @@ fn every_case_says_what_is_expected() {
     assert!(cases.len() >= 80, "only {} cases found", cases.len());
     for case in &cases {
         let name = case.strip_prefix(corpus()).unwrap_or(case).display().to_string();
-        assert!(case.join("README.md").exists(), "{name} does not say what it shows");
+        assert!(
+            case.join("README.md").exists(),
+            "{name} does not say what it shows"
+        );
         let one = run(Some(Path::new("input.pcap")), case, 1);
         let three = run(Some(Path::new("input.pcap")), case, 3);
-        assert!(one.events == three.events, "{name}: three workers say\n{}", difference(&one.events, &three.events));
+        assert!(
+            one.events == three.events,
+            "{name}: three workers say\n{}",
+            difference(&one.events, &three.events)
+        );
         let actual = described(&one);
         let path = case.join("expected.txt");
         let expected = fs::read_to_string(&path).unwrap_or_default();
@@ -210,11 +241,21 @@ fn exercised() -> (BTreeMap<String, usize>, BTreeMap<String, usize>) {
 #[test]
 fn every_event_type_that_is_declared_is_exercised() {
     let (types, names) = exercised();
-    println!("{} events of {} types: {types:?}", types.values().sum::<usize>(), types.len());
+    println!(
+        "{} events of {} types: {types:?}",
+        types.values().sum::<usize>(),
+        types.len()
+    );
     println!("{} anomaly names: {names:?}", names.len());
     for (kind, reason) in EXEMPT {
-        assert!(EVENT_TYPES.contains(kind) && !reason.is_empty(), "{kind} is exempt without need");
-        assert!(!types.contains_key(*kind), "{kind} is exercised and need not be exempt");
+        assert!(
+            EVENT_TYPES.contains(kind) && !reason.is_empty(),
+            "{kind} is exempt without need"
+        );
+        assert!(
+            !types.contains_key(*kind),
+            "{kind} is exercised and need not be exempt"
+        );
     }
     let missing: Vec<&&str> = EVENT_TYPES
         .iter()

@@ -151,7 +151,7 @@ fn malformed() -> Case {
     talk.say(c, Client, &other);
     talk.close(c);
     let mut flood = Talk::open(c, (CLIENT, 40_002), (SERVER, 502));
-    for n in 0..200 {
+    for n in 0..20 {
         flood.send(c, Client, &adu(n, 1, &read(3, n, 1)));
     }
     flood.close(c);
@@ -159,7 +159,8 @@ fn malformed() -> Case {
         AREA,
         "modbus-malformed",
         "Quantities, values, functions and lengths that V1.1b3 does not allow, an answer without question, one that differs from\n\
-         what was written, a foreign protocol number; then 200 requests without an answer (`modbus.flooded`).",
+         what was written, a foreign protocol number; then 20 requests without an answer (`modbus.flooded`).",
         capture,
     )
+    .with("config.toml", "[limits]\nopen_requests = 16\n")
 }

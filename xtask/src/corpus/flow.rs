@@ -71,7 +71,7 @@ fn streams() -> Vec<Case> {
         case(
             "gap",
             "A segment of 500 bytes in the answer's body never was captured, though the client acknowledged it: the receiver has\n\
-             it, so the stream goes on behind a gap (`missing_toclient` 500). The exchange is told all the same.",
+             it, so the stream goes on behind a gap (`missing_toclient` 500, `tcp.ack_of_unseen`). The exchange is told all the same.",
             |c| {
                 let mut talk = open(c);
                 talk.say(c, Client, GET);

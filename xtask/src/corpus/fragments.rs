@@ -70,7 +70,7 @@ fn in_order() -> Case {
     Case::new(
         AREA,
         "fragments-in-order",
-        "A DNS question in three IPv4 fragments (RFC 791). One `dns` exchange; the flow counts the frames that carried it.",
+        "A DNS question in three IPv4 fragments (RFC 791). One `dns` exchange in the flow of the whole datagram; the fragments before the last have a flow of their own, without ports.",
         capture,
     )
 }
@@ -251,7 +251,7 @@ fn broken() -> Case {
         "fragments-broken",
         "Fragments without payload, of a length that is no multiple of 8, beyond the largest datagram (\"ping of death\"), with a\n\
          split TCP header (RFC 1858), inside another (\"teardrop\"), overlapping alike, and two that both claim to be the last.\n\
-         None of the datagrams becomes whole: each times out at the end of the input.",
+         None of the datagrams becomes whole. Fragments have no ports, so their own flow has none.",
         capture,
     )
 }

@@ -139,7 +139,8 @@ fn broken_ipv4() -> Case {
         AREA,
         "ipv4-broken",
         "IPv4 headers that break RFC 791: version, header length, total length (too small, beyond the frame), checksum,\n\
-         option lengths; and a source route (RFC 7126: to be dropped). What the receiver drops gives no `dns` event.",
+         option lengths; and a source route (RFC 7126: to be dropped). What cannot be read gives no `dns` event; what could be is\n\
+         read, with its anomaly beside it.",
         capture,
     )
 }
@@ -374,8 +375,8 @@ fn bad_checksums() -> Case {
     Case::new(
         AREA,
         "bad-checksums",
-        "Wrong UDP and TCP checksums: receivers drop such packets (Ptacek and Newsham 1998, \"insertion\"), so the DNS question\n\
-         was not asked, and the path that was asked for by HTTP is `/goodish`.",
+        "Wrong UDP and TCP checksums: receivers drop such packets (Ptacek and Newsham 1998, \"insertion\"), so the path that was\n\
+         asked for by HTTP is `/goodish`. The DNS question is told all the same, and `udp.bad_checksum` beside it.",
         capture,
     )
 }

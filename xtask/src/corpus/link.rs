@@ -268,7 +268,8 @@ fn broken() -> Vec<Case> {
         AREA,
         "broken-links",
         "Link headers that are broken: one frame for each `ethernet.*`, `vlan.truncated`, `arp.*`, `pppoe.*`, `ppp.*` and\n\
-         `mpls.*` anomaly (IEEE 802.3, RFC 826, RFC 2516, RFC 3032). Each frame gives its own anomaly and nothing else.",
+         `mpls.*` anomaly (IEEE 802.3, RFC 826, RFC 2516, RFC 3032). The decoder and the ARP dissector each say what they miss. The\n\
+         PPPoE frame whose length is beyond the frame still holds a whole IP packet, which is read.",
         capture,
     );
     let mut cooked = Capture::on(LinkType::LINUX_SLL);

@@ -161,8 +161,8 @@ fn buffers() -> Case {
     Case::new(
         AREA,
         "buffers",
-        "Sticky buffers of protocols: the normalised and the raw URI, the method, the host, a DNS question; `drop` is said as\n\
-         \"would drop\", because `watch` drops nothing.",
+        "Sticky buffers of protocols: the normalised and the raw URI, the method, the host, a DNS question; `drop` is said\n\
+         as `blocked`: what an inline sensor would do; `watch` drops nothing.",
         capture,
     )
     .with(

@@ -114,18 +114,17 @@ fn dhcp_case(name: &str, server_port: u16, client_port: u16, readme: &str) -> Ca
     let lease = lease(host(10, 0, 0, 60));
     let (asks, tells): (End, End) = ((NOBODY, client_port), (SERVER, server_port));
     let everybody = |port: u16| -> End { (ALL, port) };
-    capture.udp(
-        asks,
-        everybody(server_port),
-        &dhcp::message(&lease, Kind::Discover),
-    );
-    capture.udp(tells, everybody(client_port), &dhcp::message(&lease, Kind::Offer));
-    capture.udp(
-        asks,
-        everybody(server_port),
-        &dhcp::message(&lease, Kind::Request),
-    );
-    capture.udp(tells, everybody(client_port), &dhcp::message(&lease, Kind::Ack));
+    // No relay is between them: its address is none.
+    let direct = |kind| {
+        let mut message = dhcp::message(&lease, kind);
+        message[24..28].fill(0);
+        message
+    };
+    capture.udp(asks, everybody(server_port), &direct(Kind::Discover));
+    capture.udp(tells, everybody(client_port), &direct(Kind::Offer));
+    capture.udp(asks, everybody(server_port), &direct(Kind::Request));
+    // The acknowledgement goes to the client alone, at the address that it gets (RFC 2131, 4.1).
+    capture.udp(tells, (host(10, 0, 0, 60), client_port), &direct(Kind::Ack));
     Case::new(AREA, name, readme, capture)
 }
 
@@ -146,12 +145,18 @@ fn dhcp_malformed() -> Case {
     put(&wrong);
     // Overload says 7 where 1 to 3 are defined (RFC 2132, 9.3).
     put(&[&whole[..240], &[53, 1, 1, 52, 1, 7, 255]].concat());
-    put(&[&whole[..240], &[0, 0, 53, 1, 1][..], &[43, 0].repeat(400), &[255]].concat());
+    put(&[
+        &whole[..240],
+        &[0, 0, 53, 1, 1][..],
+        &[43, 0].repeat(1_200),
+        &[255],
+    ]
+    .concat());
     Case::new(
         AREA,
         "dhcp-malformed",
         "DHCP messages that end early, have an option beyond the end, a hardware address of 17 bytes, an operation 9, an overload\n\
-         of 7, 400 options.",
+         of 7, 1,200 options.",
         capture,
     )
 }

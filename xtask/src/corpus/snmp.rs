@@ -253,7 +253,13 @@ fn malformed() -> Case {
     let mut capture = Capture::new();
     let agent: End = (SERVER, 161);
     let good = message(1, "public", Pdu::Get, 1, &[(NAME.to_owned(), Value::Null)]);
-    let mut put = |bytes: &[u8]| capture.udp(manager(), agent, bytes);
+    let mut port = 41_000;
+    // Each begins a conversation of its own with a sound message, so that it is known to be SNMP.
+    let mut put = |bytes: &[u8]| {
+        port += 1;
+        capture.udp((CLIENT, port), agent, &good);
+        capture.udp((CLIENT, port), agent, bytes);
+    };
     put(&good);
     put(&[&good[..], &[0, 0, 0]].concat());
     put(&good[..good.len() - 4]);

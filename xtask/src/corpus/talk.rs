@@ -116,10 +116,12 @@ impl Talk {
         }
     }
 
-    /// Sends data, and the other side acknowledges.
+    /// Sends data, and the other side acknowledges, in good time for its window.
     pub fn say(&mut self, capture: &mut Capture, side: Side, data: &[u8]) {
-        self.send(capture, side, data);
-        self.ack(capture, side.other());
+        for part in data.chunks(16 * MSS) {
+            self.send(capture, side, part);
+            self.ack(capture, side.other());
+        }
     }
 
     /// An acknowledgement without data.

@@ -46,6 +46,7 @@ pub fn cases() -> Vec<Case> {
         smuggling(),
         malformed(),
         tunnel(),
+        many_requests().with("config.toml", "[limits]\nopen_requests = 8\n"),
     ]
 }
 
@@ -235,7 +236,8 @@ fn smuggling() -> Case {
     case(
         "http-smuggling",
         "Request smuggling (Linhart and others 2005; RFC 9112, 11.2): both framings at once, two lengths that differ, a length that\n\
-         is no number, a transfer coding that is none, a space before the colon, a folded line, two hosts. Each is said.",
+         is no number, a transfer coding that is none, a space before the colon, a folded line, two hosts, a host that is not the\n\
+         target's, broken chunks. Each is said.",
         &[
             &[
                 (
@@ -262,6 +264,14 @@ fn smuggling() -> Case {
             ],
             &[(Client, b"GET / HTTP/1.1\r\nHost : e.example\r\nX-Long: a\r\n b\r\n\r\n"), END],
             &[(Client, b"GET / HTTP/1.1\r\nHost: a.example\r\nHost: b.example\r\n\r\n"), END],
+            &[(Client, b"GET http://a.example/ HTTP/1.1\r\nHost: b.example\r\n\r\n"), END],
+            &[
+                (
+                    Client,
+                    b"POST / HTTP/1.1\r\nHost: e.example\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabcde\r\n0\r\n\r\n",
+                ),
+                END,
+            ],
             &[
                 (
                     Client,
@@ -290,7 +300,8 @@ fn malformed() -> Case {
     case(
         "http-malformed",
         "Heads that break RFC 9112: bare LF and CR, a NUL, a field without colon and one without name, no host, a bad method, a\n\
-         status line that is none, a head of 70 kB, 1,100 fields, an answer without a question.",
+         status line that is none, a head of 70 kB, 1,100 fields, an answer without a question. What follows a bare CR is read as a\n\
+         line of its own, because some receivers do so.",
         &[
             &[(Client, b"GET / HTTP/1.1\nHost: e.example\n\n"), END],
             &[
@@ -332,10 +343,20 @@ fn malformed() -> Case {
     )
 }
 
+fn many_requests() -> Case {
+    let request = b"GET /a HTTP/1.1\r\nHost: e.example\r\n\r\n".repeat(10);
+    case(
+        "http-too-many-requests",
+        "Ten pipelined requests without an answer where the configuration remembers eight: it is said, and memory stays bounded.",
+        &[&[(Client, &request)]],
+    )
+}
+
 fn tunnel() -> Case {
     case(
         "http-connect",
-        "CONNECT (RFC 9110, 9.3.6): behind the 200 the conversation is another one, here SSH. `app_proto` of the flow says so.",
+        "CONNECT (RFC 9110, 9.3.6): behind the 200 the conversation is another one, here SSH: an `ssh` event on the port of the\n\
+         proxy, and the rule for SSH on unusual ports. The flow's `app_proto` stays that of the proxy.",
         &[&[
             (
                 Client,

@@ -60,6 +60,10 @@ impl<'a> Reader<'a> {
     /// The next value: its tag and contents.
     pub(super) fn any(&mut self) -> Result<(u8, &'a [u8]), BerError> {
         let (&[tag, short], mut rest) = self.rest.split_first_chunk().ok_or(BerError::Truncated)?;
+        if tag & 0x1f == 0x1f {
+            // A tag of several bytes (X.690, 8.1.2.4), of which SNMP has none.
+            return Err(BerError::Tag);
+        }
         let length = match short {
             0..=0x7f => usize::from(short),
             0x80 => return Err(BerError::Indefinite),

@@ -181,6 +181,10 @@ fn v3(data: &[u8], message: &mut Reader<'_>, parts: &mut Parts) -> Result<Option
             .map(BerError::malformed);
     }
     let flags = security.flags;
+    if flags & 3 == 2 {
+        // Encryption without authentication does not exist (RFC 3412 section 6.4).
+        mark = mark.or(Some("snmp.flags"));
+    }
     let security = parts.security.insert(security);
     if message.peek() == Some(tag::OCTETS) {
         // Encrypted: what is inside is not to be seen.
@@ -193,10 +197,6 @@ fn v3(data: &[u8], message: &mut Reader<'_>, parts: &mut Parts) -> Result<Option
         security.engine_id = place(data, engine);
     }
     security.context_name = place(data, scoped.tagged(tag::OCTETS)?);
-    if flags & 3 == 2 {
-        // Encryption without authentication does not exist (RFC 3412 section 6.4).
-        mark = mark.or(Some("snmp.flags"));
-    }
     Ok(mark.or(pdu(data, &mut scoped, parts)?))
 }
 

@@ -3,6 +3,8 @@
 //! Owns: recognising it on any port, one record per message, commands from requests and readings
 //! from answers. Does not own: MIBs (objects go by their numbers), decryption.
 
+use std::collections::VecDeque;
+
 use citywall_event::{Reading, Side, Sighting, SightingTrait};
 use citywall_flow::{Carrier, Content, Direction};
 
@@ -30,6 +32,9 @@ pub const ENTRY: ProtocolEntry = ProtocolEntry {
     probe,
     open,
 };
+
+/// Informs of one conversation that are remembered until they are acknowledged.
+const INFORMS: usize = 16;
 
 /// Readings that one message gives.
 const READINGS: usize = 256;
@@ -63,6 +68,7 @@ fn open(limits: &Limits, _hint: &Hint) -> Box<dyn Dissector> {
         readings: limits.readings,
         open_limit: limits.open_requests,
         requests: OpenRequests::default(),
+        informs: VecDeque::new(),
         told: Told::default(),
     })
 }
@@ -72,6 +78,8 @@ struct Conversation {
     readings: bool,
     open_limit: usize,
     requests: OpenRequests,
+    /// Ids of informs that wait for their acknowledgement, the newest last.
+    informs: VecDeque<i64>,
     told: Told,
 }
 
@@ -89,6 +97,8 @@ impl Conversation {
                         .add(input.at, pdu, message_id, bindings, self.open_limit, &mut each);
                 }
             }
+            // A manager repeats what it was informed of: it measured nothing.
+            PduKind::Response if self.acknowledges(pdu.request_id) => {}
             PduKind::Response | PduKind::Report => {
                 let mut each = |command| out.items.push((direction.flip(), Item::Command(command)));
                 let asked = self.requests.answer(pdu, message_id, &mut each);
@@ -102,8 +112,21 @@ impl Conversation {
                 }
             }
             PduKind::TrapV1 => self.values(direction, bindings, 0, out),
-            PduKind::TrapV2 | PduKind::Inform => self.values(direction, bindings, TRAP_HEAD, out),
+            PduKind::TrapV2 => self.values(direction, bindings, TRAP_HEAD, out),
+            PduKind::Inform => {
+                if self.informs.len() >= INFORMS {
+                    self.informs.pop_front();
+                }
+                self.informs.push_back(pdu.request_id);
+                self.values(direction, bindings, TRAP_HEAD, out);
+            }
         }
+    }
+
+    /// True for the id of an inform, which is then forgotten.
+    fn acknowledges(&mut self, id: i64) -> bool {
+        let found = self.informs.iter().position(|inform| *inform == id);
+        found.and_then(|place| self.informs.remove(place)).is_some()
     }
 
     fn agent(&mut self, direction: Direction, bindings: Bindings<'_>, out: &mut Output) {

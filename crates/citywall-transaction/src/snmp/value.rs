@@ -63,8 +63,13 @@ impl<'a> Iterator for Bindings<'a> {
     }
 }
 
-/// Appends the dotted form. An identifier that is not well formed ends where it breaks off.
+/// Appends the dotted form. An identifier that is not well formed ends where it breaks off; one of no
+/// bytes stands for none, which is written `0.0` (zeroDotZero, RFC 2578 section 2).
 pub(super) fn dotted(contents: &[u8], out: &mut Vec<u8>) {
+    if contents.is_empty() {
+        out.extend_from_slice(b"0.0");
+        return;
+    }
     let mut first = true;
     let _ = ber::oid(contents, |number| {
         if !first {
@@ -215,5 +220,18 @@ impl Binding<'_> {
             },
             _ => o.hex("value", self.contents),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_identifier_of_no_bytes_is_the_null_identifier() {
+        assert_eq!(dotted_string(b""), "0.0");
+        assert_eq!(dotted_string(b"\0"), "0.0");
+        assert_eq!(dotted_string(b"\x2b\x06\x01"), "1.3.6.1");
+        assert_eq!(dotted_string(b"\x2b\x86"), "1.3");
     }
 }

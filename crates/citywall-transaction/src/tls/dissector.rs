@@ -247,14 +247,20 @@ impl TlsDissector {
         if hello.broken {
             self.tell(Mark::ClientHello, CLIENT, out);
         }
+        // Without its ciphers a hello has no fingerprint that would tell it from others.
+        let readable = !hello.ciphers.is_empty();
         self.handshake.client = Some(Client {
             version: hello.version,
             random: hello.random.to_vec(),
             session: hello.session.to_vec(),
             server_name: hello.server_name().map(<[u8]>::to_vec),
             protocols: hello.protocols().take(PROTOCOLS).map(<[u8]>::to_vec).collect(),
-            ja3: Some(fingerprint::ja3(&hello)),
-            ja4: fingerprint::ja4(&hello),
+            ja3: readable.then(|| fingerprint::ja3(&hello)),
+            ja4: if readable {
+                fingerprint::ja4(&hello)
+            } else {
+                Vec::new()
+            },
             second_ja4: Vec::new(),
         });
     }
@@ -268,7 +274,8 @@ impl TlsDissector {
             self.retry = true;
             return;
         }
-        if self.handshake.server.is_some() {
+        // Where it ends before the cipher, nothing was agreed on.
+        if self.handshake.server.is_some() || hello.ciphers.is_empty() {
             return;
         }
         let version = hello.chosen_version();
