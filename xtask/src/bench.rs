@@ -234,8 +234,11 @@ fn instructions(binary: &Path, capture: &Path, work: &Path) -> anyhow::Result<()
     Ok(())
 }
 
+/// Fills a capture.
+type Make = fn(&mut Maker) -> anyhow::Result<()>;
+
 fn make_captures(work: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let makers: [(&str, fn(&mut Maker) -> anyhow::Result<()>); 3] = [
+    let makers: [(&str, Make); 3] = [
         ("flood-64.pcap", flood),
         ("long-streams.pcap", long_streams),
         ("short-flows.pcap", short_flows),
