@@ -51,7 +51,10 @@ pub(crate) struct Incident {
     worst_change: Criticality,
     pub(crate) severity: u8,
     pub(crate) told: Nanos,
+    /// There is something that was not told: worth an update.
     pub(crate) dirty: bool,
+    /// Only counts have grown since: told at the end.
+    pub(crate) recounted: bool,
     /// What was proposed already: kind and target.
     pub(crate) proposed: Vec<(&'static str, String)>,
 }
@@ -84,6 +87,7 @@ impl Incident {
             severity: 4,
             told: first.at,
             dirty: false,
+            recounted: false,
             proposed: Vec::new(),
         }
     }
@@ -112,6 +116,7 @@ impl Incident {
         };
         held.times += 1;
         self.last = self.last.max(at);
+        self.recounted = true;
         true
     }
 
@@ -140,11 +145,11 @@ impl Incident {
         }
         self.order_actors();
         let strong = kind >= Kind::Takeover;
-        self.keep(held);
+        let kept = self.keep(held);
         self.severity = self.judge_severity();
         if self.severity < before {
             Effect::Worse
-        } else if new_kind || strong {
+        } else if new_kind || strong || kept {
             Effect::News
         } else {
             Effect::None
@@ -172,11 +177,12 @@ impl Incident {
         }
     }
 
-    /// Keeps the first and the strongest.
-    fn keep(&mut self, held: Held) {
+    /// Keeps the first and the strongest. True where this is one of them: a reason that the
+    /// reports told so far do not have.
+    fn keep(&mut self, held: Held) -> bool {
         if self.held.len() < REASONS {
             self.held.push(held);
-            return;
+            return true;
         }
         let weakest = self
             .held
@@ -184,10 +190,12 @@ impl Incident {
             .enumerate()
             .skip(1)
             .min_by_key(|(place, h)| (h.kind, std::cmp::Reverse(*place)));
-        if let Some((place, _)) = weakest.filter(|(_, h)| h.kind < held.kind) {
-            self.held.remove(place);
-            self.held.push(held);
-        }
+        let Some((place, _)) = weakest.filter(|(_, h)| h.kind < held.kind) else {
+            return false;
+        };
+        self.held.remove(place);
+        self.held.push(held);
+        true
     }
 
     fn judge_severity(&self) -> u8 {

@@ -367,10 +367,11 @@ impl Situation {
         }
     }
 
-    /// The input is over: tells updates that were held back. Incidents stay open.
+    /// The input is over: tells updates that were held back, and final counts. Incidents stay open.
     pub fn finish(&mut self, at: Nanos, context: &Context) -> Conclusions {
         let mut out = Vec::new();
-        for (_, incident) in self.incidents.iter_mut().filter(|(_, i)| i.dirty) {
+        let untold = |i: &Incident| i.dirty || i.recounted;
+        for (_, incident) in self.incidents.iter_mut().filter(|(_, i)| untold(i)) {
             tell(incident, "updated", at, context, &mut out);
         }
         out
@@ -403,6 +404,7 @@ fn hold(evidence: &Evidence<'_>, actor: &Seat, victim: Option<&Seat>) -> Held {
 /// Reports an incident, and proposes what is new to be proposed.
 fn tell(incident: &mut Incident, change: &'static str, at: Nanos, context: &Context, out: &mut Conclusions) {
     incident.dirty = false;
+    incident.recounted = false;
     incident.told = at;
     out.push((
         incident.subject(),

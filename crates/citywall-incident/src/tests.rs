@@ -420,6 +420,13 @@ fn two_incidents_become_one() {
               > notify 10.30.0.17: others know its password: change it, and see what else it opens
               > quarantine 10.30.0.17: it was taken over and acts on its own; it is of normal criticality, and its update and address services stay reachable
             finish
+            updated I0-1-0 severity 2: 10.30.0.17, which had been taken over, searches the network
+              1 to 4; zones cctv, offices; domains transport, administration; assets 10.30.0.17, 10.90.0.66, 10.30.0.99; services 
+              [0-1-0] T0846 10.30.0.17 scan
+              [0-2-0] T0812 10.90.0.66 logged into 10.30.0.99 by telnet with a vendor's default password
+              [0-3-0] T0812 10.90.0.66 logged into 10.30.0.17 by telnet with a vendor's default password
+              [0-4-0] T0846 10.30.0.99 scan
+              > quarantine 10.30.0.99: it was taken over and acts on its own; it is of normal criticality, and its update and address services stay reachable
         "#]],
     );
 }
@@ -467,6 +474,30 @@ fn a_new_city_file_keeps_the_incident() {
         ),
         "{out}"
     );
+}
+
+#[test]
+fn the_last_word_holds_every_reason_and_its_count() {
+    let lines = "
+        1 default-login 10.90.0.66 10.30.0.17
+        20 contact 10.30.0.17 10.20.0.3 161
+        30 get 10.30.0.17 10.20.0.12 holding:7
+        31 get 10.30.0.17 10.40.0.20 holding:7
+        32 get 10.30.0.17 10.40.0.20 holding:7
+    ";
+    let (told, situation) = run(&example(), Limits::default(), lines);
+    let last = told.rfind("updated ").map_or("", |at| &told[at..]);
+    let report = &situation.reports(&example())[0];
+    assert!(report.assets.len() >= 4, "{report:?}");
+    for reason in &report.reasons {
+        assert!(
+            last.contains(&format!("[{}] ", reason.event)),
+            "{} is missing:\n{told}",
+            reason.event
+        );
+        assert!(last.contains(&reason.text), "{} is missing:\n{told}", reason.text);
+    }
+    assert!(last.contains("(2 times)"), "{told}");
 }
 
 #[test]
