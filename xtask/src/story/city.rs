@@ -6,7 +6,7 @@
 //! sender's zone. Hosts outside all share the MAC of the provider's router. What the switch itself sends (its
 //! ARP answers, the DHCP relay's copies to clients) does not come in anywhere and is not seen.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::Ipv4Addr;
 
 use super::dice::Dice;
@@ -158,6 +158,8 @@ pub struct World {
     pub recorder: Recorder,
     /// How often what was said, for the ground truth.
     pub counts: BTreeMap<&'static str, u64>,
+    /// Every password that is seen in clear.
+    pub secrets: BTreeSet<String>,
     router_mac: Mac,
     uplink_mac: Mac,
 }
@@ -212,6 +214,7 @@ impl World {
             ports: HashSet::new(),
             recorder: Recorder::default(),
             counts: BTreeMap::new(),
+            secrets: BTreeSet::new(),
             router_mac: dice.pick(makers::ROUTERS).mac(&mut dice),
             uplink_mac: first_mac,
         }

@@ -44,6 +44,8 @@ pub struct Story {
     pub city: String,
     /// The ground truth: see `truth` in the source for its members.
     pub truth: serde_json::Value,
+    /// Every password that crosses the wire in clear: nothing that Citywall writes may hold one.
+    pub secrets: Vec<String>,
 }
 
 /// Makes a story.
@@ -72,6 +74,7 @@ pub fn generate(options: Options) -> io::Result<Story> {
         pcap: recording.pcap()?,
         city: city_file::text(&world, &cast, options.seed),
         truth,
+        secrets: world.secrets.into_iter().collect(),
     })
 }
 

@@ -115,7 +115,9 @@ impl Story {
             Body::Alert(alert) => bump(&mut self.alerts, (alert.severity, alert.signature.clone())),
             Body::Anomaly(anomaly) => bump(&mut self.anomalies, anomaly.event),
             Body::Violation(violation) => {
-                bump(&mut self.violations, violation.reason.clone());
+                // Ports and commands stand in brackets behind: the screen counts by zones.
+                let which = violation.reason.split(" (").next().unwrap_or_default();
+                bump(&mut self.violations, which.to_owned());
                 if let Some(command) = &violation.command {
                     self.forbidden(event, command, context);
                 }
@@ -201,6 +203,16 @@ fn grouped(number: u64) -> String {
 
 fn plural(number: u64, one: &str, many: &str) -> String {
     format!("{} {}", grouped(number), if number == 1 { one } else { many })
+}
+
+/// What stands behind the last row that is shown, where there are more.
+fn and_more(place: usize, rows: usize) -> String {
+    match rows.saturating_sub(SHOWN) {
+        more if more > 0 && place + 1 == SHOWN => {
+            format!("; and {}", plural(more as u64, "more kind", "more kinds"))
+        }
+        _ => String::new(),
+    }
 }
 
 fn span(nanos: Nanos) -> String {
@@ -332,23 +344,22 @@ impl Page<'_> {
         let mut label = "Commands";
         let mut rows: Vec<_> = story.commands.iter().collect();
         rows.sort_by_key(|(key, told)| (std::cmp::Reverse(told.times), **key));
-        for ((actor, protocol, verb), told) in rows.iter().take(SHOWN) {
+        for (place, ((actor, protocol, verb), told)) in rows.iter().take(SHOWN).enumerate() {
             let (actor, verb) = (party(&self.settings.context, *actor), verb.name());
             let (times, devices) = (
                 &told.times,
                 plural(told.targets.len() as u64, "device", "devices"),
             );
             let text = format!(
-                "{actor}: {protocol} {verb}, {} to {devices}",
-                plural(*times, "time", "times")
+                "{actor}: {protocol} {verb}, {} to {devices}{}",
+                plural(*times, "time", "times"),
+                and_more(place, rows.len())
             );
             self.line(label, &text);
             label = "";
         }
         if rows.is_empty() {
             self.line(label, "none seen");
-        } else if rows.len() > SHOWN {
-            self.line("", &format!("and {} more kinds", rows.len() - SHOWN));
         }
         let mut label = "Forbidden";
         for (at, text) in &story.forbidden {
@@ -402,17 +413,15 @@ impl Page<'_> {
             return self.line(label, "none");
         }
         let mut label = label;
-        for (text, times) in rows.iter().take(SHOWN) {
+        for (place, (text, times)) in rows.iter().take(SHOWN).enumerate() {
             let times = if *times > 1 {
                 format!(" ({})", plural(*times, "time", "times"))
             } else {
                 String::new()
             };
-            self.line(label, &format!("{text}{times}"));
+            let more = and_more(place, rows.len());
+            self.line(label, &format!("{text}{times}{more}"));
             label = "";
-        }
-        if rows.len() > SHOWN {
-            self.line("", &format!("and {} more kinds", rows.len() - SHOWN));
         }
     }
 

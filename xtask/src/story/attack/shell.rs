@@ -94,6 +94,7 @@ fn guess(
         tcp.send(world, Side::Client, format!("{user}\r\n").as_bytes());
         tcp.send(world, Side::Server, format!("{user}\r\nPassword: ").as_bytes());
         tcp.wait(world, dice.within(300 * MS..=1_200 * MS));
+        world.secrets.insert((*password).to_owned());
         tcp.send(world, Side::Client, format!("{password}\r\n").as_bytes());
         if n + 1 < tries.len() {
             tcp.wait(world, dice.within(SECOND..=3 * SECOND));

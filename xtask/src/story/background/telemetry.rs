@@ -23,6 +23,7 @@ pub(super) fn lights(world: &mut World, cast: &Cast, end: i64) {
         );
         let password: String = (0..14).map(|_| char::from(b'a' + dice.below(26) as u8)).collect();
         tcp.send(world, Side::Client, &mqtt::connect(&name, &name, &password));
+        world.secrets.insert(password);
         tcp.send(world, Side::Server, &mqtt::connected());
         tcp.send(
             world,
@@ -66,10 +67,12 @@ pub(super) fn lights(world: &mut World, cast: &Cast, end: i64) {
 /// The city's platform publishes one command.
 fn platform(world: &mut World, cast: &Cast, topic: &str, message: &str, at: i64) {
     let mut tcp = Tcp::open(world, cast.platform, cast.broker, 1883, at);
+    let password = "b7-quiet-harbour";
+    world.secrets.insert(password.to_owned());
     tcp.send(
         world,
         Side::Client,
-        &mqtt::connect("platform", "platform", "b7-quiet-harbour"),
+        &mqtt::connect("platform", "platform", password),
     );
     tcp.send(world, Side::Server, &mqtt::connected());
     world.count("mqtt_publishes");
