@@ -4,6 +4,7 @@
 
 mod bench;
 mod story_command;
+mod sweep;
 
 use std::process::Command as Process;
 
@@ -30,6 +31,8 @@ enum Command {
     Bless,
     /// Measure packets, bits and events per CPU second and peak memory
     Bench(bench::Args),
+    /// Replay every capture below a folder: none may end otherwise than with exit 0, or 3 and the place
+    Sweep(sweep::Args),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -38,6 +41,7 @@ fn main() -> anyhow::Result<()> {
         Command::Corpus => remake(),
         Command::Bless => bless(),
         Command::Bench(args) => bench::run(&args),
+        Command::Sweep(args) => sweep::run(&args),
     }
 }
 
