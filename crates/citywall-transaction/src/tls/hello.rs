@@ -111,9 +111,15 @@ impl<'a> Hello<'a> {
     fn read_server(&mut self, r: &mut Reader<'a>) -> Option<()> {
         self.version = r.u16()?;
         self.random = r.take(32)?;
-        self.session = r.short()?;
+        // Up to draft 21 of TLS 1.3 neither session id nor compression method is there.
+        let early_draft = (0x7f00..=0x7f15).contains(&self.version);
+        if !early_draft {
+            self.session = r.short()?;
+        }
         self.ciphers = r.take(2)?;
-        r.u8()?;
+        if !early_draft {
+            r.u8()?;
+        }
         self.read_extensions(r)
     }
 

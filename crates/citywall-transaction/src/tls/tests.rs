@@ -88,6 +88,13 @@ fn server_hello(session: u8, cipher: u16, extensions: &[u8], random: &[u8]) -> V
     message(2, &body)
 }
 
+/// As in drafts of TLS 1.3 up to the 21st (draft-ietf-tls-tls13-21 section 4.1.3).
+fn draft_server_hello(draft: u8) -> Vec<u8> {
+    let share = extension(51, &[&u16s(&[29, 32])[..], &[6; 32]].concat());
+    let body = [&[0x7f, draft][..], &[5; 32], &u16s(&[0x1302]), &long(&share)].concat();
+    message(2, &body)
+}
+
 fn certificate_message(certificates: &[&[u8]]) -> Vec<u8> {
     let list: Vec<u8> = certificates
         .iter()
@@ -98,6 +105,19 @@ fn certificate_message(certificates: &[&[u8]]) -> Vec<u8> {
 
 fn retry_random() -> Vec<u8> {
     hex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c")
+}
+
+#[test]
+fn a_draft_of_tls_1_3_has_no_session_in_its_server_hello() {
+    check(
+        &[
+            client(record(22, &client_hello(&[]))),
+            server([record(22, &draft_server_hello(21)), record(23, &[0xaa; 50])].concat()),
+        ],
+        expect![[r#"
+            > {"tls":{"sni":"lamp.city.example","version":"TLS 1.3 draft","ja3":{"hash":"2b686b83311cff6b8fe1b1cfb091216c","string":"771,4865-49199-10,0-10-11-13-16-43,29-23,0"},"ja3s":{"hash":"0a98027d054609c5eaab93a1604f0408","string":"32533,4866,51"},"ja4":"t13d0306h2_5a6cbdaee546_fb71836bce29","client_alpns":["h2","http/1.1"]}}
+        "#]],
+    );
 }
 
 #[test]
