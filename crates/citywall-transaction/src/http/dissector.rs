@@ -45,6 +45,9 @@ impl Dissector for HttpDissector {
         if let Some(tunnel) = &mut self.tunnel {
             return tunnel.feed(input, out);
         }
+        if !matches!(input.content, Content::Bytes(_)) {
+            self.simple_request(out);
+        }
         match input.content {
             Content::Bytes(data) => self.bytes(input.at, input.direction, data, out),
             Content::Gap(missing) => {
@@ -60,6 +63,7 @@ impl Dissector for HttpDissector {
         if let Some(tunnel) = &mut self.tunnel {
             tunnel.finish(at, out);
         }
+        self.simple_request(out);
         self.end(REQUEST, out);
         self.end(RESPONSE, out);
     }
@@ -106,6 +110,9 @@ impl HttpDissector {
 
     /// Uses up some of `data`, at least one byte.
     fn step(&mut self, at: Nanos, direction: Direction, data: &[u8], out: &mut Output) -> usize {
+        if direction == RESPONSE {
+            self.simple_request(out);
+        }
         let limit = self.limits.message;
         let half = &mut self.halves[direction.index()];
         match &mut half.stage {
@@ -172,6 +179,13 @@ impl HttpDissector {
         }
     }
 
+    /// A request of one line without version is complete once the client has said nothing more.
+    fn simple_request(&mut self, out: &mut Output) {
+        if let Some(line) = self.half(REQUEST).kept.take_lone() {
+            self.request_head(line, out);
+        }
+    }
+
     fn request_head(&mut self, bytes: Vec<u8>, out: &mut Output) {
         let marks = &mut self.marks;
         let (head, framing) = Head::request(bytes, &mut |mark| marks.tell(mark, REQUEST, out));
@@ -180,6 +194,10 @@ impl HttpDissector {
         if !simple && !version.starts_with(b"HTTP/") {
             self.marks.tell(Mark::RequestLine, REQUEST, out);
             return self.lose(REQUEST, out);
+        }
+        if simple && head.lines().next().is_some() {
+            // Neither HTTP/0.9, which has no header, nor a later version.
+            self.marks.tell(Mark::RequestLine, REQUEST, out);
         }
         if version.starts_with(b"HTTP/2") {
             // The preface of HTTP/2 with prior knowledge (RFC 9113 section 3.4).

@@ -50,7 +50,7 @@ impl HttpExchange {
         uri::authority(self.request.target()).or_else(|| self.request.field(Field::Host))
     }
 
-    /// True where the request is of HTTP/0.9: no version, no header.
+    /// True where the request has no version, as in HTTP/0.9: its answer may be a body alone.
     pub(super) fn is_simple(&self) -> bool {
         !self.request.is_empty() && self.request.request_version().is_empty()
     }

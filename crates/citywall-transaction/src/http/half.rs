@@ -88,6 +88,8 @@ pub(super) struct HeadBuffer {
     pub(super) bytes: Vec<u8>,
     carry: Carry,
     first_line_done: bool,
+    /// What is kept is the line of a simple request, and nothing behind it yet.
+    lone: bool,
 }
 
 /// What `HeadBuffer::take` found.
@@ -101,9 +103,11 @@ pub(super) enum Taken {
 }
 
 impl HeadBuffer {
-    /// Looks for the end of the head: the first empty line. `simple` = a request without version is
-    /// a head by itself (RFC 1945 section 4.1).
+    /// Looks for the end of the head: the first empty line. `simple` = a request without version may
+    /// be a head by itself; whether it is shows in what comes next, see `take_lone`.
     pub(super) fn take(&mut self, data: &[u8], limit: usize, simple: bool) -> Taken {
+        self.lone = false;
+        let mut lone = false;
         let mut start = 0;
         if self.bytes.is_empty() {
             // Empty lines before a message are skipped (RFC 9112 section 2.2).
@@ -116,10 +120,12 @@ impl HeadBuffer {
             self.carry = Carry::Start;
             line = end + 1;
             let ended = if self.first_line_done {
+                lone = false;
                 carry != Carry::Text
             } else {
                 self.first_line_done = true;
-                simple && self.is_simple(&data[start..end])
+                lone = simple && self.is_simple(&data[start..end]);
+                false
             };
             if ended {
                 return self.complete(&data[start..line], start, limit);
@@ -131,7 +137,14 @@ impl HeadBuffer {
             return self.too_long(rest, start, limit);
         }
         self.bytes.extend_from_slice(rest);
+        self.lone = lone && rest.len() == line - start;
         Taken::Incomplete
+    }
+
+    /// The line of a simple request that stands alone (RFC 1945 section 4.1). To be asked where no
+    /// header can follow it any more: the answer comes, or the direction ends.
+    pub(super) fn take_lone(&mut self) -> Option<Vec<u8>> {
+        self.lone.then(|| std::mem::take(self).bytes)
     }
 
     fn complete(&mut self, piece: &[u8], skipped: usize, limit: usize) -> Taken {

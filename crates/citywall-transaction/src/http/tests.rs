@@ -277,6 +277,38 @@ fn a_simple_request_is_answered_by_its_body() {
 }
 
 #[test]
+fn a_request_without_version_keeps_the_header_behind_it() {
+    check(
+        &[
+            client("GET /gen?id=1\r\nHost: 192.0.2.25\r\nUser-Agent:Moz\r\n\r\n"),
+            server("xzsc=$"),
+        ],
+        expect![[r#"
+            > malformed http.request_line
+            > sighting Source Software "Moz" http.user_agent
+            > {"http":{"hostname":"192.0.2.25","url":"/gen?id=1","http_user_agent":"Moz","http_method":"GET","length":6}}
+        "#]],
+    );
+    // The header may come later, and then it is none any more.
+    check(
+        &[
+            client("GET /old\r\n"),
+            client("Host: h\r\n\r\n"),
+            server("HTTP/1.1 400 x\r\nContent-Length: 0\r\n\r\n"),
+            client("GET /late\r\n"),
+            server("<html>"),
+            client("Host: h\r\n\r\n"),
+        ],
+        expect![[r#"
+            > malformed http.request_line
+            > {"http":{"hostname":"h","url":"/old","http_method":"GET","protocol":"HTTP/1.1","status":400,"length":0}}
+            > malformed http.method
+            > {"http":{"url":"/late","http_method":"GET","length":6}}
+        "#]],
+    );
+}
+
+#[test]
 fn heads_and_open_requests_are_bounded() {
     let limits = Limits {
         message: 64,
