@@ -309,6 +309,70 @@ fn a_request_without_version_keeps_the_header_behind_it() {
 }
 
 #[test]
+fn secrets_of_a_message_are_in_no_event() {
+    let secrets = [
+        // operator:s3cret-pass
+        "b3BlcmF0b3I6czNjcmV0LXBhc3M=",
+        "s3cret",
+        "t0ken",
+        "c00kie",
+    ];
+    let request = "Host: h\nUser-Agent: agent\nAuthorization: Basic b3BlcmF0b3I6czNjcmV0LXBhc3M=\n\
+                   Proxy-Authorization: Bearer t0ken\nCookie: id=c00kie\nAUTHORIZATION : Bearer t0ken\n\
+                   cookie: id=1;\n c00kie\nCookie\n\n";
+    let response = "Server: s\nSet-Cookie: id=c00kie\nset-cookie : c00kie\nAuthentication-Info: t0ken\n\
+                    Proxy-Authenticate: t0ken\nContent-Length: 0\n\n";
+    for line_end in ["\r\n", "\n", "\r", "\r\r\n"] {
+        for start in [
+            "GET /a HTTP/1.1\n",
+            "POST /a HTTP/1.0\n",
+            "GET /a\n",
+            "CONNECT a:1 HTTP/1.1\n",
+        ] {
+            for status in [
+                "HTTP/1.1 200 OK\n",
+                "HTTP/1.1 401 x\n",
+                "HTTP/1.1 302 x\nLocation: /\n",
+                "odd\n",
+            ] {
+                for message in [48, 160, 65_536] {
+                    let limits = Limits {
+                        message,
+                        ..Limits::default()
+                    };
+                    let ask = client([start, request].concat().replace('\n', line_end));
+                    let tell = server([status, response].concat().replace('\n', line_end));
+                    for turns in [vec![ask.clone(), tell.clone()], vec![tell], vec![ask]] {
+                        let text = transcript(&ENTRY, &limits, &turns, usize::MAX);
+                        assert!(
+                            secrets.iter().all(|secret| !text.contains(secret)),
+                            "{turns:?} gave {text}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+    // They are read, for rules and for the login.
+    let turns = [
+        client(["GET /a HTTP/1.1\n", request].concat()),
+        server(["HTTP/1.1 200 OK\n", response].concat()),
+    ];
+    expect![[r#"
+        > malformed http.missing_cr
+        > malformed http.space_before_colon
+        > malformed http.folded_field
+        > malformed http.field_without_colon
+        > sighting Source Software "agent" http.user_agent
+        < malformed http.missing_cr
+        < malformed http.space_before_colon
+        < sighting Source Software "s" http.server
+        > login http user="operator" password_length=Some(11) default=false success=Some(true)
+        > {"http":{"hostname":"h","url":"/a","http_user_agent":"agent","http_method":"GET","protocol":"HTTP/1.1","status":200,"length":0}}
+    "#]].assert_eq(&transcript(&ENTRY, &Limits::default(), &turns, usize::MAX));
+}
+
+#[test]
 fn heads_and_open_requests_are_bounded() {
     let limits = Limits {
         message: 64,
