@@ -9,7 +9,7 @@ use citywall_packet::{Mac, Network, Packet, Transport, TunnelKind};
 
 /// What the packets of one conversation have in common, whichever way they go.
 ///
-/// - IP: addresses, protocol, ports (TCP, UDP, SCTP), VLAN ids, innermost tunnel.
+/// - IP: addresses, protocol, ports (TCP, UDP, SCTP), VLAN ids (see `KeyOptions`), innermost tunnel.
 /// - ICMP: in place of ports the pair of types (echo request and reply, solicitation and
 ///   advertisement, ...) and the echo identifier; messages without a counterpart by type and code.
 /// - no IP (ARP too): the two MAC addresses, EtherType, VLAN ids, tunnel.
@@ -20,6 +20,21 @@ use citywall_packet::{Mac, Network, Packet, Transport, TunnelKind};
 pub struct FlowKey {
     /// Lower address (2 words), higher address (2 words), ports and protocol, VLAN and tunnel.
     words: [u64; 6],
+}
+
+/// What counts in a key besides what always does. The same for all packets of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyOptions {
+    /// VLAN ids (IEEE 802.1Q). Without them, networks that use the same addresses in different
+    /// VLANs are taken for one; with them, a mirror port that shows the two directions of a
+    /// conversation under different tags makes two of it.
+    pub use_vlans: bool,
+}
+
+impl Default for KeyOptions {
+    fn default() -> KeyOptions {
+        KeyOptions { use_vlans: true }
+    }
 }
 
 /// Which way a packet goes, seen from its key.
@@ -43,6 +58,9 @@ enum Form {
     Ethernet = 7,
 }
 
+/// The VLAN ids of a packet without tags, where they stand in a key's last word.
+const NO_VLANS: u64 = 0xffff_ffff << 32;
+
 /// Fractional bits of the square roots of the first primes: numbers without a pattern of ours.
 const K: [u64; 8] = [
     0x6a09_e667_f3bc_c908,
@@ -56,10 +74,26 @@ const K: [u64; 8] = [
 ];
 
 impl FlowKey {
+    /// `with` the default options: VLANs count.
+    #[inline]
+    pub fn of(packet: &Packet) -> Option<(FlowKey, Orientation)> {
+        Self::with(packet, KeyOptions::default())
+    }
+
     /// The key of a packet and the packet's orientation; `None` where there is neither IP nor a
     /// hardware address.
     #[inline]
-    pub fn of(packet: &Packet) -> Option<(FlowKey, Orientation)> {
+    pub fn with(packet: &Packet, options: KeyOptions) -> Option<(FlowKey, Orientation)> {
+        let (mut key, orientation) = Self::with_vlans(packet)?;
+        if !options.use_vlans {
+            let [.., last] = &mut key.words;
+            *last |= NO_VLANS;
+        }
+        Some((key, orientation))
+    }
+
+    #[inline]
+    fn with_vlans(packet: &Packet) -> Option<(FlowKey, Orientation)> {
         match packet.network {
             Network::Ip(ip) => {
                 let (form, ends) = transport_ends(&packet.transport, ip.src.is_ipv6());
@@ -119,7 +153,8 @@ impl FlowKey {
             Some(tunnel) => (tunnel.kind as u8 + 1, tunnel.id),
         };
         let vlans = packet.vlans.as_slice();
-        // VLAN id 0 can be on the wire (priority tag), so "no tag" needs a number of its own.
+        // VLAN id 0 can be on the wire (priority tag), so "no tag" needs a number of its own: all
+        // ones, as in `NO_VLANS`.
         let vlan = |i: usize| u64::from(vlans.get(i).copied().unwrap_or(u16::MAX));
         FlowKey {
             words: [

@@ -17,7 +17,7 @@ mod tcp;
 mod timers;
 
 pub use community::community_id;
-pub use key::{FlowKey, Orientation};
+pub use key::{FlowKey, KeyOptions, Orientation};
 pub use limits::{FlowLimits, FlowStats, Timeouts};
 pub use model::*;
 pub use policies::{HostPolicies, HostPolicy, PrefixError, Urgent};

@@ -17,7 +17,8 @@ use crate::slab::{Slab, Slot};
 use crate::tcp::{Anew, Connection, Piece};
 use crate::timers::{Class, Links, Timers};
 use crate::{
-    CloseReason, Content, Direction, Flow, FlowKey, FlowLimits, FlowStats, HostPolicies, Observer, State,
+    CloseReason, Content, Direction, Flow, FlowKey, FlowLimits, FlowStats, HostPolicies, KeyOptions,
+    Observer, State,
 };
 
 /// A slot with its key's hash, so that the index grows without looking at every slot.
@@ -42,6 +43,7 @@ impl Indexed {
 pub struct FlowTable<S> {
     limits: FlowLimits,
     policies: HostPolicies,
+    keys: KeyOptions,
     index: HashTable<Indexed>,
     slab: Slab<S>,
     timers: Timers,
@@ -53,11 +55,18 @@ pub struct FlowTable<S> {
 }
 
 impl<S: Default> FlowTable<S> {
-    /// An empty table.
+    /// An empty table, with keys of the default options.
     pub fn new(limits: FlowLimits, policies: HostPolicies) -> FlowTable<S> {
+        Self::with_keys(limits, policies, KeyOptions::default())
+    }
+
+    /// An empty table. Packets that are dealt out to several tables have to be dealt out by keys of
+    /// the same options.
+    pub fn with_keys(limits: FlowLimits, policies: HostPolicies, keys: KeyOptions) -> FlowTable<S> {
         FlowTable {
             limits,
             policies,
+            keys,
             index: HashTable::new(),
             slab: Slab::new(),
             timers: Timers::new(),
@@ -83,7 +92,7 @@ impl<S: Default> FlowTable<S> {
         now: Nanos,
         observer: &mut O,
     ) -> Option<(&mut Flow<S>, Direction)> {
-        let Some((key, orientation)) = FlowKey::of(packet) else {
+        let Some((key, orientation)) = FlowKey::with(packet, self.keys) else {
             self.stats.unkeyed += 1;
             return None;
         };

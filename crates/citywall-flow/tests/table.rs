@@ -4,7 +4,7 @@ mod support;
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use citywall_flow::{FlowKey, FlowLimits, FlowTable, HostPolicies, Orientation};
+use citywall_flow::{FlowKey, FlowLimits, FlowTable, HostPolicies, KeyOptions, Orientation};
 use citywall_packet::{
     Arp, Checksum, Macs, Nanos, Network, Packet, Span, Transport, Tunnel, TunnelKind, Vlans, tcp_flags,
 };
@@ -189,6 +189,49 @@ fn networks_that_are_apart_stay_apart() {
     ));
     // Each direction of an MPLS path has a label of its own.
     assert!(pair(&tunnel(TunnelKind::Mpls, 5), &tunnel(TunnelKind::Mpls, 6)));
+}
+
+#[test]
+fn vlans_may_be_left_out() {
+    // A mirror port that tags each direction with a VLAN of its own.
+    let tag = |packet: Packet, id| Packet {
+        vlans: Vlans {
+            ids: [id, 0],
+            count: 1,
+        },
+        ..packet
+    };
+    let ask = tag(udp("10.0.0.1", 9, "10.0.0.2", 7), 100);
+    let tell = tag(udp("10.0.0.2", 7, "10.0.0.1", 9), 101);
+    let bare = udp("10.0.0.1", 9, "10.0.0.2", 7);
+    let conversations = |use_vlans| {
+        let keys = KeyOptions { use_vlans };
+        let mut table = FlowTable::<u32>::with_keys(FlowLimits::default(), HostPolicies::default(), keys);
+        for packet in [&ask, &tell, &bare] {
+            table.push(packet, &[], 0, 0, &mut Transcript::default());
+        }
+        table.stats().live
+    };
+    assert_eq!((conversations(true), conversations(false)), (3, 1));
+    // Without tags it makes no difference; ports still count, and so does the tunnel.
+    let without = |packet: &Packet| FlowKey::with(packet, KeyOptions { use_vlans: false });
+    assert_eq!(without(&bare), FlowKey::of(&bare));
+    assert_ne!(
+        without(&ask),
+        without(&tag(udp("10.0.0.1", 9, "10.0.0.2", 8), 100))
+    );
+    let tunnel = Tunnel {
+        kind: TunnelKind::Vxlan,
+        id: 5,
+        outer: None,
+    };
+    assert_ne!(
+        without(&ask),
+        without(&Packet {
+            tunnel: Some(tunnel),
+            ..ask
+        })
+    );
 }
 
 #[test]

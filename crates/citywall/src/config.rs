@@ -14,6 +14,8 @@ use serde::Deserialize;
 pub struct Config {
     /// What is kept in memory.
     pub limits: Limits,
+    /// What belongs to one conversation.
+    pub flows: Flows,
     /// When a silent conversation is over, in seconds.
     pub timeouts: Timeouts,
     /// How hosts resolve overlapping fragments and segments.
@@ -67,6 +69,20 @@ impl Default for Limits {
             decompressed: Size(1 << 20),
             assets: 20_000,
         }
+    }
+}
+
+/// What belongs to one conversation.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct Flows {
+    /// Packets with different VLAN ids are of different conversations.
+    pub vlan_in_key: bool,
+}
+
+impl Default for Flows {
+    fn default() -> Flows {
+        Flows { vlan_in_key: true }
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use citywall_event::Context;
-use citywall_flow::{FlowLimits, HostPolicies, HostPolicy, Timeouts};
+use citywall_flow::{FlowLimits, HostPolicies, HostPolicy, KeyOptions, Timeouts};
 use citywall_inventory::Makers;
 use citywall_packet::{DefragLimits, Defragmenter, OverlapPolicies, OverlapPolicy};
 use citywall_policy::City;
@@ -182,6 +182,13 @@ impl Settings {
             },
             hash_seed: self.hash_seed,
             ..FlowLimits::default()
+        }
+    }
+
+    /// What counts in the keys of conversations.
+    pub fn key_options(&self) -> KeyOptions {
+        KeyOptions {
+            use_vlans: self.config.flows.vlan_in_key,
         }
     }
 

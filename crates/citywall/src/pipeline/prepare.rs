@@ -6,12 +6,13 @@
 
 use citywall_capture::{Batch, FrameMeta};
 use citywall_event::Nanos;
-use citywall_flow::FlowKey;
+use citywall_flow::{FlowKey, KeyOptions};
 use citywall_packet::{
     Defragmenter, Incomplete, Malformed, Network, Packet, Span, decode, decode_reassembled,
 };
 
 use super::super::stats::PrepareStats;
+use crate::settings::Settings;
 
 /// One packet, ready for its worker.
 #[derive(Clone, Copy, Debug)]
@@ -80,6 +81,7 @@ const ANOMALIES_PER_SECOND: u32 = 50;
 /// The state of preparation.
 pub struct Preparer {
     defragmenter: Defragmenter,
+    keys: KeyOptions,
     last: (Nanos, u16, u64),
     budget: AnomalyBudget,
     found: Vec<Malformed>,
@@ -90,10 +92,11 @@ pub struct Preparer {
 }
 
 impl Preparer {
-    /// A fresh start.
-    pub fn new(defragmenter: Defragmenter) -> Preparer {
+    /// A fresh start. Later settings (after a reload) change nothing: conversations stay where they are.
+    pub fn new(settings: &Settings) -> Preparer {
         Preparer {
-            defragmenter,
+            defragmenter: settings.defragmenter(),
+            keys: settings.key_options(),
             last: (0, 0, 0),
             budget: AnomalyBudget::default(),
             found: Vec::new(),
@@ -166,7 +169,7 @@ impl Preparer {
             }
         }
         let malformed = self.admit(prepared);
-        let shard = match FlowKey::of(&packet) {
+        let shard = match FlowKey::with(&packet, self.keys) {
             Some((key, _)) => key.hash() as u32,
             None => 0,
         };
@@ -233,5 +236,59 @@ impl AnomalyBudget {
         let used = self.used.entry(kind).or_default();
         *used += 1;
         *used <= ANOMALIES_PER_SECOND
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::Files;
+    use citywall_packet::LinkType;
+
+    /// A UDP packet of the conversation of `port`, there or back, in VLAN `vlan`.
+    fn frame(port: u16, back: bool, vlan: u8) -> Vec<u8> {
+        let mut ends = [(1, port), (2, 502)];
+        if back {
+            ends.reverse();
+        }
+        let [(src, src_port), (dst, dst_port)] = ends;
+        let mut bytes = vec![2, 0, 0, 0, 0, dst, 2, 0, 0, 0, 0, src, 0x81, 0, 0, vlan, 8, 0];
+        bytes.extend([
+            0x45, 0, 0, 28, 0, 1, 0, 0, 64, 17, 0, 0, 10, 0, 0, src, 10, 0, 0, dst,
+        ]);
+        bytes.extend([src_port.to_be_bytes(), dst_port.to_be_bytes(), [0, 8], [0, 0]].concat());
+        bytes
+    }
+
+    fn shards(settings: &Settings, frames: &[Vec<u8>]) -> Vec<u32> {
+        let mut prepared = Prepared::default();
+        for (number, bytes) in (1..).zip(frames) {
+            let data = append(&mut prepared.batch.bytes, bytes);
+            prepared.batch.frames.push(FrameMeta {
+                data,
+                wire_len: data.len,
+                at: 0,
+                link: LinkType::ETHERNET,
+                source: 0,
+                number,
+            });
+        }
+        Preparer::new(settings).prepare(&mut prepared);
+        prepared.packets.iter().map(|ready| ready.shard).collect()
+    }
+
+    fn settings() -> Settings {
+        Settings::load(&Files::default(), None, None, None).expect("the defaults")
+    }
+
+    #[test]
+    fn directions_with_vlans_of_their_own_meet_where_vlans_do_not_count() {
+        let mut settings = settings();
+        let frames = [frame(40_000, false, 100), frame(40_000, true, 101)];
+        let apart = shards(&settings, &frames);
+        assert_ne!(apart[0], apart[1]);
+        settings.config.flows.vlan_in_key = false;
+        let together = shards(&settings, &frames);
+        assert_eq!(together[0], together[1]);
     }
 }

@@ -55,7 +55,7 @@ impl Worker {
     /// Worker `index` of `workers`.
     pub fn new(settings: Arc<Settings>, index: u16, workers: u16) -> Worker {
         let limits = settings.flow_limits(workers);
-        let table = FlowTable::new(limits, settings.host_policies.clone());
+        let table = FlowTable::with_keys(limits, settings.host_policies.clone(), settings.key_options());
         Worker {
             table,
             teller: Teller {
