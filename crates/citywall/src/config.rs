@@ -30,6 +30,24 @@ pub struct Config {
     pub metrics: Metrics,
     /// Live capture.
     pub capture: Capture,
+    /// What is known of devices before they speak.
+    pub inventory: Inventory,
+}
+
+/// What is known of devices before they speak.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct Inventory {
+    /// The IEEE's listing of MAC address blocks (`oui.txt`), or a file of the city's in its format.
+    pub makers: std::path::PathBuf,
+}
+
+impl Default for Inventory {
+    fn default() -> Inventory {
+        Inventory {
+            makers: "/usr/share/ieee-data/oui.txt".into(),
+        }
+    }
 }
 
 /// Bounds, for the whole process (shared out over the workers).

@@ -7,7 +7,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use citywall_event::Context;
 use citywall_flow::{FlowLimits, HostPolicies, HostPolicy, KeyOptions, Timeouts};
 use citywall_inventory::Makers;
@@ -21,9 +21,6 @@ use crate::config::Config;
 
 /// The rules that stand in the binary.
 pub const BUILT_IN_RULES: &str = include_str!("../rules/citywall.rules");
-
-/// Where Debian's `ieee-data` keeps the registry of MAC address blocks.
-const OUI_FILE: &str = "/usr/share/ieee-data/oui.txt";
 
 /// A city file given as text, with the name that errors show.
 #[derive(Clone, Debug)]
@@ -52,8 +49,8 @@ pub struct Settings {
     pub host_policies: HostPolicies,
     /// The same, for fragments.
     fragment_policies: OverlapPolicies,
-    /// Keys the flow tables, so that nobody can aim at one bucket.
-    hash_seed: u64,
+    /// Keys the flow tables and the shards, so that nobody can aim at one bucket or one worker.
+    pub hash_seed: u64,
     /// Maker names by MAC.
     pub makers: Makers,
     /// The live interface's name.
@@ -111,9 +108,7 @@ impl Settings {
         if !rules.needs_bodies() {
             dissector_limits.body = 0;
         }
-        let makers = std::fs::read_to_string(OUI_FILE)
-            .map(|text| Makers::parse(&text))
-            .unwrap_or_default();
+        let makers = read_makers(&config)?;
         let (host_policies, fragment_policies) = policies(&config)?;
         let mut settings = Settings {
             has_city: city.is_some(),
@@ -206,6 +201,16 @@ impl Settings {
 
 fn read(path: &Path) -> anyhow::Result<String> {
     std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
+}
+
+/// The listing is optional where nobody asked for it: makers are then unknown.
+fn read_makers(config: &Config) -> anyhow::Result<Makers> {
+    let path = &config.inventory.makers;
+    match std::fs::read(path) {
+        Ok(text) => Ok(Makers::parse(&String::from_utf8_lossy(&text))),
+        Err(_) if *path == crate::config::Inventory::default().makers => Ok(Makers::default()),
+        Err(error) => bail!("inventory.makers: cannot read {}: {error}", path.display()),
+    }
 }
 
 fn parse_city(source: &CitySource) -> anyhow::Result<City> {

@@ -165,7 +165,11 @@ fn open_log(out: &std::path::Path, settings: &Settings, live: bool) -> anyhow::R
     let events = &settings.config.events;
     // A replay's packet time is not the box's: a capture of a month is not thirty parts.
     let age = if live { events.rotate_age } else { u64::MAX };
-    let rotation = Rotation { size: events.rotate_size.0, age, disk: events.disk.0 };
+    let rotation = Rotation {
+        size: events.rotate_size.0,
+        age,
+        disk: events.disk.0,
+    };
     EveLog::open(out, rotation, live).with_context(|| {
         format!(
             "cannot write to {} as user {}: choose another directory with --out",

@@ -82,6 +82,8 @@ const ANOMALIES_PER_SECOND: u32 = 50;
 pub struct Preparer {
     defragmenter: Defragmenter,
     keys: KeyOptions,
+    /// A secret, so that nobody can aim all conversations at one worker.
+    seed: u64,
     last: (Nanos, u16, u64),
     budget: AnomalyBudget,
     found: Vec<Malformed>,
@@ -97,6 +99,7 @@ impl Preparer {
         Preparer {
             defragmenter: settings.defragmenter(),
             keys: settings.key_options(),
+            seed: settings.hash_seed,
             last: (0, 0, 0),
             budget: AnomalyBudget::default(),
             found: Vec::new(),
@@ -170,7 +173,9 @@ impl Preparer {
         }
         let malformed = self.admit(prepared);
         let shard = match FlowKey::with(&packet, self.keys) {
-            Some((key, _)) => key.hash() as u32,
+            // Not the low half: by that the worker's table finds its buckets, which would then be
+            // every n-th only.
+            Some((key, _)) => (key.hash_with(self.seed) >> 32) as u32,
             None => 0,
         };
         prepared.packets.push(Ready {
@@ -290,5 +295,29 @@ mod tests {
         settings.config.flows.vlan_in_key = false;
         let together = shards(&settings, &frames);
         assert_eq!(together[0], together[1]);
+    }
+
+    #[test]
+    fn nobody_can_aim_at_a_worker() {
+        let mut settings = settings();
+        let frames: Vec<_> = (1..=400).map(|port| frame(port, port % 2 == 0, 1)).collect();
+        settings.hash_seed = 1;
+        let of_two: Vec<_> = shards(&settings, &frames).iter().map(|shard| shard % 2).collect();
+        // All that one seed sends to the first worker, under another seed.
+        settings.hash_seed = 2;
+        let chosen: Vec<_> = frames
+            .iter()
+            .zip(&of_two)
+            .filter(|(_, worker)| **worker == 0)
+            .collect();
+        let again = shards(
+            &settings,
+            &chosen
+                .iter()
+                .map(|(frame, _)| (*frame).clone())
+                .collect::<Vec<_>>(),
+        );
+        let still = again.iter().filter(|shard| *shard % 2 == 0).count();
+        assert!((70..130).contains(&still), "{still} of {}", again.len());
     }
 }
