@@ -43,7 +43,9 @@ fn crates_name_only_what_their_layer_allows() {
         if ASSEMBLY.contains(&name) {
             continue;
         }
-        let allowed = permitted.get(name).unwrap_or_else(|| panic!("{name} is not in EDGES: which layer is it?"));
+        let allowed = permitted
+            .get(name)
+            .unwrap_or_else(|| panic!("{name} is not in EDGES: which layer is it?"));
         for dependency in package["dependencies"].as_array().expect("dependencies") {
             // What tests use does not reach the binary.
             if dependency["kind"] == "dev" {

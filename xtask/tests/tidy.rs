@@ -8,7 +8,11 @@ fn root() -> PathBuf {
 }
 
 fn tracked(pattern: &str) -> Vec<(String, String)> {
-    let output = Command::new("git").args(["ls-files", pattern]).current_dir(root()).output().expect("git runs");
+    let output = Command::new("git")
+        .args(["ls-files", pattern])
+        .current_dir(root())
+        .output()
+        .expect("git runs");
     String::from_utf8_lossy(&output.stdout)
         .lines()
         .filter_map(|name| Some((name.to_owned(), std::fs::read_to_string(root().join(name)).ok()?)))
@@ -17,7 +21,9 @@ fn tracked(pattern: &str) -> Vec<(String, String)> {
 
 /// Lines of code, tests at the file's end left out.
 fn code_lines(text: &str) -> usize {
-    text.lines().take_while(|line| !line.starts_with("#[cfg(test)]\nmod tests {") && *line != "mod tests {").count()
+    text.lines()
+        .take_while(|line| !line.starts_with("#[cfg(test)]\nmod tests {") && *line != "mod tests {")
+        .count()
 }
 
 #[test]
@@ -26,7 +32,10 @@ fn every_source_file_says_what_it_owns() {
     assert!(files.len() > 50, "only {} files found", files.len());
     for (name, text) in files {
         let first = text.lines().find(|line| !line.starts_with("#!"));
-        assert!(first.is_some_and(|line| line.starts_with("//!")), "{name} does not open with //!");
+        assert!(
+            first.is_some_and(|line| line.starts_with("//!")),
+            "{name} does not open with //!"
+        );
     }
 }
 
@@ -40,10 +49,15 @@ fn files_stay_readable() {
 
 #[test]
 fn unsafe_stands_only_in_its_rooms() {
-    let rooms = ["crates/citywall-capture/src/ring", "crates/citywall-capture/src/privileges"];
+    let rooms = [
+        "crates/citywall-capture/src/ring",
+        "crates/citywall-capture/src/privileges",
+    ];
     for (name, text) in tracked("crates/*.rs") {
         let allowed = rooms.iter().any(|room| name.starts_with(room));
-        let has = text.lines().any(|line| line.trim_start().starts_with("unsafe ") || line.contains(" unsafe {"));
+        let has = text
+            .lines()
+            .any(|line| line.trim_start().starts_with("unsafe ") || line.contains(" unsafe {"));
         assert!(allowed || !has, "{name} holds unsafe code");
     }
 }
@@ -73,9 +87,15 @@ fn nothing_is_left_undone_or_names_a_machine() {
 fn every_event_type_is_in_the_specification() {
     let spec = std::fs::read_to_string(root().join("docs/spec/event.md")).expect("docs/spec/event.md");
     for kind in citywall_event::EVENT_TYPES {
-        assert!(spec.contains(&format!("\n### `{kind}`")), "docs/spec/event.md has no section for `{kind}`");
+        assert!(
+            spec.contains(&format!("\n### `{kind}`")),
+            "docs/spec/event.md has no section for `{kind}`"
+        );
     }
     for (field, _) in citywall_event::PERSONAL {
-        assert!(spec.contains(&format!("`{field}`")), "docs/spec/event.md does not list the personal field {field}");
+        assert!(
+            spec.contains(&format!("`{field}`")),
+            "docs/spec/event.md does not list the personal field {field}"
+        );
     }
 }

@@ -13,7 +13,10 @@ fn scratch(name: &str) -> PathBuf {
 }
 
 fn citywall(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_citywall")).args(arguments).output().unwrap()
+    Command::new(env!("CARGO_BIN_EXE_citywall"))
+        .args(arguments)
+        .output()
+        .unwrap()
 }
 
 fn code(output: &Output) -> Option<i32> {
@@ -56,9 +59,22 @@ fn any_number_of_workers_gives_the_same_bytes() {
         for workers in ["1", "2", "4", "7"] {
             let out = directory.join(workers);
             let output = citywall(&[
-                "watch", "--pcap", capture.to_str().unwrap(), "--out", out.to_str().unwrap(), "--workers", workers, "--json",
+                "watch",
+                "--pcap",
+                capture.to_str().unwrap(),
+                "--out",
+                out.to_str().unwrap(),
+                "--workers",
+                workers,
+                "--json",
             ]);
-            assert_eq!(code(&output), Some(0), "{}: {}", capture.display(), text(&output.stderr));
+            assert_eq!(
+                code(&output),
+                Some(0),
+                "{}: {}",
+                capture.display(),
+                text(&output.stderr)
+            );
             assert_eq!(summary(&out)["nothing_was_shed"], true, "{}", capture.display());
             let events = fs::read(out.join("eve.json")).unwrap();
             assert!(!events.is_empty(), "{} gave no events", capture.display());
@@ -82,7 +98,9 @@ fn every_line_is_json_with_a_unique_id_and_times_never_go_backward_in_order() {
         let event: serde_json::Value = serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"));
         let id = event["id"].as_str().expect("id").to_owned();
         assert!(ids.insert(id), "an id stands twice: {line}");
-        *types.entry(event["event_type"].as_str().unwrap().to_owned()).or_default() += 1;
+        *types
+            .entry(event["event_type"].as_str().unwrap().to_owned())
+            .or_default() += 1;
     }
     let counted: std::collections::BTreeMap<String, u64> =
         serde_json::from_value(summary(&directory)["events"].clone()).unwrap();
@@ -96,7 +114,13 @@ fn an_empty_file_is_a_capture_without_packets() {
     let empty = directory.join("empty.pcap");
     fs::write(&empty, b"").unwrap();
     let out = directory.join("out");
-    let output = citywall(&["watch", "--pcap", empty.to_str().unwrap(), "--out", out.to_str().unwrap()]);
+    let output = citywall(&[
+        "watch",
+        "--pcap",
+        empty.to_str().unwrap(),
+        "--out",
+        out.to_str().unwrap(),
+    ]);
     assert_eq!(code(&output), Some(0), "{}", text(&output.stderr));
     assert_eq!(summary(&out)["packets"], 0);
     assert_eq!(fs::read(out.join("eve.json")).unwrap(), b"");
@@ -107,13 +131,18 @@ fn an_empty_file_is_a_capture_without_packets() {
 fn a_file_cut_anywhere_is_told_with_its_place_and_the_rest_is_processed() {
     let directory = scratch("cut");
     let plain = directory.join("plain.pcap");
-    let decompressed = Command::new("gzip").args(["-dc", story().to_str().unwrap()]).output().unwrap().stdout;
+    let decompressed = Command::new("gzip")
+        .args(["-dc", story().to_str().unwrap()])
+        .output()
+        .unwrap()
+        .stdout;
     for cut in [30, 1_000, decompressed.len() / 2, decompressed.len() - 1] {
         fs::write(&plain, &decompressed[..cut]).unwrap();
         let output = citywall(&["watch", "--pcap", plain.to_str().unwrap(), "--json"]);
         assert_eq!(code(&output), Some(3), "cut at {cut}: {}", text(&output.stderr));
         assert!(text(&output.stderr).contains("plain.pcap") && text(&output.stderr).contains("at byte"));
-        serde_json::from_slice::<serde_json::Value>(&output.stdout).expect("the summary is printed all the same");
+        serde_json::from_slice::<serde_json::Value>(&output.stdout)
+            .expect("the summary is printed all the same");
     }
     fs::remove_dir_all(directory).unwrap();
 }
@@ -141,7 +170,11 @@ fn garbage_and_missing_files_are_clear_errors() {
     fs::write(&garbage, b"this is no capture at all, but a text of some length").unwrap();
     let output = citywall(&["watch", "--pcap", garbage.to_str().unwrap()]);
     assert_eq!(code(&output), Some(1));
-    assert!(text(&output.stderr).contains("garbage.pcap"), "{}", text(&output.stderr));
+    assert!(
+        text(&output.stderr).contains("garbage.pcap"),
+        "{}",
+        text(&output.stderr)
+    );
     let output = citywall(&["watch", "--pcap", "no-such-file.pcap"]);
     assert_eq!(code(&output), Some(1));
     assert!(text(&output.stderr).contains("no-such-file.pcap"));
@@ -165,7 +198,11 @@ fn a_full_disk_is_told_and_the_exit_code_says_so() {
     );
     let output = Command::new("bash").args(["-c", &script]).output().unwrap();
     assert_eq!(code(&output), Some(1), "{}", text(&output.stderr));
-    assert!(text(&output.stderr).contains("counted but not written"), "{}", text(&output.stderr));
+    assert!(
+        text(&output.stderr).contains("counted but not written"),
+        "{}",
+        text(&output.stderr)
+    );
     let counted: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert!(counted["drops"]["events_not_written"].as_u64().unwrap() > 0);
     assert!(counted["packets"].as_u64().unwrap() > 1_000, "counting went on");
