@@ -95,6 +95,8 @@ struct Window {
     common: Common,
     start: Nanos,
     last: Nanos,
+    /// The first and the last try.
+    tried: (Nanos, Nanos),
     failed: HashSet<Member>,
     /// In vain in earlier windows.
     known: HashSet<Member>,
@@ -111,6 +113,8 @@ struct Try {
     port: u16,
     target: IpAddr,
     failed: bool,
+    /// When it was tried; that it was in vain shows later.
+    at: Nanos,
 }
 
 impl ScanDetector {
@@ -155,7 +159,7 @@ impl ScanDetector {
             let Some(window) = state.window(common, event.at, tried.failed, limits) else {
                 continue;
             };
-            self.members += usize::from(window.take(member, tried.failed, event, limits));
+            self.members += usize::from(window.take(member, &tried, event, limits));
             if found.is_none() && window.is_scan(limits) {
                 found = Some(window.report(source));
             }
@@ -171,10 +175,10 @@ impl ScanDetector {
 
 /// What an event says of somebody trying something.
 fn tried(event: &Event) -> Option<Try> {
-    let failed = match &event.body {
-        Body::Flow(flow) => failed(flow),
+    let (failed, at) = match &event.body {
+        Body::Flow(flow) => (failed(flow), flow.start),
         // Only forbidden conversations; a forbidden command was answered.
-        Body::Violation(violation) if violation.command.is_none() => true,
+        Body::Violation(violation) if violation.command.is_none() => (true, event.at),
         _ => return None,
     };
     let subject = &event.subject;
@@ -191,6 +195,7 @@ fn tried(event: &Event) -> Option<Try> {
         port: subject.dst_port.unwrap_or(0),
         target,
         failed,
+        at,
     })
 }
 
@@ -251,6 +256,7 @@ impl Window {
             common,
             start: at,
             last: at,
+            tried: (Nanos::MAX, Nanos::MIN),
             failed: HashSet::new(),
             known: HashSet::new(),
             answered: HashSet::new(),
@@ -260,8 +266,10 @@ impl Window {
     }
 
     /// Notes one try; true where it is remembered as a new one.
-    fn take(&mut self, member: Member, failed: bool, event: &Event, limits: &ScanLimits) -> bool {
+    fn take(&mut self, member: Member, tried: &Try, event: &Event, limits: &ScanLimits) -> bool {
+        let failed = tried.failed;
         self.last = self.last.max(event.at);
+        self.tried = (self.tried.0.min(tried.at), self.tried.1.max(tried.at));
         if failed && self.known.contains(&member) {
             return false;
         }
@@ -292,7 +300,7 @@ impl Window {
         self.told = self.failed.len();
         let failed = self.failed.len();
         let answered = self.answered.difference(&self.failed).count();
-        let seconds = self.last.saturating_sub(self.start) as f64 / 1e9;
+        let seconds = self.tried.1.saturating_sub(self.tried.0).max(0) as f64 / 1e9;
         let who = match source {
             Source::Ip(ip) => ip.to_string(),
             Source::Mac(mac) => mac.map(|b| format!("{b:02x}")).join(":"),

@@ -12,6 +12,14 @@ use crate::{GuessingLimits, PasswordGuessing, ScanDetector, ScanLimits};
 
 fn event(number: u64, millis: i64, src: &str, dst: &str, port: u16, body: Body) -> Event {
     let at: Nanos = millis * 1_000_000;
+    let body = match body {
+        Body::Flow(flow) => Body::Flow(FlowSummary {
+            start: at,
+            end: at,
+            ..flow
+        }),
+        other => other,
+    };
     Event {
         order: Order::of_packet(at, 0, number, 0),
         at,
@@ -224,4 +232,31 @@ proptest! {
         };
         prop_assert_eq!(run(), run());
     }
+}
+
+#[test]
+fn the_time_of_a_scan_is_that_of_its_tries_and_not_of_their_time_outs() {
+    // Tried a second apart, and all given up at one time.
+    let late = (0..12u64).map(|i| {
+        let mut event = event(i, 60_000, "10.30.0.5", &format!("10.20.0.{i}"), 502, flow(false));
+        if let Body::Flow(flow) = &mut event.body {
+            flow.start = i as Nanos * 1_000_000_000;
+        }
+        event
+    });
+    expect![[r#"
+        horizontal_scan 0.83 10.30.0.5 tried 12 hosts on tcp/502 within 11 s, 12 of them in vain
+            [("tried", 12.0), ("in_vain", 12.0), ("seconds", 11.0)] 0-0-0 0-1-0 0-2-0 0-3-0
+    "#]]
+    .assert_eq(&scans(late));
+}
+
+#[test]
+fn fragments_say_no_port_and_so_try_nothing() {
+    let answers = (0..40u64).map(|i| {
+        let mut event = event(i, i as i64, "10.1.0.53", &format!("10.20.0.{i}"), 0, flow(false));
+        event.subject.protocol = Some(17);
+        event
+    });
+    assert_eq!(scans(answers), "");
 }

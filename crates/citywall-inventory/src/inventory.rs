@@ -131,11 +131,15 @@ impl Inventory {
 
     fn flow(&mut self, event: &Event, flow: &FlowSummary, context: &Context) {
         let subject = &event.subject;
+        // Who sends notifications is an agent, and what they are sent to a manager (RFC 3413): the
+        // dissector tells.
+        let notified = event.app_proto == Some("snmp") && subject.dst_port == Some(SNMP_TRAP);
+        let app = event.app_proto.filter(|_| !notified);
         let packets = flow.packets[0].saturating_add(flow.packets[1]);
         let bytes = flow.bytes[0].saturating_add(flow.bytes[1]);
         if let Some(id) = self.meet(source(subject), flow.end, context) {
             self.count(id, packets, bytes);
-            if let Some(role) = client_role(event.app_proto).filter(|_| flow.packets[1] > 0) {
+            if let Some(role) = client_role(app).filter(|_| flow.packets[1] > 0) {
                 self.role(id, Some(role), "flow.app_proto", subject.src_ip);
             }
         }
@@ -146,7 +150,7 @@ impl Inventory {
         {
             self.count(id, packets, bytes);
             self.answered(id);
-            self.role(id, server_role(event.app_proto), "flow.app_proto", subject.dst_ip);
+            self.role(id, server_role(app), "flow.app_proto", subject.dst_ip);
         }
     }
 
@@ -275,6 +279,9 @@ fn destination(subject: &Subject) -> Party {
         mac: subject.dst_mac,
     }
 }
+
+/// Where notifications go (RFC 3417).
+const SNMP_TRAP: u16 = 162;
 
 /// What it means to answer in a protocol.
 fn server_role(app: Option<&'static str>) -> Option<&'static str> {

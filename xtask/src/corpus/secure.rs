@@ -202,6 +202,10 @@ fn ssh_1() -> Case {
     talk.say(c, Server, b"SSH-2.0-\xff\xfe\r\n");
     talk.say(c, Client, b"SSH-2.0-Test\r\n");
     talk.close(c);
+    let mut talk = Talk::open(c, (CLIENT, 40_005), (SERVER, 22));
+    talk.say(c, Server, b"SSH-2.0-\r\n");
+    talk.say(c, Client, b"SSH-2.0-Test\r\n");
+    talk.close(c);
     // KEXINIT whose first list is longer than the packet.
     let mut talk = Talk::open(c, (CLIENT, 40_003), (SERVER, 22));
     talk.say(c, Server, b"SSH-2.0-Lift_1.0\r\n");
@@ -225,7 +229,7 @@ fn ssh_1() -> Case {
     Case::new(
         AREA,
         "ssh-banners",
-        "Lines in front of the banner (RFC 4253, 4.2), a server that offers version 1 too, a banner that is no text, one that is\n\
+        "Lines in front of the banner (RFC 4253, 4.2), a server that offers version 1 too, a banner that is no text, an empty one, one that is\n\
          too long, a packet length and a KEXINIT that cannot be.",
         capture,
     )

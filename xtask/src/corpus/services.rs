@@ -117,6 +117,7 @@ fn dhcp_case(name: &str, server_port: u16, client_port: u16, readme: &str) -> Ca
     // No relay is between them: its address is none.
     let direct = |kind| {
         let mut message = dhcp::message(&lease, kind);
+        message[3] = 0;
         message[24..28].fill(0);
         message
     };

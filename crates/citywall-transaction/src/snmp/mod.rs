@@ -111,13 +111,20 @@ impl Conversation {
                     self.values(direction, bindings, 0, out);
                 }
             }
-            PduKind::TrapV1 => self.values(direction, bindings, 0, out),
-            PduKind::TrapV2 => self.values(direction, bindings, TRAP_HEAD, out),
+            PduKind::TrapV1 => {
+                self.agent(direction, bindings, out);
+                self.values(direction, bindings, 0, out);
+            }
+            PduKind::TrapV2 => {
+                self.agent(direction, bindings, out);
+                self.values(direction, bindings, TRAP_HEAD, out);
+            }
             PduKind::Inform => {
                 if self.informs.len() >= INFORMS {
                     self.informs.pop_front();
                 }
                 self.informs.push_back(pdu.request_id);
+                self.agent(direction, bindings, out);
                 self.values(direction, bindings, TRAP_HEAD, out);
             }
         }

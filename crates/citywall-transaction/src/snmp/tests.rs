@@ -182,6 +182,7 @@ fn traps_of_both_kinds() {
             ),
         ],
         expect![[r#"
+            > sighting Source Role "snmp-agent" (snmp.pdu_type)
             > reading 1.3.6.1.2.1.2.2.1.1.3 Int(3)
             > {"snmp":{"version":1,"community_default":true,"community_length":6,"pdu_type":"trap_v1","trap_type":"linkDown","trap_oid":"1.3.6.1.4.1.9","trap_address":"10.0.0.9","specific_trap":0,"uptime":100,"vars":[{"oid":"1.3.6.1.2.1.2.2.1.1.3","type":"integer","value":3}]}}
             > reading 1.3.6.1.2.1.2.2.1.1.3 Int(3)
