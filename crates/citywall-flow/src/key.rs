@@ -123,21 +123,19 @@ impl FlowKey {
         }
     }
 
-    /// A stable 64-bit hash: the same in every run and on every machine, so that packets can be
-    /// dealt out to workers by it. Anybody can compute it; tables use `hash_with`.
-    #[inline]
-    pub fn hash(&self) -> u64 {
-        self.hash_with(0)
-    }
-
-    /// The hash under a secret `seed`, for tables that face the network.
+    /// A 64-bit hash under a secret `seed`, for tables, and to deal packets out to workers: nobody
+    /// who does not know the seed can aim at one bucket or one worker. The same for the same seed in
+    /// every run and on every machine.
     #[inline]
     pub fn hash_with(&self, seed: u64) -> u64 {
         let w = &self.words;
-        let low = fold(w[0] ^ K[0] ^ seed, w[1] ^ K[1]);
-        let high = fold(w[2] ^ K[2], w[3] ^ K[3] ^ seed.rotate_left(32));
-        let rest = fold(w[4] ^ K[4] ^ seed, w[5] ^ K[5]);
-        fold(low ^ high.rotate_left(23) ^ K[6], rest ^ K[7] ^ seed)
+        // The secret in every factor: one that a sender can make zero takes the other with it, and
+        // all that only stands in the other then gives the same hash.
+        let s = |turn| seed.rotate_left(turn);
+        let low = fold(w[0] ^ K[0] ^ seed, w[1] ^ K[1] ^ s(11));
+        let high = fold(w[2] ^ K[2] ^ s(21), w[3] ^ K[3] ^ s(32));
+        let rest = fold(w[4] ^ K[4] ^ s(43), w[5] ^ K[5] ^ s(53));
+        fold(low ^ high.rotate_left(23) ^ K[6] ^ s(5), rest ^ K[7] ^ s(37))
     }
 
     fn ethernet(packet: &Packet, src: Mac, dst: Mac, ethertype: u16) -> (FlowKey, Orientation) {
