@@ -10,8 +10,9 @@ use super::certificate::Certificate;
 use super::fingerprint;
 use super::handshake::{Client, Server, TlsHandshake};
 use super::hello::{self, Hello, Reader, extension};
+use super::preamble;
 use super::record::{self, Message, Messages, Piece, Records};
-use super::socks::{self, Part};
+use super::socks::Part;
 use super::weakness::weaknesses;
 use crate::{Dissector, Input, Limits, Output, Transaction};
 
@@ -120,14 +121,10 @@ impl TlsDissector {
     }
 
     fn bytes(&mut self, direction: Direction, data: &[u8], out: &mut Output) {
-        let part = |data: &[u8]| match direction {
-            CLIENT => socks::client_part(data),
-            SERVER => socks::server_part(data),
-        };
         match &mut self.sides[direction.index()].preamble {
             Preamble::Over => return self.records(direction, data, out),
             preamble @ Preamble::Unknown => {
-                if part(data) == Part::None {
+                if preamble::part(direction, data) == Part::None {
                     *preamble = Preamble::Over;
                     return self.records(direction, data, out);
                 }
@@ -138,7 +135,7 @@ impl TlsDissector {
         let Preamble::Kept(kept) = &mut self.side(direction).preamble else {
             return;
         };
-        let length = match part(kept) {
+        let length = match preamble::part(direction, kept) {
             Part::Incomplete => return,
             Part::None => 0,
             Part::Length(length) => length,
@@ -146,7 +143,9 @@ impl TlsDissector {
         let kept = std::mem::take(kept);
         self.side(direction).preamble = Preamble::Over;
         if length > 0 {
-            self.handshake.from.get_or_insert("socks");
+            self.handshake
+                .from
+                .get_or_insert(preamble::name(direction, &kept));
         }
         self.records(direction, kept.get(length..).unwrap_or_default(), out);
     }

@@ -1,6 +1,6 @@
 //! TLS 1.0 to 1.3 (RFC 2246, 4346, 5246, 8446), SSL 3.0 (RFC 6101) and the SSL 2.0 hello.
 //!
-//! Owns: recognising TLS, also behind a SOCKS handshake; the plain part of the handshake; JA3,
+//! Owns: recognising TLS, also behind a SOCKS handshake or PostgreSQL's request for it; the plain part of the handshake; JA3,
 //! JA3S and JA4; what is weak about it; the fields of the `tls` event. Does not own: anything
 //! encrypted, DTLS, QUIC. Of FoxIO's fingerprints only JA4 is here; the others of that family have
 //! another licence.
@@ -13,6 +13,7 @@ mod fingerprint;
 mod handshake;
 mod hello;
 mod name;
+mod preamble;
 mod record;
 mod socks;
 #[cfg(test)]
@@ -37,11 +38,11 @@ pub const ENTRY: ProtocolEntry = ProtocolEntry {
 const RECORD: u16 = 16_384 + 2_048;
 
 fn probe(hint: &Hint, data: &[u8]) -> Probe {
-    match socks::client_part(data) {
+    match preamble::client_part(data) {
         socks::Part::None => records(hint, data),
         socks::Part::Incomplete => Probe::Maybe,
         socks::Part::Length(length) => match records(hint, &data[length..]) {
-            // The client of the proxy is the client of TLS, and says something at once.
+            // The client is that of TLS too, and says something at once.
             Probe::Yes if data.len() > length => Probe::Yes,
             Probe::Maybe => Probe::Maybe,
             _ => Probe::No,

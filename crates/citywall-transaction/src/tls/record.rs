@@ -6,6 +6,7 @@
 use super::hello;
 
 pub(super) const CHANGE_CIPHER_SPEC: u8 = 20;
+pub(super) const ALERT: u8 = 21;
 pub(super) const HANDSHAKE: u8 = 22;
 pub(super) const APPLICATION: u8 = 23;
 const HEARTBEAT: u8 = 24;

@@ -329,6 +329,30 @@ fn a_socks_handshake_may_stand_before() {
     );
 }
 
+#[test]
+fn a_database_may_be_asked_for_tls_first() {
+    let hello = record(22, &client_hello(&[]));
+    let versions = extension(43, &u16s(&[0x0304]));
+    let answer = record(22, &server_hello(9, 0x1301, &versions, &[5; 32]));
+    let request = b"\x00\x00\x00\x08\x04\xd2\x16\x2f";
+    let whole = [request, hello.as_slice()].concat();
+    let ask = |data: &[u8]| (ENTRY.probe)(&hint(Direction::ToResponder), data);
+    assert_eq!(ask(&whole[..13]), Probe::Maybe);
+    assert_eq!(ask(&whole[..14]), Probe::Yes);
+    // Refused: it goes on in the clear.
+    assert_eq!(
+        ask(&[request, &b"\x00\x00\x00\x52\x00\x03"[..]].concat()),
+        Probe::No
+    );
+    assert_eq!(ask(b"\x00\x00\x00\x08\x04\xd2\x16\x2e"), Probe::No);
+    check(
+        &[client(request), server("S"), client(&hello), server(&answer)],
+        expect![[r#"
+            > {"tls":{"sni":"lamp.city.example","version":"TLS 1.3","from_proto":"postgres","ja3":{"hash":"2b686b83311cff6b8fe1b1cfb091216c","string":"771,4865-49199-10,0-10-11-13-16-43,29-23,0"},"ja3s":{"hash":"cce84e7a8b742462e40afb585a3e3ccc","string":"771,4865,43"},"ja4":"t13d0306h2_5a6cbdaee546_fb71836bce29","client_alpns":["h2","http/1.1"]}}
+        "#]],
+    );
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
@@ -385,7 +409,7 @@ proptest! {
 
     #[test]
     fn a_longer_start_never_changes_the_probe(
-        start in proptest::sample::select(vec![&b""[..], b"\x16\x03\x01", b"\x05\x01\x00\x05\x01\x00", b"\x04\x01", b"\x80\x2e\x01\x03"]),
+        start in proptest::sample::select(vec![&b""[..], b"\x16\x03\x01", b"\0\0\0\x08\x04\xd2\x16", b"\x05\x01\x00\x05\x01\x00", b"\x04\x01", b"\x80\x2e\x01\x03"]),
         more in proptest::collection::vec(any::<u8>(), 0..40),
     ) {
         let data = [start, &more].concat();
