@@ -24,6 +24,9 @@ const CRITICALITY: [(&str, Criticality); 3] = [
     ("normal", Criticality::Normal),
 ];
 
+/// Bytes of a text of which all syntax errors are told.
+const RECOVERED: usize = 128 << 10;
+
 impl City {
     /// Reads a city file. `file` is only for messages.
     ///
@@ -39,19 +42,13 @@ impl City {
             );
             return Err(report.finish());
         }
-        let (document, errors) = DeTable::parse_recoverable(text);
-        if !errors.is_empty() {
-            // What follows a broken line is guesswork: only the syntax is told.
-            for error in errors.iter().take(limits::ERRORS) {
-                let span = error.span().unwrap_or(0..0);
-                report.error(
-                    &span,
-                    error.message().to_owned(),
-                    "see the TOML syntax in the commented example",
-                );
+        let document = match DeTable::parse(text) {
+            Ok(document) => document,
+            Err(first) => {
+                syntax_errors(text, first, &mut report);
+                return Err(report.finish());
             }
-            return Err(report.finish());
-        }
+        };
         let mut reading = Reading {
             report,
             city: City {
@@ -70,6 +67,25 @@ impl City {
             return Err(reading.report.finish());
         }
         Ok(reading.city)
+    }
+}
+
+/// Tells what is wrong with the syntax of a text, and nothing else: what follows a broken line is
+/// guesswork. Of a large text only the first error is told, because a file that is no TOML at all has
+/// one for each byte, and each takes memory.
+fn syntax_errors(text: &str, first: toml::de::Error, report: &mut Report<'_>) {
+    let errors = if text.len() <= RECOVERED {
+        DeTable::parse_recoverable(text).1
+    } else {
+        vec![first]
+    };
+    for error in errors.iter().take(limits::ERRORS) {
+        let span = error.span().unwrap_or(0..0);
+        report.error(
+            &span,
+            error.message().to_owned(),
+            "see the TOML syntax in the commented example",
+        );
     }
 }
 

@@ -273,3 +273,10 @@ fn there_is_an_end_to_errors_and_to_size() {
         city.toml:1:1: the file has 4194305 bytes, more than 4194304; split the city, or name networks instead of single devices
     "#]].assert_eq(&errors(&large));
 }
+
+#[test]
+fn of_a_large_text_that_is_no_toml_one_error_is_told() {
+    let large = "\r".repeat(1 << 20);
+    assert_eq!(errors(&large).lines().count(), 1);
+    assert!(errors(&large[..1_000]).lines().count() > 50);
+}
