@@ -38,7 +38,7 @@ impl Default for Timeouts {
             tcp_closing: 60 * SECOND,
             tcp_closed: 10 * SECOND,
             udp_new: 30 * SECOND,
-            udp_established: 120 * SECOND,
+            udp_established: 60 * SECOND,
             icmp: 30 * SECOND,
             ethernet: 60 * SECOND,
             other: 60 * SECOND,

@@ -127,7 +127,7 @@ impl Default for Timeouts {
             tcp_closing: 60,
             tcp_closed: 10,
             udp_new: 30,
-            udp_established: 120,
+            udp_established: 60,
             icmp: 30,
             other: 60,
         }

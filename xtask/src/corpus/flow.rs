@@ -206,7 +206,7 @@ fn handshakes() -> Vec<Case> {
     vec![
         case(
             "half-open",
-            "Three SYN that nobody answers, to three hosts: flows of state `new` that time out after a minute (`tcp_new`).",
+            "Three SYN that nobody answers, to three hosts: flows of state `new` that time out (`tcp_new`).",
             |c| {
                 for n in 1..=3 {
                     Talk::between((CLIENT, 40_000 + n), (host(192, 0, 2, 100 + n as u8), 80)).syn(c);
@@ -346,6 +346,28 @@ fn rules_of_tcp() -> Vec<Case> {
             },
         ),
         case(
+            "impossible-ack",
+            "Data without ACK, and data that acknowledges what the server cannot have sent: the receiver drops both (RFC 9293,\n\
+             3.10.7.4), so neither \"evil\" is in the path.",
+            |c| {
+                let mut talk = open(c);
+                talk.send(c, Client, &GET[..7]);
+                talk.put(c, Client, &talk.segment(Client, flag::PSH, b"evil1", &[]));
+                let far = talk.segment(Client, flag::ACK | flag::PSH, b"evil2", &[]);
+                talk.put(
+                    c,
+                    Client,
+                    &Segment {
+                        ack: far.ack.wrapping_add(500_000_000),
+                        ..far
+                    },
+                );
+                talk.say(c, Client, &GET[7..]);
+                talk.say(c, Server, OK);
+                talk.close(c);
+            },
+        ),
+        case(
             "ack-of-unseen",
             "The server acknowledges 400 bytes that the capture does not hold: packets were lost on the way to us, not on the way\n\
              to the server. `tcp.ack_of_unseen` says that the sensor's view has holes.",
@@ -382,7 +404,7 @@ fn times() -> Vec<Case> {
     vec![
         case(
             "time-outs",
-            "Silence ends conversations by their state: a UDP question without answer after 30 s, an answered one after 120 s, an\n\
+            "Silence ends conversations by their state: a UDP question without answer after 30 s, an answered one after 60 s, an\n\
              established TCP conversation after 600 s, one with a FIN after 60 s. Ticks of another host move the clock.",
             move |c| {
                 let [ask, tell] = question_and_answer(CLIENT, SERVER);
@@ -401,6 +423,10 @@ fn times() -> Vec<Case> {
                     tick(c, 42_000 + n);
                 }
             },
+        )
+        .with(
+            "config.toml",
+            "[timeouts]\ntcp_established = 600\ntcp_closing = 60\nudp_new = 30\nudp_established = 120\n",
         ),
         case(
             "time-goes-backward",

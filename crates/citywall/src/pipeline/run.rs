@@ -7,9 +7,9 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, RwLock};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
-use citywall_capture::{CaptureError, Damage, FrameSource};
+use citywall_capture::{Batch, CaptureError, Damage, FrameSource};
 use citywall_event::Nanos;
 use citywall_packet::DefragStats;
 
@@ -400,7 +400,14 @@ fn watch(
     let mut prepared = Prepared::default();
     let mut error = None;
     let mut spill = |facts| carry_off(facts, lane, to_order, spares);
-    while !stop.load(Ordering::Relaxed) {
+    let mut last_call = None;
+    loop {
+        if stop.load(Ordering::Relaxed) {
+            let call = last_call.get_or_insert_with(LastCall::now);
+            if call.is_over(&prepared.batch) {
+                break;
+            }
+        }
         refresh(&mut worker, shared, &mut generation);
         match source.next_batch(&mut prepared.batch) {
             Ok(true) => {}
@@ -435,6 +442,34 @@ fn watch(
         cpu: thread_cpu(),
     };
     let _ = to_order.send(Message::End(lane, Box::new(ending)));
+}
+
+/// The end of a live run: what had arrived when it was asked for is still taken out of the ring,
+/// or it would be lost without being counted anywhere.
+struct LastCall {
+    at: Nanos,
+    asked: Instant,
+}
+
+impl LastCall {
+    fn now() -> LastCall {
+        LastCall {
+            at: wall_clock(),
+            asked: Instant::now(),
+        }
+    }
+
+    /// `last` is the batch before. The kernel hands over a block that is not full after 20 ms, so a
+    /// ring that is empty later than that has nothing older; a clock that was set back must not
+    /// delay the end without bound.
+    fn is_over(&self, last: &Batch) -> bool {
+        let waited = self.asked.elapsed();
+        let all = match last.frames.last() {
+            Some(frame) => frame.at > self.at,
+            None => waited > Duration::from_millis(60),
+        };
+        all || waited > Duration::from_secs(5)
+    }
 }
 
 /// The machine's clock: used in live runs alone, to let time-outs fall due in silence.
