@@ -280,12 +280,29 @@ fn dns_malformed() -> Case {
     // An address of three bytes.
     let short = [Record::new("a.example", kind::A, vec![192, 0, 2])];
     put(9, &records::tell(9, "a.example", kind::A, &short));
+    // Behind a sound question: less than a header, and one that promises more than there is.
+    put(10, &ask(10, "a.example", kind::A));
     put(10, &ask(10, "a.example", kind::A)[..9]);
+    put(11, &ask(11, "a.example", kind::A));
+    put(11, &[0, 11, 1, 0, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0]);
+    // Over TCP: a length below the header's, and one beyond what is held.
+    for (port, length) in [(42_001, 5_u16), (42_002, 0xffff)] {
+        let mut talk = Talk::open(&mut capture, (CLIENT, port), (SERVER, 53));
+        let question = ask(1, "a.example", kind::A);
+        let framed = [&(question.len() as u16).to_be_bytes()[..], &question].concat();
+        talk.say(&mut capture, Client, &framed);
+        talk.say(
+            &mut capture,
+            Client,
+            &[&length.to_be_bytes()[..], &[0; 40]].concat(),
+        );
+        talk.close(&mut capture);
+    }
     Case::new(
         AREA,
         "dns-malformed",
         "Messages that break RFC 1035: names that loop, point outside, are too long or of an unknown label type; counts that do\n\
-         not fit; trailing bytes; reserved bits. Each is said; none makes the decoder loop.",
+         not fit; trailing bytes; reserved bits; lengths over TCP that cannot be. Each is said; none makes the decoder loop.",
         capture,
     )
 }

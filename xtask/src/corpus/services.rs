@@ -187,17 +187,28 @@ fn ntp_control() -> Case {
     put(40_001, &[0x16, 2, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0]);
     put(40_002, &[0x17, 0, 3, 42, 0, 0, 0, 0]);
     let whole = ntp::request(0);
+    // A sound message first, so that the conversation is known to be NTP.
+    put(40_003, &whole);
     put(40_003, &whole[..30]);
+    put(40_007, &whole);
+    put(40_007, &[&[0x3b], &whole[1..]].concat());
+    put(40_008, &[0x17, 0, 3, 42, 0, 0, 0, 0]);
     let mut wrong = whole.clone();
     wrong[1] = 17;
     put(40_004, &wrong);
     put(40_005, &[&whole[..], &[1, 2, 3]].concat());
     put(40_006, &[0x16, 2, 0, 1, 0, 0, 0, 0, 0, 0, 0, 40, 1]);
+    // Two clients of 72 bytes are promised.
+    capture.udp(
+        server,
+        (CLIENT, 40_008),
+        &[0x97, 0, 3, 42, 0, 2, 0, 72, 1, 2, 3, 4],
+    );
     Case::new(
         AREA,
         "ntp-control",
-        "Mode 6 and mode 7: management and \"monlist\" (the amplifier of 2014); then a message that ends early, a stratum of 17, a\n\
-         bad extension and a control message whose count does not fit.",
+        "Mode 6 and mode 7: management and \"monlist\" (the amplifier of 2014); then a message that ends early, version 7, a\n\
+         stratum of 17, a bad extension, and counts that do not fit what follows.",
         capture,
     )
 }

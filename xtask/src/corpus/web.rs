@@ -299,7 +299,7 @@ fn malformed() -> Case {
     .concat();
     case(
         "http-malformed",
-        "Heads that break RFC 9112: bare LF and CR, a NUL, a field without colon and one without name, no host, a bad method, a\n\
+        "Heads that break RFC 9112: bare LF and CR, a NUL, a field without colon and one without name, no host, a target with spaces, a bad method, a\n\
          status line that is none, a head of 70 kB, 1,100 fields, an answer without a question. What follows a bare CR is read as a\n\
          line of its own, because some receivers do so.",
         &[
@@ -319,6 +319,7 @@ fn malformed() -> Case {
                 END,
             ],
             &[(Client, b"GET / HTTP/1.1\r\nAccept: */*\r\n\r\n"), END],
+            &[(Client, b"GET / HTTP/1.1\r\nHost: e.example\r\n\r\nGET /a b c HTTP/1.1\r\nHost: e.example\r\n\r\n"), END],
             &[
                 (
                     Client,
