@@ -355,13 +355,13 @@ fn datagrams() {
         close 2: Timeout, Established, 1+1 packets
         second 34
         close 7: Timeout, New, 1+0 packets
+        second 60
+        close 0: Timeout, Established, 1+1 packets
         second 62
         close 4: Timeout, New, 1+0 packets
         close 5: Timeout, New, 1+0 packets
         second 63
         close 6: Timeout, New, 1+0 packets
-        second 120
-        close 0: Timeout, Established, 1+1 packets
     "#]]
     .assert_eq(&run(FlowLimits::default(), &packets, 130));
 }
