@@ -28,8 +28,6 @@ mod session;
 mod testing;
 mod told;
 mod transaction;
-#[cfg(test)]
-mod transcript;
 
 pub use dissector::*;
 pub use pending::Pending;

@@ -1,13 +1,13 @@
-//! What the tests of the protocols share: feeding pieces and showing what came out.
+//! What the tests of the protocols share: feeding a conversation, and showing what was found in it.
 
-use citywall_event::Nanos;
 use citywall_event::json::Object;
+use citywall_event::{Body, Event, Nanos, Order, Subject};
 use citywall_flow::{Carrier, Content, Direction};
 
 use crate::{Dissector, Hint, Input, Item, Limits, Output, ProtocolEntry};
 
 /// A conversation between these ports.
-pub(crate) fn hint(carrier: Carrier, initiator_port: u16, responder_port: u16) -> Hint {
+pub(crate) fn hint_on(carrier: Carrier, initiator_port: u16, responder_port: u16) -> Hint {
     Hint {
         carrier,
         direction: Direction::ToResponder,
@@ -16,37 +16,33 @@ pub(crate) fn hint(carrier: Carrier, initiator_port: u16, responder_port: u16) -
     }
 }
 
-/// One line per item: an arrow for its direction, then the event's JSON or the value.
-pub(crate) fn show(out: &Output) -> String {
-    let mut text = String::new();
-    for (direction, item) in &out.items {
-        text.push_str(match direction {
-            Direction::ToResponder => "> ",
-            Direction::ToInitiator => "< ",
-        });
-        match item {
-            Item::Transaction(transaction) => {
-                let mut json = Vec::new();
-                Object::write(&mut json, |o| transaction.record().write(o));
-                text.push_str(&String::from_utf8(json).expect("events are UTF-8"));
-            }
-            Item::Command(command) => {
-                let mut json = Vec::new();
-                Object::write(&mut json, |o| command.write(o));
-                text.push_str("command ");
-                text.push_str(&String::from_utf8(json).expect("events are UTF-8"));
-            }
-            Item::Reading(r) => text.push_str(&format!("reading {} {:?}", r.point, r.value)),
-            Item::Login(login) => text.push_str(&format!("{login:?}")),
-            Item::Sighting(s) => text.push_str(&format!(
-                "sighting {:?} {:?} {:?} ({})",
-                s.side, s.trait_, s.value, s.evidence
-            )),
-            Item::Malformed(name) => text.push_str(&format!("malformed {name}")),
-        }
-        text.push('\n');
+/// One turn of a conversation.
+#[derive(Clone, Debug)]
+pub(crate) enum Turn {
+    /// The client sends.
+    Client(Vec<u8>),
+    /// The server sends.
+    Server(Vec<u8>),
+    /// Bytes that the capture lost.
+    Gap(Direction, u64),
+}
+
+/// The client's turn.
+pub(crate) fn client(bytes: impl AsRef<[u8]>) -> Turn {
+    Turn::Client(bytes.as_ref().to_vec())
+}
+
+/// The server's turn.
+pub(crate) fn server(bytes: impl AsRef<[u8]>) -> Turn {
+    Turn::Server(bytes.as_ref().to_vec())
+}
+
+/// A hint for ports that no protocol owns.
+pub(crate) fn hint(direction: Direction) -> Hint {
+    Hint {
+        direction,
+        ..hint_on(Carrier::Tcp, 50_000, 5_000)
     }
-    text
 }
 
 /// A conversation under test.
@@ -78,11 +74,85 @@ impl Conversation {
         self.feed(direction, Content::Datagram(data));
     }
 
-    /// Ends it and shows what came out.
+    /// Ends it and shows what was found.
     pub(crate) fn finish(mut self) -> String {
         self.dissector.finish(self.at, &mut self.out);
         show(&self.out)
     }
+}
+
+/// What is found in a conversation; every turn arrives in pieces of at most `piece` bytes.
+pub(crate) fn transcript(entry: &ProtocolEntry, limits: &Limits, turns: &[Turn], piece: usize) -> String {
+    let mut conversation = Conversation::new(entry, &hint(Direction::ToResponder), limits);
+    for turn in turns {
+        conversation.at += 1;
+        let (direction, bytes) = match turn {
+            Turn::Client(bytes) => (Direction::ToResponder, bytes),
+            Turn::Server(bytes) => (Direction::ToInitiator, bytes),
+            Turn::Gap(direction, n) => {
+                conversation.feed(*direction, Content::Gap(*n));
+                continue;
+            }
+        };
+        for part in bytes.chunks(piece.max(1)) {
+            conversation.feed(direction, Content::Bytes(part));
+        }
+    }
+    conversation.at = 1_000;
+    conversation.finish()
+}
+
+/// One line for each item: an arrow for its direction, then the event's JSON or the value.
+pub(crate) fn show(out: &Output) -> String {
+    out.items
+        .iter()
+        .map(|(direction, item)| line(*direction, item))
+        .collect()
+}
+
+fn line(direction: Direction, item: &Item) -> String {
+    let arrow = match direction {
+        Direction::ToResponder => ">",
+        Direction::ToInitiator => "<",
+    };
+    let text = match item {
+        Item::Transaction(transaction) => {
+            let record = transaction.record();
+            let mut json = Vec::new();
+            Object::write(&mut json, |o| record.write(o));
+            String::from_utf8_lossy(&json).into_owned()
+        }
+        Item::Command(command) => body(Body::Command(command.clone())),
+        Item::Reading(reading) => body(Body::Reading(reading.clone())),
+        Item::Login(l) => format!(
+            "login {} user={:?} password_length={:?} default={} success={:?}",
+            l.protocol, l.user, l.password_length, l.default_credentials, l.success
+        ),
+        Item::Sighting(s) => format!(
+            "sighting {:?} {:?} {:?} {}",
+            s.side, s.trait_, s.value, s.evidence
+        ),
+        Item::Malformed(name) => format!("malformed {name}"),
+    };
+    format!("{arrow} {text}\n")
+}
+
+/// The members of the object that an event is about.
+fn body(body: Body) -> String {
+    let name = body.event_type().unwrap_or("");
+    let event = Event {
+        order: Order::default(),
+        at: 0,
+        subject: Subject::default(),
+        app_proto: None,
+        body,
+    };
+    let mut json = Vec::new();
+    event.write(&mut json, None);
+    let text = String::from_utf8_lossy(&json).into_owned();
+    let start = text.find(&format!("\"{name}\":{{")).unwrap_or(0);
+    let object = text[start..].trim_end();
+    object.strip_suffix('}').unwrap_or(object).to_owned()
 }
 
 /// The bytes of a run of hexadecimal digits; blanks are free.

@@ -246,7 +246,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn run(messages: &[&str]) -> String {
-        let hint = testing::hint(Carrier::Ethernet(0x0806), 0, 0);
+        let hint = testing::hint_on(Carrier::Ethernet(0x0806), 0, 0);
         let mut conversation = testing::Conversation::new(&ENTRY, &hint, &Limits::default());
         for message in messages {
             conversation.datagram(Direction::ToResponder, &testing::hex(message));
@@ -264,10 +264,10 @@ mod tests {
         check(
             &[request, request],
             expect![[r#"
-            > sighting Source Address "172.17.0.2" (arp.src_ip)
-            > {"arp":{"hw_type":"ethernet","proto_type":"ipv4","opcode":"request","src_mac":"02:42:ac:11:00:02","src_ip":"172.17.0.2","dest_mac":"00:00:00:00:00:00","dest_ip":"172.17.0.1"}}
-            > {"arp":{"hw_type":"ethernet","proto_type":"ipv4","opcode":"request","src_mac":"02:42:ac:11:00:02","src_ip":"172.17.0.2","dest_mac":"00:00:00:00:00:00","dest_ip":"172.17.0.1"}}
-        "#]],
+                > sighting Source Address "172.17.0.2" arp.src_ip
+                > {"arp":{"hw_type":"ethernet","proto_type":"ipv4","opcode":"request","src_mac":"02:42:ac:11:00:02","src_ip":"172.17.0.2","dest_mac":"00:00:00:00:00:00","dest_ip":"172.17.0.1"}}
+                > {"arp":{"hw_type":"ethernet","proto_type":"ipv4","opcode":"request","src_mac":"02:42:ac:11:00:02","src_ip":"172.17.0.2","dest_mac":"00:00:00:00:00:00","dest_ip":"172.17.0.1"}}
+            "#]],
         );
     }
 
@@ -279,7 +279,7 @@ mod tests {
                 "0001 0800 06 04 0001 0242ac110002 00000000 000000000000 ac110002",
             ],
             expect![[r#"
-                > sighting Source Address "172.17.0.2" (arp.src_ip)
+                > sighting Source Address "172.17.0.2" arp.src_ip
                 > {"arp":{"hw_type":"ethernet","proto_type":"ipv4","opcode":"reply","src_mac":"02:42:ac:11:00:02","src_ip":"172.17.0.2","dest_mac":"ff:ff:ff:ff:ff:ff","dest_ip":"172.17.0.2","gratuitous":true}}
                 > {"arp":{"hw_type":"ethernet","proto_type":"ipv4","opcode":"request","src_mac":"02:42:ac:11:00:02","src_ip":"0.0.0.0","dest_mac":"00:00:00:00:00:00","dest_ip":"172.17.0.2","probe":true}}
             "#]],
@@ -314,7 +314,7 @@ mod tests {
         fn any_bytes_are_one_message_or_one_mark(data in proptest::collection::vec(any::<u8>(), 0..80)) {
             let mut conversation = testing::Conversation::new(
                 &ENTRY,
-                &testing::hint(Carrier::Ethernet(0x0806), 0, 0),
+                &testing::hint_on(Carrier::Ethernet(0x0806), 0, 0),
                 &Limits::default(),
             );
             conversation.datagram(Direction::ToResponder, &data);

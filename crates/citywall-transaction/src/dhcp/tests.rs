@@ -51,7 +51,7 @@ fn ack(flags: u16) -> Vec<u8> {
 }
 
 fn run(messages: &[(Direction, Vec<u8>)]) -> String {
-    let hint = testing::hint(Carrier::Udp, 68, 67);
+    let hint = testing::hint_on(Carrier::Udp, 68, 67);
     let mut conversation = testing::Conversation::new(&ENTRY, &hint, &Limits::default());
     for (direction, message) in messages {
         conversation.datagram(*direction, message);
@@ -71,12 +71,12 @@ fn a_client_tells_of_itself_and_gets_an_address() {
             (Direction::ToInitiator, ack(0)),
         ],
         expect![[r#"
-            > sighting Source Hostname "lamp-17" (dhcp.hostname)
-            > sighting Source System "Linux" (dhcp.vendor_class_identifier)
-            > sighting Source Product "udhcp 1.30" (dhcp.vendor_class_identifier)
+            > sighting Source Hostname "lamp-17" dhcp.hostname
+            > sighting Source System "Linux" dhcp.vendor_class_identifier
+            > sighting Source Product "udhcp 1.30" dhcp.vendor_class_identifier
             > {"dhcp":{"type":"request","id":3735928559,"client_mac":"02:00:00:00:00:07","assigned_ip":"0.0.0.0","client_ip":"0.0.0.0","relay_ip":"0.0.0.0","next_server_ip":"10.0.0.1","client_id":"02:00:00:00:00:07","dhcp_type":"discover","hostname":"lamp-17","vendor_class_identifier":"udhcp 1.30","params":["subnet_mask","router","dns_server","domain","option_200"]}}
-            < sighting Source Role "dhcp-server" (dhcp.type)
-            < sighting Destination Address "10.0.0.50" (dhcp.assigned_ip)
+            < sighting Source Role "dhcp-server" dhcp.type
+            < sighting Destination Address "10.0.0.50" dhcp.assigned_ip
             < {"dhcp":{"type":"reply","id":3735928559,"client_mac":"02:00:00:00:00:07","assigned_ip":"10.0.0.50","client_ip":"0.0.0.0","relay_ip":"0.0.0.0","next_server_ip":"10.0.0.1","dhcp_type":"ack","server_id":"10.0.0.1","subnet_mask":"255.255.255.0","lease_time":3600,"dns_servers":["10.0.0.2","10.0.0.3"],"routers":["10.0.0.1"]}}
         "#]],
     );
@@ -89,7 +89,7 @@ fn hints_stop_at_relays_and_broadcasts() {
         (Direction::ToInitiator, ack(0x8000)),
     ]);
     let hints: Vec<&str> = text.lines().filter(|line| line.contains("sighting")).collect();
-    assert_eq!(hints, ["< sighting Source Role \"dhcp-server\" (dhcp.type)"]);
+    assert_eq!(hints, ["< sighting Source Role \"dhcp-server\" dhcp.type"]);
 }
 
 #[test]
@@ -105,9 +105,9 @@ fn options_overflow_into_other_fields_and_pieces_are_joined() {
     check(
         &[(Direction::ToResponder, message)],
         expect![[r#"
-        > sighting Source Hostname "kiosk-home-ok" (dhcp.hostname)
-        > {"dhcp":{"type":"request","id":3735928559,"client_mac":"02:00:00:00:00:07","assigned_ip":"0.0.0.0","client_ip":"0.0.0.0","relay_ip":"0.0.0.0","next_server_ip":"10.0.0.1","dhcp_type":"request","hostname":"kiosk-home-ok"}}
-    "#]],
+            > sighting Source Hostname "kiosk-home-ok" dhcp.hostname
+            > {"dhcp":{"type":"request","id":3735928559,"client_mac":"02:00:00:00:00:07","assigned_ip":"0.0.0.0","client_ip":"0.0.0.0","relay_ip":"0.0.0.0","next_server_ip":"10.0.0.1","dhcp_type":"request","hostname":"kiosk-home-ok"}}
+        "#]],
     );
 }
 
@@ -141,7 +141,7 @@ fn what_is_wrong_is_marked() {
 
 #[test]
 fn found_on_any_port_and_either_way() {
-    let on = |port, data: &[u8]| probe(&testing::hint(Carrier::Udp, 40_000, port), data);
+    let on = |port, data: &[u8]| probe(&testing::hint_on(Carrier::Udp, 40_000, port), data);
     assert_eq!(on(67, &discover([0; 4])), Probe::Yes);
     assert_eq!(on(67, &ack(0)), Probe::Reversed);
     assert_eq!(on(9_999, &discover([0; 4])), Probe::Yes);

@@ -60,7 +60,7 @@ fn record(owner: &[u8], rtype: u16, class: u16, data: &[u8]) -> Vec<u8> {
 const POINTER: &[u8] = &[0xc0, 0x0c];
 
 fn on_port(port: u16, messages: &[(Direction, Vec<u8>)]) -> String {
-    let hint = testing::hint(Carrier::Udp, 40_000, port);
+    let hint = testing::hint_on(Carrier::Udp, 40_000, port);
     let mut conversation = testing::Conversation::new(&ENTRY, &hint, &Limits::default());
     for (direction, message) in messages {
         conversation.datagram(*direction, message);
@@ -235,9 +235,9 @@ fn multicast_responders_tell_who_they_are() {
     );
     expect![[r#"
         > {"dns":{"version":3,"type":"request","tx_id":0,"id":4660,"flags":"0000","opcode":0,"rcode":"NOERROR","queries":[{"rrname":"_http._tcp.local","rrtype":"PTR","unicast_response":true}]}}
-        > sighting Source Role "web-server" (mdns.service)
-        > sighting Source Hostname "cam-7" (mdns.rrname)
-        > sighting Source Product "XC-9" (mdns.txt)
+        > sighting Source Role "web-server" mdns.service
+        > sighting Source Hostname "cam-7" mdns.rrname
+        > sighting Source Product "XC-9" mdns.txt
         > {"dns":{"version":3,"type":"response","tx_id":1,"id":4660,"flags":"8400","qr":true,"aa":true,"opcode":0,"rcode":"NOERROR","answers":[{"rrname":"_http._tcp.local","rrtype":"PTR","ttl":300,"rdata":"Kreuzung Süd._http._tcp.local"}],"grouped":{"PTR":["Kreuzung Süd._http._tcp.local"]},"additionals":[{"rrname":"cam-7.local","rrtype":"A","cache_flush":true,"ttl":300,"rdata":"10.0.0.7"},{"rrname":"Kreuzung Süd._http._tcp.local","rrtype":"TXT","cache_flush":true,"ttl":300,"rdata":"model=XC-9"}]}}
         > {"dns":{"version":3,"type":"response","tx_id":2,"id":4660,"flags":"8400","qr":true,"aa":true,"opcode":0,"rcode":"NOERROR","answers":[{"rrname":"_http._tcp.local","rrtype":"PTR","ttl":300,"rdata":"Kreuzung Süd._http._tcp.local"}],"grouped":{"PTR":["Kreuzung Süd._http._tcp.local"]},"additionals":[{"rrname":"cam-7.local","rrtype":"A","cache_flush":true,"ttl":300,"rdata":"10.0.0.7"},{"rrname":"Kreuzung Süd._http._tcp.local","rrtype":"TXT","cache_flush":true,"ttl":300,"rdata":"model=XC-9"}]}}
     "#]].assert_eq(&on_port(
@@ -258,14 +258,14 @@ fn link_local_responders_tell_their_name() {
         ],
     );
     expect![[r#"
-        < sighting Source Hostname "pult-3" (llmnr.rrname)
+        < sighting Source Hostname "pult-3" llmnr.rrname
         < {"dns":{"version":3,"type":"response","tx_id":0,"id":4660,"flags":"8000","qr":true,"opcode":0,"rcode":"NOERROR","queries":[{"rrname":"pult-3","rrtype":"A"}],"answers":[{"rrname":"pult-3","rrtype":"A","ttl":300,"rdata":"10.0.0.3"}],"grouped":{"A":["10.0.0.3"]}}}
     "#]].assert_eq(&on_port(5355, &[(FROM, response)]));
 }
 
 #[test]
 fn rules_see_names_and_numbers() {
-    let hint = testing::hint(Carrier::Udp, 40_000, 53);
+    let hint = testing::hint_on(Carrier::Udp, 40_000, 53);
     let mut conversation = testing::Conversation::new(&ENTRY, &hint, &Limits::default());
     conversation.datagram(TO, &lookup());
     conversation.datagram(FROM, &answer());
@@ -322,7 +322,7 @@ fn framed(messages: &[Vec<u8>]) -> Vec<u8> {
 
 /// A stream in pieces that end at the cuts.
 fn in_pieces(stream: &[u8], cuts: &[usize], limits: &Limits) -> String {
-    let hint = testing::hint(Carrier::Tcp, 40_000, 53);
+    let hint = testing::hint_on(Carrier::Tcp, 40_000, 53);
     let mut conversation = testing::Conversation::new(&ENTRY, &hint, limits);
     let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut % (stream.len() + 1)).collect();
     cuts.sort_unstable();
@@ -363,7 +363,7 @@ fn streams_hold_several_messages_and_end_where_framing_is_lost() {
 
 #[test]
 fn a_gap_ends_a_direction() {
-    let hint = testing::hint(Carrier::Tcp, 40_000, 53);
+    let hint = testing::hint_on(Carrier::Tcp, 40_000, 53);
     let mut conversation = testing::Conversation::new(&ENTRY, &hint, &Limits::default());
     conversation.feed(TO, Content::Gap(7));
     assert_eq!(conversation.out.done, [true, false]);
@@ -374,7 +374,7 @@ fn a_gap_ends_a_direction() {
 
 #[test]
 fn found_on_any_port_and_either_way() {
-    let udp = |port, data: &[u8]| probe(&testing::hint(Carrier::Udp, 40_000, port), data);
+    let udp = |port, data: &[u8]| probe(&testing::hint_on(Carrier::Udp, 40_000, port), data);
     assert_eq!(udp(53, &lookup()), Probe::Yes);
     assert_eq!(udp(53, &answer()), Probe::Reversed);
     assert_eq!(udp(9_999, &lookup()), Probe::Yes);
@@ -386,7 +386,7 @@ fn found_on_any_port_and_either_way() {
     let netbios = question("EKEFFDFEEIEOEFECECCACACACACACAAA", 32, 1);
     assert_eq!(udp(137, &message(0x0110, [&[netbios], &[], &[], &[]])), Probe::No);
     assert_eq!(udp(53, b"GET / HTTP/1.1\r\n\r\n"), Probe::No);
-    let tcp = |port, data: &[u8]| probe(&testing::hint(Carrier::Tcp, 40_000, port), data);
+    let tcp = |port, data: &[u8]| probe(&testing::hint_on(Carrier::Tcp, 40_000, port), data);
     let stream = framed(&[lookup()]);
     assert_eq!(tcp(53, &stream), Probe::Yes);
     assert_eq!(tcp(9_999, &stream), Probe::Yes);
@@ -422,7 +422,7 @@ proptest! {
         ],
         port in prop_oneof![Just(53), Just(9_999)],
     ) {
-        let hint = testing::hint(Carrier::Tcp, 40_000, port);
+        let hint = testing::hint_on(Carrier::Tcp, 40_000, port);
         let mut sure = Probe::Maybe;
         for end in 0..=stream.len() {
             let now = probe(&hint, &stream[..end]);

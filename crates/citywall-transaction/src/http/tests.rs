@@ -4,8 +4,7 @@ use expect_test::{Expect, expect};
 use proptest::prelude::*;
 
 use super::ENTRY;
-use crate::testing::hex;
-use crate::transcript::{Turn, client, server, transcript};
+use crate::testing::{Turn, client, hex, server, transcript};
 use crate::{Buffer, Dissector as _, Hint, Input, Item, Limits, Number, Output, Probe, Transaction};
 use citywall_flow::{Carrier, Content, Direction};
 
@@ -726,7 +725,7 @@ proptest! {
         proptest::collection::vec(any::<u8>(), 0..40),
         proptest::sample::select(WORDS).prop_map(<[u8]>::to_vec),
     ]) {
-        let hint = crate::transcript::hint(Direction::ToResponder);
+        let hint = crate::testing::hint(Direction::ToResponder);
         let mut sure = Probe::Maybe;
         for end in 0..=data.len() {
             let answer = (ENTRY.probe)(&hint, &data[..end]);

@@ -5,7 +5,7 @@ use expect_test::{Expect, expect};
 use proptest::prelude::*;
 
 use super::{ENTRY, open, probe};
-use crate::transcript::{Turn, client, hint, server, transcript};
+use crate::testing::{Turn, client, hint, server, transcript};
 use crate::{Hint, Limits, Probe};
 
 /// An ADU: transaction, unit and PDU.

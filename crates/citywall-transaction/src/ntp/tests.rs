@@ -15,7 +15,7 @@ const SERVER: &str = "24 01 06 ec 00000100 00000200 47505300 e90a1b0000000000 e9
 const MONLIST: &str = "17 00 03 2a 0000 0000";
 
 fn check(messages: &[(Direction, &str)], expected: Expect) {
-    let hint = testing::hint(Carrier::Udp, 40_000, 123);
+    let hint = testing::hint_on(Carrier::Udp, 40_000, 123);
     let mut conversation = testing::Conversation::new(&ENTRY, &hint, &Limits::default());
     for (direction, message) in messages {
         conversation.datagram(*direction, &hex(message));
@@ -29,7 +29,7 @@ fn a_client_asks_and_a_server_answers() {
         &[(Direction::ToResponder, CLIENT), (Direction::ToInitiator, SERVER)],
         expect![[r#"
             > {"ntp":{"version":4,"mode":3,"leap":0,"stratum":0,"poll":6,"precision":-20,"root_delay":0,"root_dispersion":0,"reference_id":"00:00:00:00","transmit_timestamp":"2023-11-23T18:40:44.500000+0000"}}
-            < sighting Source Role "ntp-server" (ntp.mode)
+            < sighting Source Role "ntp-server" ntp.mode
             < {"ntp":{"version":4,"mode":4,"leap":0,"stratum":1,"poll":6,"precision":-20,"root_delay":0.00390625,"root_dispersion":0.0078125,"reference_id":"47:50:53:00","reference_clock":"GPS","reference_timestamp":"2023-11-23T18:40:00.000000+0000","origin_timestamp":"2023-11-23T18:40:44.500000+0000","receive_timestamp":"2023-11-23T18:40:44.503906+0000","transmit_timestamp":"2023-11-23T18:40:44.507812+0000"}}
         "#]],
     );
@@ -68,7 +68,7 @@ fn what_is_wrong_is_marked() {
             > malformed ntp.truncated
             > malformed ntp.version
             < malformed ntp.stratum
-            < sighting Source Role "ntp-server" (ntp.mode)
+            < sighting Source Role "ntp-server" ntp.mode
             < {"ntp":{"version":4,"mode":4,"leap":0,"stratum":17,"poll":6,"precision":-20,"root_delay":0.00390625,"root_dispersion":0.0078125,"reference_id":"47:50:53:00","reference_timestamp":"2023-11-23T18:40:00.000000+0000","origin_timestamp":"2023-11-23T18:40:44.500000+0000","receive_timestamp":"2023-11-23T18:40:44.503906+0000","transmit_timestamp":"2023-11-23T18:40:44.507812+0000"}}
         "#]],
     );
@@ -76,7 +76,7 @@ fn what_is_wrong_is_marked() {
 
 #[test]
 fn found_on_any_port_and_either_way() {
-    let probe_on = |port, message: &str| probe(&testing::hint(Carrier::Udp, 40_000, port), &hex(message));
+    let probe_on = |port, message: &str| probe(&testing::hint_on(Carrier::Udp, 40_000, port), &hex(message));
     assert_eq!(probe_on(123, CLIENT), Probe::Yes);
     assert_eq!(probe_on(123, SERVER), Probe::Reversed);
     assert_eq!(probe_on(9_999, CLIENT), Probe::Yes);
@@ -90,7 +90,7 @@ fn found_on_any_port_and_either_way() {
 proptest! {
     #[test]
     fn any_bytes_are_one_message_or_one_mark(data in proptest::collection::vec(any::<u8>(), 0..80)) {
-        let hint = testing::hint(Carrier::Udp, 40_000, 123);
+        let hint = testing::hint_on(Carrier::Udp, 40_000, 123);
         let mut conversation = testing::Conversation::new(&ENTRY, &hint, &Limits::default());
         conversation.datagram(Direction::ToResponder, &data);
         prop_assert!((1..=3).contains(&conversation.finish().lines().count()));

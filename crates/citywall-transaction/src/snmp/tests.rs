@@ -55,7 +55,7 @@ const TO: Direction = Direction::ToResponder;
 const FROM: Direction = Direction::ToInitiator;
 
 fn run(limits: &Limits, messages: &[(Direction, Vec<u8>)]) -> String {
-    let hint = testing::hint(Carrier::Udp, 40_000, 161);
+    let hint = testing::hint_on(Carrier::Udp, 40_000, 161);
     let mut conversation = testing::Conversation::new(&ENTRY, &hint, limits);
     for (direction, message) in messages {
         conversation.datagram(*direction, message);
@@ -80,15 +80,15 @@ fn a_set_is_a_command_and_its_response_the_outcome() {
         ],
         expect![[r#"
             > {"snmp":{"version":1,"community_default":true,"community_length":7,"pdu_type":"set_request","request_id":7,"vars":[{"oid":"1.3.6.1.4.1.1206.4.2.1.1.2.1.4.2","type":"integer","value":1}]}}
-            > command {"protocol":"snmp","verb":"write","function":"set","point":"1.3.6.1.4.1.1206.4.2.1.1.2.1.4.2","value":1,"outcome":"accepted","technique":{"id":"T0855","name":"Unauthorized Command Message"}}
-            < sighting Source Role "snmp-agent" (snmp.pdu_type)
-            < sighting Source Role "traffic-signal-controller" (snmp.oid)
+            > "command":{"protocol":"snmp","verb":"write","function":"set","point":"1.3.6.1.4.1.1206.4.2.1.1.2.1.4.2","value":1,"outcome":"accepted","technique":{"id":"T0855","name":"Unauthorized Command Message"}}
+            < sighting Source Role "snmp-agent" snmp.pdu_type
+            < sighting Source Role "traffic-signal-controller" snmp.oid
             < {"snmp":{"version":1,"community_default":true,"community_length":7,"pdu_type":"response","request_id":7,"vars":[{"oid":"1.3.6.1.4.1.1206.4.2.1.1.2.1.4.2","type":"integer","value":1}]}}
             > {"snmp":{"version":1,"community_default":true,"community_length":7,"pdu_type":"set_request","request_id":8,"vars":[{"oid":"1.3.6.1.4.1.1206.4.2.1.1.2.1.4.2","type":"integer","value":1}]}}
-            > command {"protocol":"snmp","verb":"write","function":"set","point":"1.3.6.1.4.1.1206.4.2.1.1.2.1.4.2","value":1,"outcome":"refused","code":3,"technique":{"id":"T0855","name":"Unauthorized Command Message"}}
+            > "command":{"protocol":"snmp","verb":"write","function":"set","point":"1.3.6.1.4.1.1206.4.2.1.1.2.1.4.2","value":1,"outcome":"refused","code":3,"technique":{"id":"T0855","name":"Unauthorized Command Message"}}
             < {"snmp":{"version":1,"community_default":true,"community_length":7,"pdu_type":"response","request_id":8,"error":"badValue","error_index":1,"vars":[{"oid":"1.3.6.1.4.1.1206.4.2.1.1.2.1.4.2","type":"integer","value":1}]}}
             > {"snmp":{"version":1,"community_default":true,"community_length":7,"pdu_type":"set_request","request_id":9,"vars":[{"oid":"1.3.6.1.4.1.1206.4.2.1.1.2.1.4.2","type":"integer","value":1}]}}
-            > command {"protocol":"snmp","verb":"write","function":"set","point":"1.3.6.1.4.1.1206.4.2.1.1.2.1.4.2","value":1,"outcome":"unanswered","technique":{"id":"T0855","name":"Unauthorized Command Message"}}
+            > "command":{"protocol":"snmp","verb":"write","function":"set","point":"1.3.6.1.4.1.1206.4.2.1.1.2.1.4.2","value":1,"outcome":"unanswered","technique":{"id":"T0855","name":"Unauthorized Command Message"}}
         "#]],
     );
 }
@@ -108,14 +108,14 @@ fn a_get_is_a_read_and_its_response_gives_readings_and_hints() {
         ],
         expect![[r#"
             > {"snmp":{"version":2,"community_default":false,"community_length":4,"pdu_type":"get_request","request_id":1,"vars":[{"oid":"1.3.6.1.2.1.1.1.0","type":"null"},{"oid":"1.3.6.1.2.1.1.5.0","type":"null"}]}}
-            > command {"protocol":"snmp","verb":"read","function":"get","point":"1.3.6.1.2.1.1.1.0","count":2,"outcome":"accepted"}
-            < sighting Source Role "snmp-agent" (snmp.pdu_type)
-            < sighting Source Product "Signal Controller 2.1" (snmp.sys_descr)
-            < sighting Source Hostname "crossing-4" (snmp.sys_name)
-            < sighting Source Role "traffic-signal-controller" (snmp.oid)
-            < reading 1.3.6.1.2.1.1.1.0 Text("Signal Controller 2.1\r\nCopyright")
-            < reading 1.3.6.1.2.1.1.5.0 Text("crossing-4")
-            < reading 1.3.6.1.4.1.1206.4.2.1.1.2.1.4.2 Int(12)
+            > "command":{"protocol":"snmp","verb":"read","function":"get","point":"1.3.6.1.2.1.1.1.0","count":2,"outcome":"accepted"}
+            < sighting Source Role "snmp-agent" snmp.pdu_type
+            < sighting Source Product "Signal Controller 2.1" snmp.sys_descr
+            < sighting Source Hostname "crossing-4" snmp.sys_name
+            < sighting Source Role "traffic-signal-controller" snmp.oid
+            < "reading":{"protocol":"snmp","point":"1.3.6.1.2.1.1.1.0","value":"Signal Controller 2.1\r\nCopyright"}
+            < "reading":{"protocol":"snmp","point":"1.3.6.1.2.1.1.5.0","value":"crossing-4"}
+            < "reading":{"protocol":"snmp","point":"1.3.6.1.4.1.1206.4.2.1.1.2.1.4.2","value":12}
             < {"snmp":{"version":2,"community_default":false,"community_length":4,"pdu_type":"response","request_id":1,"vars":[{"oid":"1.3.6.1.2.1.1.1.0","type":"octet_string","value":"Signal Controller 2.1\r\nCopyright"},{"oid":"1.3.6.1.2.1.1.5.0","type":"octet_string","value":"crossing-4"},{"oid":"1.3.6.1.4.1.1206.4.2.1.1.2.1.4.2","type":"integer","value":12}]}}
         "#]],
     );
@@ -149,7 +149,7 @@ fn every_type_of_value_is_shown() {
     };
     let text = run(&limits, &[(FROM, message(1, "x", 0xa2, [1, 0, 0], &values))]);
     expect![[r#"
-        < sighting Source Role "snmp-agent" (snmp.pdu_type)
+        < sighting Source Role "snmp-agent" snmp.pdu_type
         < {"snmp":{"version":2,"community_default":false,"community_length":1,"pdu_type":"response","request_id":1,"vars":[{"oid":"1.3.1","type":"integer","value":-1},{"oid":"1.3.1","type":"octet_string","value":"000102"},{"oid":"1.3.1","type":"null"},{"oid":"1.3.1","type":"oid","value":"1.3.6.1.2.1.1.5.0"},{"oid":"1.3.1","type":"ip_address","value":"10.0.0.1"},{"oid":"1.3.1","type":"counter32","value":4294967295},{"oid":"1.3.1","type":"gauge32","value":5},{"oid":"1.3.1","type":"timeticks","value":256},{"oid":"1.3.1","type":"opaque","value":1.5},{"oid":"1.3.1","type":"opaque","value":"0102"},{"oid":"1.3.1","type":"counter64","value":18446744073709551615},{"oid":"1.3.1","type":"no_such_object"},{"oid":"1.3.1","type":"no_such_instance"},{"oid":"1.3.1","type":"end_of_mib_view"},{"oid":"1.3.1","type":"tag_4a","value":"09"}]}}
     "#]].assert_eq(&text);
 }
@@ -182,10 +182,10 @@ fn traps_of_both_kinds() {
             ),
         ],
         expect![[r#"
-            > sighting Source Role "snmp-agent" (snmp.pdu_type)
-            > reading 1.3.6.1.2.1.2.2.1.1.3 Int(3)
+            > sighting Source Role "snmp-agent" snmp.pdu_type
+            > "reading":{"protocol":"snmp","point":"1.3.6.1.2.1.2.2.1.1.3","value":3}
             > {"snmp":{"version":1,"community_default":true,"community_length":6,"pdu_type":"trap_v1","trap_type":"linkDown","trap_oid":"1.3.6.1.4.1.9","trap_address":"10.0.0.9","specific_trap":0,"uptime":100,"vars":[{"oid":"1.3.6.1.2.1.2.2.1.1.3","type":"integer","value":3}]}}
-            > reading 1.3.6.1.2.1.2.2.1.1.3 Int(3)
+            > "reading":{"protocol":"snmp","point":"1.3.6.1.2.1.2.2.1.1.3","value":3}
             > {"snmp":{"version":2,"community_default":true,"community_length":6,"pdu_type":"trap_v2","request_id":5,"trap_oid":"1.3.6.1.6.3.1.1.5.3","vars":[{"oid":"1.3.6.1.2.1.1.3.0","type":"timeticks","value":9},{"oid":"1.3.6.1.6.3.1.1.4.1.0","type":"oid","value":"1.3.6.1.6.3.1.1.5.3"},{"oid":"1.3.6.1.2.1.2.2.1.1.3","type":"integer","value":3}]}}
         "#]],
     );
@@ -232,7 +232,7 @@ fn version_3_shows_its_user_and_hides_what_is_encrypted() {
         ],
         expect![[r#"
             > {"snmp":{"version":3,"msg_id":42,"usm":"operator","engine_boots":3,"engine_time":99,"engine_id":"80001f8804","security_level":"authNoPriv","context_name":"ctx","pdu_type":"get_request","request_id":1,"vars":[{"oid":"1.3.6.1.2.1.1.5.0","type":"null"}]}}
-            > command {"protocol":"snmp","verb":"read","function":"get","point":"1.3.6.1.2.1.1.5.0","outcome":"refused","code":16}
+            > "command":{"protocol":"snmp","verb":"read","function":"get","point":"1.3.6.1.2.1.1.5.0","outcome":"refused","code":16}
             < {"snmp":{"version":3,"msg_id":42,"usm":"operator","engine_boots":3,"engine_time":99,"engine_id":"80001f8804","security_level":"noAuthNoPriv","context_name":"ctx","pdu_type":"report","request_id":0,"vars":[{"oid":"1.3.6.1.6.3.15.1.1.4.0","type":"counter32","value":1}]}}
             > {"snmp":{"version":3,"msg_id":42,"usm":"operator","engine_boots":3,"engine_time":99,"engine_id":"80001f8804","security_level":"authPriv","encrypted":true}}
         "#]],
@@ -280,7 +280,7 @@ fn open_requests_are_bounded_in_number_and_time() {
         open_requests: 2,
         ..Limits::default()
     };
-    let hint = testing::hint(Carrier::Udp, 40_000, 161);
+    let hint = testing::hint_on(Carrier::Udp, 40_000, 161);
     let mut conversation = testing::Conversation::new(&ENTRY, &hint, &limits);
     let set = |id: u8| message(1, "x", 0xa3, [id, 0, 0], &[binding(MINIMUM_GREEN, &integer(id))]);
     // The second is a retransmission; the fourth pushes out the first.
@@ -307,7 +307,7 @@ fn open_requests_are_bounded_in_number_and_time() {
 #[test]
 fn the_community_is_for_rules_alone() {
     let limits = Limits::default();
-    let hint = testing::hint(Carrier::Udp, 40_000, 161);
+    let hint = testing::hint_on(Carrier::Udp, 40_000, 161);
     let mut conversation = testing::Conversation::new(&ENTRY, &hint, &limits);
     conversation.datagram(
         TO,
@@ -339,7 +339,7 @@ fn the_community_is_for_rules_alone() {
 
 #[test]
 fn found_on_any_port_and_either_way() {
-    let on = |port, data: &[u8]| probe(&testing::hint(Carrier::Udp, 40_000, port), data);
+    let on = |port, data: &[u8]| probe(&testing::hint_on(Carrier::Udp, 40_000, port), data);
     let get = message(1, "public", 0xa0, [1, 0, 0], &[binding(SYS_NAME, &[5, 0])]);
     let response = message(1, "public", 0xa2, [1, 0, 0], &[binding(SYS_NAME, &integer(1))]);
     assert_eq!(on(161, &get), Probe::Yes);

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::ENTRY;
 use crate::Limits;
-use crate::transcript::{Turn, client, server, transcript};
+use crate::testing::{Turn, client, server, transcript};
 
 fn check(turns: &[Turn], expected: Expect) {
     let whole = transcript(&ENTRY, &Limits::default(), turns, usize::MAX);

@@ -4,8 +4,7 @@ use expect_test::{Expect, expect};
 use proptest::prelude::*;
 
 use super::{ENTRY, certificate::Certificate, socks};
-use crate::testing::hex;
-use crate::transcript::{Turn, client, hint, server, transcript};
+use crate::testing::{Turn, client, hex, hint, server, transcript};
 use crate::{Limits, Probe};
 use citywall_flow::Direction;
 
