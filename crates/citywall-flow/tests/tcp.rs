@@ -658,6 +658,69 @@ fn acknowledgements_of_what_was_not_captured() {
 }
 
 #[test]
+fn the_capture_lost_more_than_a_window() {
+    // The client acknowledges it and the server goes on there: both go on.
+    check_open(
+        "c A 1 1 'GET /1
+         s A 1 7 'abc
+         c A 7 9000000
+         s A 9000000 7 'def
+         c A 7 9000003 'GET /2",
+        expect![[r#"
+            > GET /1
+            < abc
+            > ! tcp.impossible_ack
+            > ! tcp.ack_of_unseen
+            < (gap 8999996)
+            < def
+            > GET /2
+            close 0: Shutdown, Established, 5+3 packets, missing 0+8999996
+        "#]],
+    );
+    // In both directions at once.
+    check_open(
+        "c A 1 1 'GET /1
+         s A 1 7 'abc
+         c A 5000000 9000000 'x
+         s A 9000000 5000001 'def
+         c A 5000001 9000003 'y
+         s A 9000003 5000002 'ghi
+         c A 5000002 9000006 'z",
+        expect![[r#"
+            > GET /1
+            < abc
+            > ! tcp.impossible_ack
+            > ! tcp.ack_of_unseen
+            < (gap 8999996)
+            < ! tcp.impossible_ack
+            < ! tcp.ack_of_unseen
+            > (gap 4999994)
+            > y
+            < (gap 3)
+            < ghi
+            > z
+            close 0: Shutdown, Established, 6+4 packets, missing 4999994+8999999
+        "#]],
+    );
+    // Either alone proves nothing, nor do two that do not agree.
+    check_open(
+        "c A 1 9000000 'evil
+         c A 1 1 'GET /1
+         s A 5000000 7 'evil
+         s A 1 7 'abc
+         c A 7 4 'GET /2",
+        expect![[r#"
+            > ! tcp.impossible_ack
+            > GET /1
+            < ! tcp.out_of_window
+            < abc
+            > GET /2
+            close 0: Shutdown, Established, 5+3 packets
+        "#]],
+    );
+}
+
+#[test]
 fn urgent_data() {
     let script = format!("{HELLO}c AU 1 1 urg=3 'abcdef\nc A 7 1 'gh\nc AU 9 1 urg=1 'x");
     // Out of band, as hosts do unless they are asked for something else.

@@ -52,6 +52,9 @@ pub(crate) mod known {
     pub const URGENT: u16 = 1 << 12;
     /// This sender reset the connection.
     pub const RESET: u16 = 1 << 13;
+    /// `other_isn` is where the receiver, with an acknowledgement that cannot be, says that this
+    /// sender stands.
+    pub const CLAIMED: u16 = 1 << 14;
     /// It was heard, and where it stands is certain.
     pub const CERTAIN: u16 = HEARD | SYNCED;
 }
@@ -66,6 +69,8 @@ pub(crate) struct Half {
     /// Anomalies already told, by `StreamMalformed as u16`.
     pub reported: u16,
     pub isn: u32,
+    /// Another place where this sender may stand: see `EARLIER`, `PENDING`, `CLAIMED`, of which one
+    /// at most holds.
     pub other_isn: u32,
     /// The next sequence number to deliver.
     pub next: u32,
@@ -195,6 +200,43 @@ impl Half {
             (self.next, FAR)
         };
         ahead(ack, self.shown) <= window && ahead(acked, ack) <= window
+    }
+
+    /// A later SYN of this sender, which the receiver may yet accept.
+    pub fn pend(&mut self, isn: u32) {
+        self.other_isn = isn;
+        self.known &= !known::CLAIMED;
+        self.known |= known::PENDING;
+    }
+
+    /// Notes an acknowledgement that `takes_ack` refuses: it is true if this sender goes on there.
+    #[cold]
+    pub fn claim(&mut self, ack: u32) {
+        if self.known & (known::PENDING | known::EARLIER) == 0 && ahead(ack, self.shown) > 0 {
+            self.other_isn = ack;
+            self.known |= known::CLAIMED;
+        }
+    }
+
+    /// The capture lost more than a window: stands anew where this sender goes on (`seq`) and the
+    /// receiver has said that it does. Gives the place that the receiver acknowledged.
+    #[cold]
+    pub fn regain(&mut self, seq: u32) -> Option<u32> {
+        let claimed = self.other_isn;
+        if self.known & (known::CLAIMED | known::HELD | known::ENDED) != known::CLAIMED
+            || ahead(seq, self.next) <= 0
+            || ahead(claimed, self.next) <= 0
+            || ahead(seq, claimed).unsigned_abs() > LONG_AGO.unsigned_abs()
+        {
+            return None;
+        }
+        let window = ahead(self.edge, self.acked).max(LONG_AGO);
+        self.known &= !known::CLAIMED;
+        self.known |= known::ACKED;
+        self.shown = seq;
+        self.acked = if ahead(claimed, seq) < 0 { claimed } else { seq };
+        self.edge = seq.wrapping_add_signed(window);
+        Some(self.acked)
     }
 
     /// How far behind the RST's place `next` may be for it to be taken as probably real.

@@ -65,8 +65,7 @@ impl Connection {
         let me = &mut self.halves[direction.index()];
         if me.is(known::INIT) && me.is(known::HEARD) && sink.flow.state != State::New {
             // In the middle of a conversation whose start was not seen.
-            me.other_isn = tcp.seq;
-            me.known |= known::PENDING;
+            me.pend(tcp.seq);
             return;
         }
         me.start(tcp, piece.len());
@@ -98,8 +97,7 @@ impl Connection {
         let me = &mut self.halves[direction.index()];
         if !fresh {
             // Told when the other goes on as if nothing had been (`acknowledge`).
-            me.other_isn = tcp.seq;
-            me.known |= known::PENDING;
+            me.pend(tcp.seq);
             return;
         }
         sink.malformed(&mut me.reported, direction, StreamMalformed::SynResend);

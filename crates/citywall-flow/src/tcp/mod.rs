@@ -81,9 +81,11 @@ impl Connection {
         let me = &mut self.halves[piece.direction.index()];
         me.pick_up(tcp.seq, counted > 0);
         // Without data a segment can do no harm to the stream, and keep-alives look old.
-        if counted > 0 && !me.in_window(tcp.seq, counted) {
+        if counted > 0 && !me.in_window(tcp.seq, counted) && !self.regain(piece, sink) {
+            let me = &mut self.halves[piece.direction.index()];
             return sink.malformed(&mut me.reported, piece.direction, StreamMalformed::OutOfWindow);
         }
+        let me = &mut self.halves[piece.direction.index()];
         if !me.timestamp_passes(tcp, counted) && counted > 0 {
             return sink.malformed(&mut me.reported, piece.direction, StreamMalformed::OldTimestamp);
         }
@@ -104,10 +106,16 @@ impl Connection {
     /// (RFC 9293, 3.10.7.4): a FIN or data that only the sensor would believe.
     #[inline]
     fn acknowledges_well<S, O: Observer<S>>(&mut self, piece: &Piece<'_>, sink: &mut Sink<'_, S, O>) -> bool {
-        let other = &self.halves[piece.direction.flip().index()];
+        let other = &mut self.halves[piece.direction.flip().index()];
         let kind = if !piece.is(tcp_flags::ACK) {
             StreamMalformed::NoAck
         } else if !other.takes_ack(piece.tcp.ack) {
+            other.claim(piece.tcp.ack);
+            // Where both directions were lost, this one may have been claimed as well.
+            if piece.len() > 0 && !self.halves[piece.direction.index()].in_window(piece.tcp.seq, piece.len())
+            {
+                self.regain(piece, sink);
+            }
             StreamMalformed::ImpossibleAck
         } else {
             return true;
@@ -115,6 +123,26 @@ impl Connection {
         let me = &mut self.halves[piece.direction.index()];
         sink.malformed(&mut me.reported, piece.direction, kind);
         false
+    }
+
+    /// True where a segment out of the window stands where the receiver, with an acknowledgement
+    /// that was not believed alone, said that its sender is: the capture lost more than a window.
+    /// As with any hole, the two have to agree.
+    #[cold]
+    fn regain<S, O: Observer<S>>(&mut self, piece: &Piece<'_>, sink: &mut Sink<'_, S, O>) -> bool {
+        let direction = piece.direction;
+        let Some(target) = self.halves[direction.index()].regain(piece.tcp.seq) else {
+            return false;
+        };
+        let acknowledger = &mut self.halves[direction.flip().index()];
+        sink.malformed(
+            &mut acknowledger.reported,
+            direction.flip(),
+            StreamMalformed::AckOfUnseen,
+        );
+        self.skip_to(direction, target, false, sink);
+        self.drain(direction, sink);
+        true
     }
 
     /// What `piece` says about the other sender's data.
