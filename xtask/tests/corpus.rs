@@ -23,14 +23,15 @@ fn committed_files_are_those_that_the_generator_makes() {
 
 #[test]
 fn nothing_else_is_in_the_corpus() {
-    let known: BTreeSet<_> = cases().iter().map(|case| case.folder()).collect();
-    assert_eq!(known.len(), cases().len(), "two cases have one folder");
+    let cases = cases();
+    let known: BTreeSet<_> = cases.iter().map(|case| case.folder()).collect();
+    assert_eq!(known.len(), cases.len(), "two cases have one folder");
     for area in std::fs::read_dir(home()).unwrap().flatten() {
         for case in std::fs::read_dir(area.path()).into_iter().flatten().flatten() {
             let path = case.path();
             let folder = path.strip_prefix(home()).unwrap();
             assert!(known.contains(folder), "{} is made by nothing", folder.display());
-            let made = cases().into_iter().find(|c| c.folder() == folder).unwrap();
+            let made = cases.iter().find(|c| c.folder() == folder).unwrap();
             for file in std::fs::read_dir(&path).unwrap().flatten() {
                 let name = file.file_name();
                 let expected = name == "expected.txt" || made.files.iter().any(|(n, _)| name == *n);
