@@ -24,8 +24,11 @@ const LONG: &str = "Citywall protects the networks of a city: traffic signals, c
     to do what (the city file), and tells what happened as incidents with reasons.\n\n\
     Start here:  citywall watch";
 
-const EXIT_CODES: &str = "Exit codes: 0 done, 2 usage or invalid files, 3 an input ended early or was damaged \
-    (the rest was processed), 1 anything else.";
+const EXIT_CODES: &str = "Exit codes:
+  0  done
+  1  an input or output failed
+  2  wrong usage, or an invalid city file, configuration or rule file
+  3  an input ended early or was damaged; the rest was processed";
 
 /// The commands.
 #[derive(Debug, Subcommand)]
@@ -34,11 +37,11 @@ pub enum Command {
     Watch(Box<WatchArgs>),
     /// Validate the city file, configuration and rules, and explain them; touches nothing.
     Check(CheckArgs),
-    /// Say what this machine lacks, and for what.
+    /// Say what this machine has and lacks, and for what.
     Doctor(DoctorArgs),
-    /// Install or remove the hardened systemd unit.
+    /// Install or remove a hardened systemd unit that watches an interface.
     Service(ServiceArgs),
-    /// Who told which device to do what, as a table.
+    /// Replay captures and list who told which device to do what.
     Commands(CommandsArgs),
 }
 
@@ -69,7 +72,8 @@ pub struct WatchArgs {
     pub interface: Option<String>,
     #[command(flatten)]
     pub files: Files,
-    /// Where eve.json and summary.json go (made if absent).
+    /// Directory for eve.json and summary.json (made if absent; files of an earlier replay are
+    /// replaced).
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Disk budget for eve.json and its rotated parts: 500M, 2G ... The oldest parts go first.
@@ -87,11 +91,16 @@ pub struct WatchArgs {
 }
 
 const WATCH_EXAMPLES: &str = "Examples:
-  citywall watch                                        the built-in story
-  citywall watch --pcap monday.pcapng.zst --out monday  a capture of yours; events in monday/eve.json
+  citywall watch
+      the built-in story
+  citywall watch --pcap monday.pcapng.zst --out monday
+      a capture of yours; its events go to monday/eve.json
   citywall watch --pcap a.pcap --pcap b.pcap --city city.toml
-  sudo citywall watch --interface eth1 --city city.toml --out /var/lib/citywall
-Ctrl-C ends a run cleanly: what was seen is told and written. SIGHUP reloads city, configuration and rules.";
+  sudo citywall watch --interface eth1 --city city.toml --out /srv/citywall
+      live; once eth1 is open it runs as user nobody, who must be able to reach --out
+
+Ctrl-C ends a run cleanly: what was seen is told and written. A second one ends it at once.
+SIGHUP reloads the city file, the configuration and the rules (live).";
 
 /// `citywall check`.
 #[derive(Args, Clone, Debug, Default)]

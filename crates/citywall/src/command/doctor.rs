@@ -14,7 +14,7 @@ struct Finding {
     ok: bool,
     what: &'static str,
     found: String,
-    fix: &'static str,
+    fix: String,
 }
 
 /// Runs the command.
@@ -26,7 +26,7 @@ pub fn run(args: &DoctorArgs) -> anyhow::Result<End> {
     if args.json {
         let list: Vec<_> = findings
             .iter()
-            .map(|f| json!({ "ok": f.ok, "for": f.what, "found": f.found, "fix": (!f.ok).then_some(f.fix) }))
+            .map(|f| json!({ "ok": f.ok, "for": f.what, "found": f.found, "fix": (!f.ok).then_some(&f.fix) }))
             .collect();
         println!("{}", serde_json::Value::from(list));
         return Ok(End::Done);
@@ -51,7 +51,7 @@ fn replay() -> Finding {
         ok: true,
         what: "replaying captures",
         found: format!("nothing needed; {cores} cores"),
-        fix: "",
+        fix: String::new(),
     }
 }
 
@@ -70,8 +70,11 @@ fn rights() -> Finding {
     } else {
         "CAP_NET_RAW is not held"
     };
-    let fix =
-        "run it as root, or: setcap cap_net_raw+ep $(command -v citywall), or: citywall service install";
+    let program = std::env::current_exe().unwrap_or_else(|_| "citywall".into());
+    let fix = format!(
+        "run it with sudo, or once: sudo setcap cap_net_raw+ep {}, or: sudo citywall service install",
+        program.display()
+    );
     Finding {
         ok,
         what: "watching an interface",
@@ -97,7 +100,7 @@ fn interfaces() -> Finding {
         ok,
         what: "interfaces",
         found,
-        fix: "ip link set NAME up (the mirror port needs no address)",
+        fix: "sudo ip link set NAME up (a mirror port needs no address)".into(),
     }
 }
 
@@ -113,7 +116,7 @@ fn makers() -> Finding {
         ok,
         what: "makers of devices",
         found,
-        fix: "apt-get install ieee-data",
+        fix: "sudo apt-get install ieee-data".into(),
     }
 }
 
@@ -129,7 +132,7 @@ fn memory() -> Finding {
         ok,
         what: "memory",
         found: format!("{} MB available", kib / 1024),
-        fix: "512 MB should be free; lower [limits] in --config",
+        fix: "512 MB should be free: lower [limits] in a --config file".into(),
     }
 }
 
@@ -144,6 +147,6 @@ fn systemd() -> Finding {
         ok,
         what: "citywall service install",
         found: found.into(),
-        fix: "start `citywall watch --interface` from your own init",
+        fix: "start 'citywall watch --interface NAME' by other means".into(),
     }
 }

@@ -26,20 +26,26 @@ pub fn run(args: &ServiceArgs) -> anyhow::Result<End> {
 }
 
 fn install(interface: &str, city: &Path, root: &Path, dry_run: bool) -> anyhow::Result<End> {
-    if interface.is_empty()
-        || interface.len() > 15
-        || interface.chars().any(|c| c.is_whitespace() || c == '/')
+    if interface.len() > 15
+        || !interface.starts_with(|c: char| c.is_ascii_alphanumeric())
+        || !is_plain(interface, "._-")
     {
         bail!("--interface: '{interface}' is not an interface name; `citywall doctor` lists them");
     }
-    let city = city
-        .to_str()
-        .filter(|c| c.starts_with('/') && !c.chars().any(char::is_whitespace));
-    let Some(city) = city else {
-        bail!("--city: give an absolute path without blanks")
-    };
     let program = std::env::current_exe().context("cannot find this program's own path")?;
-    let unit = unit(&program, interface, city);
+    let program = plain_path(&program).context("this program")?;
+    let city = plain_path(city).context("--city")?;
+    let unit = unit(program, interface, city);
+    let hidden = [program, city].into_iter().find(|path| is_hidden(path));
+    if let Some(path) = hidden {
+        let problem =
+            format!("the service will not see {path}: home directories and /tmp are hidden from it");
+        let fix = "sudo install -D -m 755 citywall /usr/local/bin/citywall, and use that one";
+        if root == Path::new("/") && !dry_run {
+            bail!("{problem}. For the program: {fix}; for the city file: /etc/citywall/city.toml");
+        }
+        eprintln!("citywall: {problem}");
+    }
     if dry_run {
         print!("{unit}");
         return Ok(End::Done);
@@ -48,9 +54,41 @@ fn install(interface: &str, city: &Path, root: &Path, dry_run: bool) -> anyhow::
     write(&path, &unit)?;
     println!("Wrote {}", path.display());
     println!(
-        "Next: put the city file at {city}, then\n  systemctl daemon-reload && systemctl enable --now citywall\n  journalctl -u citywall -f"
+        "Next: put the city file at {city}, readable for all (chmod 644): the service has a user of its own. Then
+  citywall check --city {city}
+  ip link set {interface} up
+  systemctl daemon-reload && systemctl enable --now citywall
+  journalctl -u citywall -f
+Its events go to /var/lib/citywall/eve.json; after a change of the city file: systemctl reload citywall"
     );
     Ok(End::Done)
+}
+
+/// True for text that systemd takes literally and as one word: no blanks, quotes, `%` or `$`
+/// (systemd.unit(5), systemd.service(5)).
+fn is_plain(text: &str, signs: &str) -> bool {
+    !text.is_empty()
+        && text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || signs.contains(c))
+}
+
+fn plain_path(path: &Path) -> anyhow::Result<&str> {
+    path.to_str()
+        .filter(|text| text.starts_with('/') && is_plain(text, "/._-+@:,="))
+        .with_context(|| {
+            format!(
+                "{}: a unit needs an absolute path of letters, digits and /._-+@:,=",
+                path.display()
+            )
+        })
+}
+
+/// True below what `ProtectHome=` and `PrivateTmp=` hide.
+fn is_hidden(path: &str) -> bool {
+    ["/home/", "/root/", "/run/user/", "/tmp/", "/var/tmp/"]
+        .iter()
+        .any(|hidden| path.starts_with(hidden))
 }
 
 fn write(path: &Path, unit: &str) -> anyhow::Result<()> {
@@ -70,27 +108,32 @@ fn uninstall(root: &Path) -> anyhow::Result<End> {
     std::fs::remove_file(&path)
         .with_context(|| format!("cannot remove {}: run it as root", path.display()))?;
     println!(
-        "Removed {}\nNext: systemctl stop citywall; systemctl daemon-reload",
+        "Removed {}\nNext: systemctl disable --now citywall; systemctl daemon-reload\nIts events stay in /var/lib/citywall",
         path.display()
     );
     Ok(End::Done)
 }
 
 /// The unit. The service runs as a user of its own that may open packet sockets and nothing else.
-fn unit(program: &Path, interface: &str, city: &str) -> String {
-    let program = program.display();
+///
+/// That user is not root, so the program only gives up its capability and stays who it is: the owner
+/// of the state directory, whose files systemd hands over to it at each start.
+fn unit(program: &str, interface: &str, city: &str) -> String {
     format!(
         "[Unit]
 Description=Citywall watches {interface}
-Documentation=man:citywall(1)
 After=network.target
+# An interface that comes late, or goes and comes back, is tried again without end.
+StartLimitIntervalSec=0
 
 [Service]
 Type=exec
-ExecStart={program} watch --interface {interface} --city {city} --out /var/lib/citywall
+ExecStart={program} -v watch --interface {interface} --city {city} --out /var/lib/citywall
 ExecReload=/bin/kill -HUP $MAINPID
 Restart=on-failure
 RestartSec=2
+# Invalid files do not get better by trying.
+RestartPreventExitStatus=2
 DynamicUser=yes
 StateDirectory=citywall
 StateDirectoryMode=0700
@@ -111,6 +154,7 @@ ProtectKernelModules=yes
 ProtectKernelTunables=yes
 ProtectControlGroups=yes
 ProtectProc=invisible
+ProcSubset=pid
 RestrictAddressFamilies=AF_PACKET AF_INET AF_INET6 AF_UNIX AF_NETLINK
 RestrictNamespaces=yes
 RestrictRealtime=yes
@@ -121,7 +165,9 @@ RemoveIPC=yes
 SystemCallArchitectures=native
 SystemCallFilter=@system-service
 SystemCallFilter=~@privileged @resources
-SystemCallFilter=capset setuid setgid setgroups prctl
+# To give up its own capability.
+SystemCallFilter=capset
+SystemCallErrorNumber=EPERM
 # Bounds on the box.
 MemoryMax=1G
 TasksMax=128
@@ -147,7 +193,11 @@ mod tests {
         uninstall(&root).unwrap();
         assert!(!root.join(UNIT_PATH).exists());
         assert!(install("eth 1", Path::new("/c"), &root, false).is_err());
+        assert!(install("-eth1", Path::new("/c"), &root, false).is_err());
+        assert!(install("eth%i", Path::new("/c"), &root, false).is_err());
         assert!(install("eth1", Path::new("relative"), &root, false).is_err());
+        assert!(install("eth1", Path::new("/etc/city $HOME"), &root, false).is_err());
+        assert!(is_hidden("/root/city.toml") && !is_hidden("/etc/citywall/city.toml"));
         std::fs::remove_dir_all(root).unwrap();
     }
 }
