@@ -107,7 +107,12 @@ impl<'a> Evidence<'a> {
             }
             Body::Behaviour(behaviour) => (behaviour_kind(behaviour.kind)?, 0, behaviour.technique),
             Body::Violation(violation) => of_violation(violation, &event.subject, context),
-            Body::Alert(alert) if alert.severity <= 2 => (Kind::Alert, u64::from(alert.sid), None),
+            Body::Alert(alert) if alert.severity <= 2 => {
+                // The rule names its technique by id.
+                let named = |t: &&Technique| Some(t.id) == alert.technique.as_deref();
+                let technique = Technique::ALL.iter().find(named).copied();
+                (Kind::Alert, u64::from(alert.sid), technique)
+            }
             _ => return None,
         };
         let subject = &event.subject;
