@@ -3,8 +3,9 @@
 //! Owns: taking ADUs off a stream, pairing by transaction and unit. `pdu` owns the layouts, `resync` going
 //! on after damage, `command` what an exchange means, `eve` the event.
 //!
-//! A command is given out when its answer comes, when the next request takes its transaction id, or at the
-//! end, so that it says how it ended. (An inline enforcer has to look at the request itself.)
+//! A command is given out when its answer comes, when the next request takes its transaction id, when nobody
+//! can still wait for the answer, or at the end, so that it says how it ended. (An inline enforcer has to look
+//! at the request itself.)
 
 mod command;
 mod eve;
@@ -44,6 +45,10 @@ const HEAD: usize = HEADER + 1;
 
 /// The bytes that the length field does not count: transaction, protocol and itself.
 const BEFORE_UNIT: usize = HEADER - 1;
+
+/// A request without an answer for this long stays unanswered: behind a gateway a device that is off never
+/// answers, and clients ask on.
+const WAIT: Nanos = 30 * 1_000_000_000;
 
 /// Bytes that may be kept of one direction: the longest ADU, and the head behind it that confirms it
 /// after damage.
@@ -103,6 +108,13 @@ fn probe(hint: &Hint, data: &[u8]) -> Probe {
     }
 }
 
+/// A request that waits for its answer.
+struct Open {
+    id: u64,
+    since: Nanos,
+    adu: Adu,
+}
+
 /// One Modbus conversation.
 #[derive(Default)]
 struct Modbus {
@@ -111,7 +123,10 @@ struct Modbus {
     lost: [bool; 2],
     /// Bytes were missed: a lonely answer says nothing.
     gapped: bool,
-    open: VecDeque<(u64, Adu)>,
+    /// The oldest first.
+    open: VecDeque<Open>,
+    /// Packet time.
+    at: Nanos,
     requests: u64,
     roles_told: bool,
     identified: bool,
@@ -123,6 +138,7 @@ struct Modbus {
 impl Dissector for Modbus {
     fn feed(&mut self, input: &Input<'_>, out: &mut Output) {
         let i = input.direction.index();
+        self.at = input.at;
         match input.content {
             Content::Bytes(data) => {
                 let mut pending = std::mem::take(&mut self.pending[i]);
@@ -143,8 +159,8 @@ impl Dissector for Modbus {
     fn finish(&mut self, _at: Nanos, out: &mut Output) {
         self.drain(Direction::ToResponder, out);
         self.drain(Direction::ToInitiator, out);
-        while let Some((id, request)) = self.open.pop_front() {
-            self.give(id, Some(request), None, out);
+        while let Some(open) = self.open.pop_front() {
+            self.give(open.id, Some(open.adu), None, out);
         }
     }
 }
@@ -220,25 +236,33 @@ impl Modbus {
 
     fn request(&mut self, adu: Adu, out: &mut Output) {
         self.requests += 1;
-        if let Some((id, earlier)) = self.take_open(&adu) {
-            self.give(id, Some(earlier), None, out);
+        if let Some(earlier) = self.take_open(&adu) {
+            self.give(earlier.id, Some(earlier.adu), None, out);
+        }
+        let at = self.at;
+        while let Some(old) = self.open.pop_front_if(|open| at.saturating_sub(open.since) > WAIT) {
+            self.give(old.id, Some(old.adu), None, out);
         }
         if self.open.len() >= self.open_limit
-            && let Some((id, oldest)) = self.open.pop_front()
+            && let Some(oldest) = self.open.pop_front()
         {
             out.malformed(Direction::ToResponder, "modbus.flooded");
-            self.give(id, Some(oldest), None, out);
+            self.give(oldest.id, Some(oldest.adu), None, out);
         }
-        self.open.push_back((self.requests, adu));
+        self.open.push_back(Open {
+            id: self.requests,
+            since: at,
+            adu,
+        });
     }
 
     fn response(&mut self, adu: Adu, out: &mut Output) {
         match self.take_open(&adu) {
-            Some((id, request)) => {
-                if command::differs(&request, &adu) {
+            Some(open) => {
+                if command::differs(&open.adu, &adu) {
                     out.malformed(Direction::ToInitiator, "modbus.value_mismatch");
                 }
-                self.give(id, Some(request), Some(adu), out);
+                self.give(open.id, Some(open.adu), Some(adu), out);
             }
             None => {
                 if self.requests > 0 && !self.gapped {
@@ -250,11 +274,9 @@ impl Modbus {
     }
 
     /// The open request of the same transaction and unit.
-    fn take_open(&mut self, like: &Adu) -> Option<(u64, Adu)> {
-        let place = self
-            .open
-            .iter()
-            .position(|(_, r)| r.transaction_id == like.transaction_id && r.unit_id == like.unit_id)?;
+    fn take_open(&mut self, like: &Adu) -> Option<Open> {
+        let same = |o: &Open| o.adu.transaction_id == like.transaction_id && o.adu.unit_id == like.unit_id;
+        let place = self.open.iter().position(same)?;
         self.open.remove(place)
     }
 

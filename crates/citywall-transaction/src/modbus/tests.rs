@@ -1,11 +1,11 @@
 //! Conversations of Modbus/TCP and what is found in them.
 
-use citywall_flow::Direction;
+use citywall_flow::{Content, Direction};
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
 
 use super::{ENTRY, open, probe};
-use crate::testing::{Turn, client, hint, server, transcript};
+use crate::testing::{Conversation, Turn, client, hint, server, transcript};
 use crate::{Hint, Limits, Probe};
 
 /// An ADU: transaction, unit and PDU.
@@ -263,6 +263,23 @@ fn open_requests_are_bounded() {
         > {"modbus":{"id":3,"request":{"transaction_id":2,"protocol_id":0,"unit_id":1,"function_raw":3,"function_code":"RdHoldRegs","access_type":"READ | HOLDING","category":"PUBLIC_ASSIGNED","error_flags":"NONE","read":{"address":0,"quantity":1}}}}
         > {"modbus":{"id":4,"request":{"transaction_id":3,"protocol_id":0,"unit_id":1,"function_raw":3,"function_code":"RdHoldRegs","access_type":"READ | HOLDING","category":"PUBLIC_ASSIGNED","error_flags":"NONE","read":{"address":0,"quantity":1}}}}
     "#]].assert_eq(&transcript(&ENTRY, &limits, &turns, usize::MAX));
+}
+
+#[test]
+fn a_unit_that_never_answers_is_no_flood() {
+    let limits = Limits {
+        open_requests: 4,
+        ..Limits::default()
+    };
+    let mut conversation = Conversation::new(&ENTRY, &hint(Direction::ToResponder), &limits);
+    for t in 0..40 {
+        conversation.at = i64::from(t) * 10_000_000_000;
+        let request = adu(t, 1, &[3, 0, 0, 0, 1]);
+        conversation.feed(Direction::ToResponder, Content::Bytes(&request));
+    }
+    let told = conversation.finish();
+    assert!(!told.contains("flooded"), "{told}");
+    assert_eq!(told.matches("\"outcome\":\"unanswered\"").count(), 40, "{told}");
 }
 
 #[test]
