@@ -240,7 +240,10 @@ impl Modbus {
             self.give(earlier.id, Some(earlier.adu), None, out);
         }
         let at = self.at;
-        while let Some(old) = self.open.pop_front_if(|open| at.saturating_sub(open.since) > WAIT) {
+        while let Some(old) = self
+            .open
+            .pop_front_if(|open| at.saturating_sub(open.since) > WAIT)
+        {
             self.give(old.id, Some(old.adu), None, out);
         }
         if self.open.len() >= self.open_limit
