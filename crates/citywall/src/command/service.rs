@@ -86,9 +86,10 @@ fn plain_path(path: &Path) -> anyhow::Result<&str> {
 
 /// True below what `ProtectHome=` and `PrivateTmp=` hide.
 fn is_hidden(path: &str) -> bool {
-    ["/home/", "/root/", "/run/user/", "/tmp/", "/var/tmp/"]
+    let below = path.trim_start_matches('/');
+    ["home", "root", "run/user", "tmp", "var/tmp"]
         .iter()
-        .any(|hidden| path.starts_with(hidden))
+        .any(|hidden| Path::new(below).starts_with(hidden))
 }
 
 fn write(path: &Path, unit: &str) -> anyhow::Result<()> {
@@ -197,7 +198,8 @@ mod tests {
         assert!(install("eth%i", Path::new("/c"), &root, false).is_err());
         assert!(install("eth1", Path::new("relative"), &root, false).is_err());
         assert!(install("eth1", Path::new("/etc/city $HOME"), &root, false).is_err());
-        assert!(is_hidden("/root/city.toml") && !is_hidden("/etc/citywall/city.toml"));
+        assert!(is_hidden("/var/tmp/city.toml") && !is_hidden("/etc/citywall/city.toml"));
+        assert!(!is_hidden("/srv/root/city.toml"));
         std::fs::remove_dir_all(root).unwrap();
     }
 }
