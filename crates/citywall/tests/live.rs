@@ -291,7 +291,10 @@ fn the_story_is_told(folder: &Folder, workers: &str) -> u32 {
     until("the incident in eve.json, while the run goes on", || {
         watch.events().iter().any(|e| e["event_type"] == "incident")
     });
-    run("tcpreplay", &format!("-q --topspeed -i veth0 {}", folder.path("story.pcap")));
+    run(
+        "tcpreplay",
+        &format!("-q --topspeed -i veth0 {}", folder.path("story.pcap")),
+    );
     let sent = arrived();
     // At once: the last packets still wait in the ring, and are told all the same.
     watch.signal(Signal::INT);
