@@ -33,7 +33,6 @@ pub fn city(data: &[u8]) {
 pub fn makers(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let makers = Makers::parse(&text);
-    assert_eq!(makers.is_empty(), makers.len() == 0);
     assert!(makers.len() <= data.len());
     for start in data.chunks(6) {
         let mut mac = [0; 6];
