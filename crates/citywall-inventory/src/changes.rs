@@ -126,7 +126,9 @@ impl Inventory {
             .enumerate()
             .filter_map(|(id, d)| d.as_ref().map(|d| (id as u32, d)))
             .filter(|(_, d)| !matches!(d.key, Key::Declared(_)))
-            .filter(|(_, d)| at.saturating_sub(d.last_seen) >= if d.answered { QUIET_ANSWERER } else { QUIET_SPEAKER })
+            .filter(|(_, d)| {
+                at.saturating_sub(d.last_seen) >= if d.answered { QUIET_ANSWERER } else { QUIET_SPEAKER }
+            })
             .map(|(id, d)| (d.answered, d.last_seen, id))
             .collect();
         let count = (self.limits.assets / 16).max(1).min(order.len());
