@@ -299,7 +299,10 @@ fn plain_prefix(bytes: &[u8]) -> usize {
         at += 8;
     }
     let rest = bytes.get(at..).unwrap_or(&[]);
-    at + rest.iter().position(|&b| !PLAIN[usize::from(b)]).unwrap_or(rest.len())
+    at + rest
+        .iter()
+        .position(|&b| !PLAIN[usize::from(b)])
+        .unwrap_or(rest.len())
 }
 
 /// Appends one character that is not plain; returns how many bytes of `rest` it took.
@@ -383,7 +386,11 @@ const OCTETS: [([u8; 4], u8); 256] = {
     let mut table = [([b'.'; 4], 0); 256];
     let mut i = 0;
     while i < 256 {
-        let (hundreds, tens, ones) = (b'0' + (i / 100) as u8, b'0' + (i / 10 % 10) as u8, b'0' + (i % 10) as u8);
+        let (hundreds, tens, ones) = (
+            b'0' + (i / 100) as u8,
+            b'0' + (i / 10 % 10) as u8,
+            b'0' + (i % 10) as u8,
+        );
         table[i] = match i {
             0..10 => ([ones, b'.', 0, 0], 2),
             10..100 => ([tens, ones, b'.', 0], 3),

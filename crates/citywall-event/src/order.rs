@@ -85,7 +85,22 @@ mod tests {
     fn ids_say_what_caused_them() {
         let packet = Order::of_packet(7, 2, 15, 1);
         assert_eq!(packet.to_string(), "2-15-1");
-        assert_eq!(Order { phase: Order::LATE, ..packet }.to_string(), "c2-15-1");
-        assert_eq!(Order { phase: Order::TIMER, flow: 0x1a2, ..packet }.to_string(), "t01a2.1");
+        assert_eq!(
+            Order {
+                phase: Order::LATE,
+                ..packet
+            }
+            .to_string(),
+            "c2-15-1"
+        );
+        assert_eq!(
+            Order {
+                phase: Order::TIMER,
+                flow: 0x1a2,
+                ..packet
+            }
+            .to_string(),
+            "t01a2.1"
+        );
     }
 }
