@@ -10,6 +10,10 @@ const RULE_BUDGET: u64 = 40_000;
 /// Work of all rules on one packet, stream piece or transaction.
 const CALL_BUDGET: u64 = 400_000;
 
+/// Bytes that an expression with look-around or back-references is searched in. What a rule of that
+/// kind looks for stands in a head or a request line; further back it is not found, and counted.
+const FANCY_WINDOW: usize = 2_048;
+
 /// What inspection cost and where it gave up. Kept by each worker, summed by the binary.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct InspectionCounters {
@@ -17,6 +21,8 @@ pub struct InspectionCounters {
     pub tried: u64,
     /// Rules given up on one buffer because the work bound was reached.
     pub budget_exceeded: u64,
+    /// Searches with look-around in more than they are let see.
+    pub pattern_cut: u64,
     /// Searches of an expression that hit its backtracking or memory limit.
     pub pattern_failed: u64,
     /// Matches that could not be remembered because the flow's memory of them was full.
@@ -202,11 +208,17 @@ impl<'a> Run<'a> {
     fn pattern(&mut self, p: &'a PatternTest, i: usize, cursor: usize, variables: &mut Variables) -> bool {
         let data = self.data;
         let base = if p.relative { cursor.min(data.len()) } else { 0 };
-        let rest = &data[base..];
+        let mut rest = &data[base..];
+        if p.pattern.is_fancy() && rest.len() > FANCY_WINDOW {
+            self.counters.pattern_cut += 1;
+            rest = &rest[..FANCY_WINDOW];
+        }
         let mut from = 0;
         loop {
-            // The backtracking engine's own limit is what a search may cost there.
-            let cost = (rest.len() - from.min(rest.len())) * if p.pattern.is_fancy() { 16 } else { 2 };
+            // The backtracking engine's limit counts steps, but one step may search all that is left:
+            // it sees little at a time, and pays for the square.
+            let left = rest.len() - from.min(rest.len());
+            let cost = if p.pattern.is_fancy() { (left * 16).max(left * left / 4) } else { left * 2 };
             if !self.pay(cost) {
                 return false;
             }

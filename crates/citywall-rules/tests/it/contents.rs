@@ -57,6 +57,18 @@ fn work_is_bounded_and_counted() {
 }
 
 #[test]
+fn look_around_is_searched_in_a_window() {
+    // One step of the backtracking engine may search all that is left: 64 KiB of this took seconds.
+    let rule = r#"alert tcp any any -> any any (pcre:"/(?=(a+)+b)c|(?=x)xy/"; sid:1;)"#;
+    let mut bench = Bench::tcp(rule, 1, 2);
+    bench.client(&b"a".repeat(65_536));
+    assert_eq!(bench.text, "");
+    assert_eq!(bench.scratch.counters().pattern_cut, 1);
+    bench.client(b"xy");
+    assert_eq!(bench.text, "> 1\n");
+}
+
+#[test]
 fn bytes_become_numbers() {
     let data = b"\x00\x00\x01\x02len=0010;abcdefghij!";
     yes("byte_test:2,=,258,2", data);
