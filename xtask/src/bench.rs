@@ -64,7 +64,8 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     if !status.success() {
         bail!("the release build failed");
     }
-    let own = Path::new("target/release/citywall").to_owned();
+    let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
+    let own = Path::new(&target).join("release/citywall");
     let work = tempdir()?;
     let mut captures = args.pcap.clone();
     if !args.only_given {

@@ -23,7 +23,10 @@ use crate::settings::Settings;
 use crate::stats::{PrepareStats, WorkerStats};
 
 /// Batches that wait before each worker.
-const QUEUE: usize = 3;
+const QUEUE: usize = 2;
+
+/// Emptied facts that are kept to be filled again; each is about a megabyte.
+const SPARES: usize = 4;
 
 /// What the outside asks of a run.
 #[derive(Default)]
@@ -118,7 +121,7 @@ fn take_spare(spares: &Spares) -> Facts {
 
 fn give_spares(spares: &Spares, emptied: &mut Vec<Facts>) {
     if let Ok(mut spares) = spares.lock() {
-        let room = 16usize.saturating_sub(spares.len());
+        let room = SPARES.saturating_sub(spares.len());
         spares.extend(emptied.drain(..).take(room));
     }
     emptied.clear();
