@@ -218,7 +218,11 @@ impl<'a> Run<'a> {
             // The backtracking engine's limit counts steps, but one step may search all that is left:
             // it sees little at a time, and pays for the square.
             let left = rest.len() - from.min(rest.len());
-            let cost = if p.pattern.is_fancy() { (left * 16).max(left * left / 4) } else { left * 2 };
+            let cost = if p.pattern.is_fancy() {
+                (left * 16).max(left * left / 4)
+            } else {
+                left * 2
+            };
             if !self.pay(cost) {
                 return false;
             }
