@@ -23,10 +23,10 @@ use crate::settings::Settings;
 use crate::stats::{PrepareStats, WorkerStats};
 
 /// Batches that wait before each worker.
-const QUEUE: usize = 2;
+const QUEUE: usize = 3;
 
 /// Emptied facts that are kept to be filled again; each is about a megabyte.
-const SPARES: usize = 4;
+const SPARES: usize = 16;
 
 /// What the outside asks of a run.
 #[derive(Default)]
