@@ -147,7 +147,7 @@ unsafe impl Send for Ring {}
 pub(crate) enum Readiness {
     /// A block may be ready.
     Ready,
-    /// Nothing for now.
+    /// Nothing came within the wait; ask again.
     Idle,
 }
 
