@@ -17,6 +17,12 @@ const EDGES: &[(&str, &[&str])] = &[
     ("citywall-inventory", &["event"]),
     ("citywall-policy", &["event"]),
     ("citywall-incident", &["event", "inventory", "policy"]),
+    ("citywall-trust", &["event"]),
+    (
+        "citywall-response",
+        &["event", "incident", "inventory", "policy", "trust"],
+    ),
+    ("citywall-range", &[]),
 ];
 
 /// The only members that may name both planes.

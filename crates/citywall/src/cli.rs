@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::command::{actions, enforce, playbook, policy, range, rehearse};
+
 /// Citywall protects the networks of a city.
 #[derive(Debug, Parser)]
 #[command(name = "citywall", version, about, long_about = LONG, after_help = EXIT_CODES)]
@@ -43,6 +45,18 @@ pub enum Command {
     Service(ServiceArgs),
     /// Replay captures and list who told which device to do what.
     Commands(CommandsArgs),
+    /// Say in words who may reach whom, compare, and propose from observed traffic.
+    Policy(policy::PolicyArgs),
+    /// Put the city file in force as a firewall, try it, confirm it, take it back.
+    Enforce(enforce::EnforceArgs),
+    /// List, approve, reject and undo what the response proposes and does.
+    Actions(actions::ActionsArgs),
+    /// Check playbooks.
+    Playbook(playbook::PlaybookArgs),
+    /// Say what automatic mode would have done.
+    Rehearse(rehearse::RehearseArgs),
+    /// Build a city in network namespaces and try scenarios on it.
+    Range(range::RangeArgs),
 }
 
 /// The files that describe the city and the run.

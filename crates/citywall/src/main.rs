@@ -6,6 +6,8 @@
 mod cli;
 mod command;
 mod config;
+mod enforcer;
+mod inline;
 mod logging;
 mod output;
 mod pipeline;
@@ -37,6 +39,12 @@ fn main() -> ExitCode {
         cli::Command::Doctor(args) => command::doctor::run(&args),
         cli::Command::Service(args) => command::service::run(&args),
         cli::Command::Commands(args) => command::commands::run(&args),
+        cli::Command::Policy(args) => command::policy::run(&args),
+        cli::Command::Enforce(args) => command::enforce::run(&args),
+        cli::Command::Actions(args) => command::actions::run(&args),
+        cli::Command::Playbook(args) => command::playbook::run(&args),
+        cli::Command::Rehearse(args) => command::rehearse::run(&args),
+        cli::Command::Range(args) => command::range::run(&args),
     };
     match result {
         Ok(End::Done) => ExitCode::SUCCESS,

@@ -109,7 +109,7 @@ impl Grant {
 }
 
 /// A set of verbs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct VerbSet(u16);
 
 impl VerbSet {

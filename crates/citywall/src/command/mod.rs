@@ -1,8 +1,14 @@
 //! One file a command.
 
+pub mod actions;
 pub mod check;
 pub mod commands;
 pub mod doctor;
+pub mod enforce;
+pub mod playbook;
+pub mod policy;
+pub mod range;
+pub mod rehearse;
 pub mod service;
 pub mod watch;
 
