@@ -31,5 +31,5 @@ pub use files::{FileLimits, Files};
 pub use interfaces::{InterfaceInfo, interfaces};
 pub use live::{Interface, LiveOptions};
 pub use model::*;
-pub use privileges::{Dropped, PrivilegeError, RunAs, drop_privileges};
+pub use privileges::{Dropped, PrivilegeError, RunAs, drop_privileges, keep_net_admin};
 pub use writer::PcapWriter;

@@ -110,10 +110,67 @@ pub fn drop_privileges(run_as: RunAs) -> Result<Dropped, PrivilegeError> {
     })
 }
 
+/// `CAP_NET_ADMIN` of capabilities(7).
+const NET_ADMIN: u32 = 12;
+
+/// Gives up every capability but `CAP_NET_ADMIN` for good, which programs executed later keep as
+/// well, and leaves root where wished. Then makes sure of it.
+///
+/// For the process that alone may touch the kernel's tables. As [`drop_privileges`] before threads
+/// are started.
+///
+/// # Errors
+/// Where a step fails, also that `CAP_NET_ADMIN` is not there to be kept.
+pub fn keep_net_admin(run_as: RunAs) -> Result<Dropped, PrivilegeError> {
+    step(
+        "forbidding new privileges",
+        control(libc::PR_SET_NO_NEW_PRIVS, 1, 0),
+    )?;
+    clear_bounding_set_but(Some(NET_ADMIN))?;
+    let user_changed = match run_as {
+        RunAs::User { uid, gid } if user() == 0 && uid != 0 => {
+            // A change of the user would clear the permitted set as well.
+            step("keeping capabilities", control(libc::PR_SET_KEEPCAPS, 1, 0))?;
+            change_user(uid, gid)?;
+            step("keeping no more capabilities", control(libc::PR_SET_KEEPCAPS, 0, 0))?;
+            true
+        }
+        _ => false,
+    };
+    let mut only = [CapData::default(); 2];
+    only[0] = CapData {
+        effective: 1 << NET_ADMIN,
+        permitted: 1 << NET_ADMIN,
+        inheritable: 1 << NET_ADMIN,
+    };
+    step("keeping CAP_NET_ADMIN", set_capabilities(&only))?;
+    step(
+        "handing CAP_NET_ADMIN on",
+        control(
+            libc::PR_CAP_AMBIENT,
+            libc::PR_CAP_AMBIENT_RAISE as libc::c_ulong,
+            libc::c_ulong::from(NET_ADMIN),
+        ),
+    )?;
+    step(
+        "making sure that one capability is left",
+        holds_only(&only, user_changed),
+    )?;
+    Ok(Dropped {
+        uid: user(),
+        gid: group(),
+        user_changed,
+    })
+}
+
 /// Takes every capability out of the set that programs executed later could gain from. Without the
 /// right to do so there is nothing to be gained either: `no_new_privs` is set.
 fn clear_bounding_set() -> Result<(), PrivilegeError> {
-    for capability in 0..=CAPABILITIES {
+    clear_bounding_set_but(None)
+}
+
+fn clear_bounding_set_but(kept: Option<u32>) -> Result<(), PrivilegeError> {
+    for capability in (0..=CAPABILITIES).filter(|c| kept.map(libc::c_ulong::from) != Some(*c)) {
         let dropped = control(libc::PR_CAPBSET_DROP, capability, 0);
         step(
             "clearing the bounding set",
@@ -142,13 +199,16 @@ fn change_user(uid: u32, gid: u32) -> Result<(), PrivilegeError> {
 }
 
 fn set_no_capabilities() -> io::Result<()> {
+    set_capabilities(&[CapData::default(); 2])
+}
+
+fn set_capabilities(sets: &[CapData; 2]) -> io::Result<()> {
     let header = CapHeader {
         version: CAPABILITY_VERSION,
         pid: 0,
     };
-    let none = [CapData::default(); 2];
     // SAFETY: version 3 reads one header and two data structures, which outlive the call.
-    let result = unsafe { libc::syscall(libc::SYS_capset, &raw const header, none.as_ptr()) };
+    let result = unsafe { libc::syscall(libc::SYS_capset, &raw const header, sets.as_ptr()) };
     if result == 0 {
         Ok(())
     } else {
@@ -158,6 +218,11 @@ fn set_no_capabilities() -> io::Result<()> {
 
 /// Fails where a capability is left, or where root could be had back.
 fn is_bare(user_changed: bool) -> io::Result<()> {
+    holds_only(&[CapData::default(); 2], user_changed)
+}
+
+/// Fails where other capabilities than these are left, or where root could be had back.
+fn holds_only(sets: &[CapData; 2], user_changed: bool) -> io::Result<()> {
     let mut header = CapHeader {
         version: CAPABILITY_VERSION,
         pid: 0,
@@ -169,8 +234,8 @@ fn is_bare(user_changed: bool) -> io::Result<()> {
     if result != 0 {
         return Err(io::Error::last_os_error());
     }
-    if left != [CapData::default(); 2] {
-        return Err(io::Error::other("capabilities are left"));
+    if left != *sets {
+        return Err(io::Error::other("other capabilities are left"));
     }
     // SAFETY: the call takes a number only. That it succeeds is what must not be.
     if user_changed && unsafe { libc::setuid(0) } == 0 {

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use citywall_capture::{Interface, LiveOptions, RunAs, drop_privileges};
+use citywall_capture::{Interface, LiveOptions, RunAs, drop_privileges, keep_net_admin};
 use expect_test::expect;
 
 /// Says which test runs in a process that may lose its rights.
@@ -110,4 +110,43 @@ fn any_user_can_give_up_capabilities() {
     .assert_eq(&status(&["CapInh", "CapPrm", "CapEff", "CapAmb", "NoNewPrivs:"]));
     // Twice is as good as once.
     assert_eq!(drop_privileges(RunAs::Same).ok(), Some(dropped));
+}
+
+#[test]
+fn one_right_is_kept_and_handed_on() {
+    if !inside("one_right_is_kept_and_handed_on") {
+        return;
+    }
+    if !is_root() {
+        eprintln!("SKIPPED: one_right_is_kept_and_handed_on: not root");
+        return;
+    }
+    match keep_net_admin(RunAs::NOBODY) {
+        Ok(dropped) => assert!(dropped.user_changed),
+        Err(error) if error.source.raw_os_error() == Some(libc::EINVAL) => {
+            eprintln!("SKIPPED: one_right_is_kept_and_handed_on: no user 65534 in this namespace");
+            return;
+        }
+        Err(error) => panic!("{error}"),
+    }
+    let names = ["Uid:", "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs:"];
+    let expected = expect![[r#"
+        Uid: 65534 65534 65534 65534
+        CapInh: 0000000000001000
+        CapPrm: 0000000000001000
+        CapEff: 0000000000001000
+        CapBnd: 0000000000001000
+        CapAmb: 0000000000001000
+        NoNewPrivs: 1
+    "#]];
+    expected.assert_eq(&status(&names));
+    // A program that is started has the same one right.
+    let output = Command::new("cat").arg("/proc/self/status").output().expect("cat");
+    let text = String::from_utf8_lossy(&output.stdout).replace('\t', " ");
+    let told: String = text
+        .lines()
+        .filter(|line| names.iter().any(|name| line.starts_with(name)))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    expected.assert_eq(&told);
 }
