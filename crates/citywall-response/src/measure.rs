@@ -6,7 +6,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use citywall_event::{Mac, Prefix, VerbSet};
+use citywall_event::{Mac, Nanos, Prefix, VerbSet};
 
 /// A device as the kernel can recognise it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -54,6 +54,17 @@ pub enum Measure {
         /// Packets a second that pass.
         packets_per_second: u32,
     },
+    /// New conversations with an address that are opened from another zone, beyond a rate, are
+    /// dropped: against floods whose sources prove nothing, so that nobody can have a third one
+    /// blocked. What is established goes on.
+    LimitInto {
+        /// Who is flooded.
+        to: IpAddr,
+        /// IP protocol: 6 limits SYNs; 17, 1 and 58 limit all packets of no established conversation.
+        protocol: u8,
+        /// Packets a second that pass.
+        packets_per_second: u32,
+    },
     /// Conversations from the one to the other are inspected, and commands with one of the verbs
     /// are denied; all else goes on.
     DenyCommand {
@@ -64,4 +75,54 @@ pub enum Measure {
         /// Which verbs.
         verbs: VerbSet,
     },
+}
+
+/// What the kernel keeps apart: two measures of one key are one set element, whatever their rates
+/// and verbs.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Key {
+    kind: u8,
+    host: Host,
+    to: Option<Prefix>,
+}
+
+impl Measure {
+    /// The element that holds it.
+    pub fn key(&self) -> Key {
+        let (kind, host, to) = match *self {
+            Measure::Isolate { host } => (0, host, None),
+            Measure::Quarantine { host } => (1, host, None),
+            Measure::DenyPair { from, to } => (2, from, Some(to)),
+            Measure::LimitRate { host, .. } => (3, host, None),
+            Measure::DenyCommand { from, to, .. } => (4, from, Some(to)),
+        };
+        Key { kind, host, to }
+    }
+
+    /// The device whose packets are touched.
+    pub fn host(&self) -> Host {
+        match *self {
+            Measure::Isolate { host } | Measure::Quarantine { host } | Measure::LimitRate { host, .. } => host,
+            Measure::DenyPair { from, .. } | Measure::DenyCommand { from, .. } => from,
+        }
+    }
+
+    /// The other end, where only conversations with it are touched.
+    pub fn to(&self) -> Option<Prefix> {
+        match *self {
+            Measure::DenyPair { to, .. } | Measure::DenyCommand { to, .. } => Some(to),
+            _ => None,
+        }
+    }
+}
+
+/// An element that the kernel holds, as the hand read it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Held {
+    /// What.
+    pub measure: Measure,
+    /// The element's comment: an action's id where it is ours. Empty where there is none.
+    pub comment: String,
+    /// What is left of its life, nanoseconds; `None` = for ever, which we never ask for.
+    pub remaining: Option<Nanos>,
 }
