@@ -30,6 +30,7 @@ pub use check::Finding;
 pub use city::{Asset, City, Conduit, Domain, Person, Role, Zone};
 pub use error::CityError;
 pub use protocol::known_protocols;
+pub use suggest::nearest;
 pub use ruleset::{Allow, Peer, RuledZone, Ruleset};
 pub use timezone::Timezone;
 pub use window::{Day, Occurrence, Window};

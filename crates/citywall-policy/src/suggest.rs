@@ -6,7 +6,7 @@
 const CANDIDATES: usize = 2_000;
 
 /// The nearest of `known` to `word`, where it is near enough to be a slip of the finger.
-pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let folded: Vec<char> = word.to_lowercase().chars().take(64).collect();
     let limit = (folded.len() / 3).clamp(1, 3);
     known
