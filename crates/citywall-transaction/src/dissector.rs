@@ -125,6 +125,9 @@ pub struct Limits {
     pub read_commands: bool,
     /// Give out `Reading`.
     pub readings: bool,
+    /// Give each `Command` out with its request, as unanswered, instead of with its answer: for a
+    /// wall that decides before the device sees the request. The answers then need not be fed.
+    pub at_request: bool,
 }
 
 impl Default for Limits {
@@ -137,6 +140,7 @@ impl Default for Limits {
             file_hashes: false,
             read_commands: true,
             readings: true,
+            at_request: false,
         }
     }
 }

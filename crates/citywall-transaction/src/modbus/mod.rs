@@ -4,8 +4,8 @@
 //! on after damage, `command` what an exchange means, `eve` the event.
 //!
 //! A command is given out when its answer comes, when the next request takes its transaction id, when nobody
-//! can still wait for the answer, or at the end, so that it says how it ended. (An inline enforcer has to look
-//! at the request itself.)
+//! can still wait for the answer, or at the end, so that it says how it ended. An inline wall has it with the
+//! request (`Limits::at_request`).
 
 mod command;
 mod eve;
@@ -59,6 +59,7 @@ fn open(limits: &Limits, _hint: &Hint) -> Box<dyn Dissector> {
         open_limit: limits.open_requests.max(1),
         read_commands: limits.read_commands,
         readings: limits.readings,
+        at_request: limits.at_request,
         ..Modbus::default()
     })
 }
@@ -133,6 +134,7 @@ struct Modbus {
     open_limit: usize,
     read_commands: bool,
     readings: bool,
+    at_request: bool,
 }
 
 impl Dissector for Modbus {
@@ -236,6 +238,9 @@ impl Modbus {
 
     fn request(&mut self, adu: Adu, out: &mut Output) {
         self.requests += 1;
+        if self.at_request {
+            return self.give(self.requests, Some(adu), None, out);
+        }
         if let Some(earlier) = self.take_open(&adu) {
             self.give(earlier.id, Some(earlier.adu), None, out);
         }

@@ -47,6 +47,7 @@ fn open(limits: &Limits, _hint: &Hint) -> Box<dyn Dissector> {
             open_requests: limits.open_requests.max(1),
             read_commands: limits.read_commands,
             readings: limits.readings,
+            at_request: limits.at_request,
         },
         state: State::default(),
     })
@@ -88,6 +89,7 @@ struct Kept {
     open_requests: usize,
     read_commands: bool,
     readings: bool,
+    at_request: bool,
 }
 
 /// One MQTT conversation.
@@ -256,6 +258,9 @@ impl Mqtt {
             }
             MqttBody::Subscribe(subscribe) => {
                 self.give(direction, header, MqttBody::Subscribe(subscribe.clone()), out);
+                if self.limits.at_request {
+                    return self.subscribed(&subscribe, &[], out);
+                }
                 if self.state.subscribes.len() >= self.limits.open_requests
                     && let Some(oldest) = self.state.subscribes.pop_front()
                 {

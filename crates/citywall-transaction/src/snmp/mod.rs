@@ -67,6 +67,7 @@ fn open(limits: &Limits, _hint: &Hint) -> Box<dyn Dissector> {
         read_commands: limits.read_commands,
         readings: limits.readings,
         open_limit: limits.open_requests,
+        at_request: limits.at_request,
         requests: OpenRequests::default(),
         informs: VecDeque::new(),
         told: Told::default(),
@@ -77,6 +78,7 @@ struct Conversation {
     read_commands: bool,
     readings: bool,
     open_limit: usize,
+    at_request: bool,
     requests: OpenRequests,
     /// Ids of informs that wait for their acknowledgement, the newest last.
     informs: VecDeque<i64>,
@@ -95,6 +97,9 @@ impl Conversation {
                     let mut each = |command| out.items.push((direction, Item::Command(command)));
                     self.requests
                         .add(input.at, pdu, message_id, bindings, self.open_limit, &mut each);
+                    if self.at_request {
+                        self.requests.finish(&mut each);
+                    }
                 }
             }
             // A manager repeats what it was informed of: it measured nothing.
