@@ -50,6 +50,18 @@ techniques! {
     NETWORK_SERVICE_DISCOVERY = "T1046" "Network Service Discovery";
     /// Posing as a neighbour on the local network (ICS).
     ADVERSARY_IN_THE_MIDDLE = "T0830" "Adversary-in-the-Middle";
+    /// Making a device or its network unusable (ICS).
+    DENIAL_OF_SERVICE = "T0814" "Denial of Service";
+    /// Commands hidden in ordinary protocols (Enterprise).
+    APPLICATION_LAYER_PROTOCOL = "T1071" "Application Layer Protocol";
+    /// Data or commands in names that are asked for (Enterprise).
+    DNS_COMMAND_CHANNEL = "T1071.004" "DNS";
+    /// Names made by a program, to find its master (Enterprise).
+    DOMAIN_GENERATION = "T1568.002" "Domain Generation Algorithms";
+    /// Carrying data out (Enterprise).
+    EXFILTRATION = "T1041" "Exfiltration Over C2 Channel";
+    /// A device that came without leave (ICS).
+    TRANSIENT_ASSET = "T0864" "Transient Cyber Asset";
     /// A protocol on a port that is not its own (Enterprise).
     NON_STANDARD_PORT = "T1571" "Non-Standard Port";
 }

@@ -1,0 +1,362 @@
+//! Which tallies are a flood.
+//!
+//! Owns: what of a tally nothing explains, the habit of each receiver and sender, and when a flood
+//! begins and ends. Does not own: counting (`meter`), and what follows.
+//!
+//! For each kind of flood a tally gives a number of packets that nothing explains: SYNs that no
+//! data follows, datagrams that nobody answers, answers that nobody asked for. What is beyond the
+//! larger of a static floor and a multiple of the habit adds up (CUSUM, Page 1954); calm takes off
+//! an eighth of a floor a slice, so pulses of 200 ms a second add up too. A crowd that completes
+//! its handshakes and talks explains its own packets, so it is no flood. A habit grows by at most a
+//! factor of two in ten minutes: a slow ramp is not learned away.
+
+use citywall_event::{Behaviour, Nanos, Technique};
+
+use super::meter::{Class, Key, SLICE, Tally};
+use crate::recent::Recent;
+
+/// From when on it is a flood, and how much is remembered. Rates are packets a second.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct FloodLimits {
+    /// SYNs that nothing follows.
+    pub syn: f64,
+    /// Small TCP packets that lead to nothing.
+    pub tcp: f64,
+    /// Unanswered datagrams.
+    pub udp: f64,
+    /// Answers of services that nobody asked.
+    pub reflected: f64,
+    /// ICMP.
+    pub icmp: f64,
+    /// Anything else, fragments.
+    pub other: f64,
+    /// What one host sends to many, or in vain.
+    pub outbound: f64,
+    /// How many times the habit.
+    pub habit: f64,
+    /// Calm after which a flood is over, nanoseconds.
+    pub calm: Nanos,
+    /// Receivers and senders that are remembered.
+    pub keys: usize,
+}
+
+impl Default for FloodLimits {
+    fn default() -> FloodLimits {
+        FloodLimits {
+            syn: 300.0,
+            tcp: 3_000.0,
+            udp: 5_000.0,
+            reflected: 500.0,
+            icmp: 500.0,
+            other: 2_000.0,
+            outbound: 2_000.0,
+            habit: 4.0,
+            calm: 3_000_000_000,
+            keys: 8_192,
+        }
+    }
+}
+
+/// Kinds of floods that a receiver can suffer, then the sender's.
+const KINDS: [(&str, &str); 7] = [
+    ("syn_flood", "SYNs that nothing follows"),
+    ("ack_flood", "small TCP packets that lead to nothing"),
+    ("udp_flood", "datagrams that nobody answers"),
+    ("amplification", "answers that nobody asked for"),
+    ("icmp_flood", "ICMP messages"),
+    ("packet_flood", "packets and fragments of other protocols"),
+    ("outbound_flood", "packets that are not answered"),
+];
+const OUTBOUND: usize = 6;
+
+/// Slices a second.
+const PER_SECOND: f64 = 1e9 / SLICE as f64;
+
+/// Share of a new slice in the habit: a memory of about a minute.
+const LEARN: f64 = 1.0 / 600.0;
+
+/// Growth of a habit at most, a slice: twofold in ten minutes.
+const GROWTH: f64 = 1.000_116;
+
+/// Slices after which a habit counts.
+const KNOWN: u32 = 600;
+
+/// A flood that began or ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FloodFound {
+    /// Of whom.
+    pub key: Key,
+    /// What; its reason says `began` or `ended`.
+    pub behaviour: Behaviour,
+    /// False where it is over.
+    pub began: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Kind {
+    /// Packets a slice that nothing explained, as a habit.
+    habit: f64,
+    /// What is beyond, added up.
+    sum: f64,
+    /// When the flood began.
+    since: Option<Nanos>,
+    /// The last slice of the flood that was not calm.
+    last: Nanos,
+    /// Packets of the flood so far, and the worst slice.
+    packets: u64,
+    peak: f64,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct State {
+    slice: Nanos,
+    seen: u32,
+    kinds: [Kind; KINDS.len()],
+}
+
+/// Finds floods.
+#[derive(Debug)]
+pub struct FloodDetector {
+    limits: FloodLimits,
+    states: Recent<Key, State>,
+    /// Floods that are on: bounded by `ACTIVE`.
+    active: Vec<(Key, usize)>,
+}
+
+/// Floods that are followed at a time; a city with more has one cause.
+const ACTIVE: usize = 256;
+
+impl FloodDetector {
+    /// Knows no habit yet.
+    pub fn new(limits: FloodLimits) -> FloodDetector {
+        FloodDetector {
+            limits,
+            states: Recent::new(limits.keys),
+            active: Vec::new(),
+        }
+    }
+
+    /// Receivers and senders that were forgotten for lack of room.
+    pub fn forgotten(&self) -> u64 {
+        self.states.forgotten()
+    }
+
+    /// Floods that are on.
+    #[cfg(test)]
+    pub(super) fn active_len(&self) -> usize {
+        self.active.len()
+    }
+
+    /// Takes a tally, in the order of slices.
+    pub fn observe(&mut self, tally: &Tally) -> Option<FloodFound> {
+        let unexplained = self.unexplained(tally);
+        let limits = self.limits;
+        let state = self.states.entry(tally.key);
+        state.catch_up(tally.start, &limits);
+        let mut worst: Option<(usize, f64)> = None;
+        for (kind, packets) in unexplained.into_iter().enumerate() {
+            let floor = floor(&limits, kind);
+            if !state.kinds[kind].take(packets, floor, state.seen >= KNOWN, tally.start, &limits) {
+                continue;
+            }
+            let excess = packets / floor;
+            if worst.is_none_or(|(_, w)| excess > w) {
+                worst = Some((kind, excess));
+            }
+        }
+        state.seen = state.seen.saturating_add(1);
+        let (kind, _) = worst?;
+        // One flood a key is told at a time: the worst.
+        let on = self.active.iter().any(|(key, _)| *key == tally.key);
+        if on || self.active.len() >= ACTIVE {
+            return None;
+        }
+        self.active.push((tally.key, kind));
+        let state = state.kinds[kind];
+        Some(began(tally, kind, &state))
+    }
+
+    /// A border of packet time: tells floods that are over.
+    pub fn tick(&mut self, at: Nanos) -> Vec<FloodFound> {
+        let mut ended = Vec::new();
+        let calm = self.limits.calm;
+        let states = &mut self.states;
+        self.active.retain(|&(key, kind)| {
+            let Some(state) = states.get(key) else {
+                return false;
+            };
+            let k = &mut state.kinds[kind];
+            if at.saturating_sub(k.last) <= calm {
+                return true;
+            }
+            if let Some(since) = k.since {
+                ended.push(over(key, kind, k, since));
+            }
+            for kind in &mut state.kinds {
+                kind.since = None;
+                kind.sum = 0.0;
+            }
+            false
+        });
+        ended
+    }
+
+    /// Packets of each kind that nothing explains.
+    fn unexplained(&self, t: &Tally) -> [f64; KINDS.len()] {
+        let of = |class| f64::from(t.of(class));
+        let back = f64::from(t.back);
+        let mut out = [0.0; KINDS.len()];
+        if let Key::From(_) = t.key {
+            let answered = 4.0 * back;
+            // What is sent as answers to SYNs is the work of one who is flooded itself.
+            let sent = f64::from(t.total()) - of(Class::SynAck) - of(Class::Reflected);
+            let small = t.bytes < 200 * u64::from(t.total());
+            let many = t.others.estimate() > 64.0;
+            // One stream to one receiver is what cameras do.
+            if small || many {
+                out[OUTBOUND] = (sent - answered).max(0.0);
+            }
+            return out;
+        }
+        let small = t.bytes < 120 * u64::from(t.total());
+        out[0] = (of(Class::Syn) - of(Class::Tcp) / 2.0).max(0.0);
+        if small && t.back_bytes < 2 * t.bytes {
+            out[1] = of(Class::Tcp);
+        }
+        out[2] = (of(Class::Udp) - 4.0 * back).max(0.0);
+        out[3] = (of(Class::Reflected) - back).max(0.0);
+        out[4] = of(Class::Icmp);
+        out[5] = of(Class::Other);
+        out
+    }
+}
+
+/// Packets a slice.
+fn floor(limits: &FloodLimits, kind: usize) -> f64 {
+    let rate = match kind {
+        0 => limits.syn,
+        1 => limits.tcp,
+        2 => limits.udp,
+        3 => limits.reflected,
+        4 => limits.icmp,
+        5 => limits.other,
+        _ => limits.outbound,
+    };
+    (rate / PER_SECOND).max(1.0)
+}
+
+impl State {
+    /// Slices without a tally had next to nothing.
+    fn catch_up(&mut self, slice: Nanos, limits: &FloodLimits) {
+        let missing = ((slice - self.slice) / SLICE - 1).clamp(0, 100_000);
+        if self.slice != 0 && missing > 0 {
+            let decay = (1.0 - LEARN).powi(missing as i32);
+            for (index, kind) in self.kinds.iter_mut().enumerate() {
+                kind.habit *= decay;
+                kind.sum = (kind.sum - missing as f64 * floor(limits, index) / 8.0).max(0.0);
+            }
+            self.seen = self.seen.saturating_add(missing as u32);
+        }
+        self.slice = slice;
+    }
+}
+
+impl Kind {
+    /// One slice; true while a flood is on.
+    fn take(&mut self, packets: f64, floor: f64, known: bool, slice: Nanos, limits: &FloodLimits) -> bool {
+        let usual = if known { limits.habit * self.habit } else { 0.0 };
+        let threshold = floor.max(usual);
+        let beyond = packets - threshold;
+        // What is beyond in one slice counts up to what makes a flood by itself.
+        self.sum = (self.sum + beyond.max(-floor / 8.0)).clamp(0.0, 4.0 * threshold);
+        if self.sum >= threshold {
+            self.since.get_or_insert(slice);
+        }
+        let on = self.since.is_some();
+        if on {
+            self.packets += packets as u64;
+            self.peak = self.peak.max(packets);
+            if packets > threshold / 2.0 {
+                self.last = slice;
+            }
+        } else {
+            let learned = self.habit + LEARN * (packets - self.habit);
+            self.habit = if known {
+                learned.min((self.habit * GROWTH).max(floor / 100.0))
+            } else {
+                learned
+            };
+        }
+        on
+    }
+}
+
+fn name(key: Key) -> String {
+    match key {
+        Key::To(ip) => format!("{ip} receives"),
+        Key::Network(ip) => format!("hosts of the network of {ip} receive"),
+        Key::From(ip) => format!("{ip} sends"),
+    }
+}
+
+fn began(tally: &Tally, kind: usize, state: &Kind) -> FloodFound {
+    let (kind_name, what) = KINDS[kind];
+    let carpet = matches!(tally.key, Key::Network(_));
+    let rate = state.peak * PER_SECOND;
+    let others = tally.others.estimate();
+    let side = match tally.key {
+        Key::From(_) => "receivers",
+        _ => "senders",
+    };
+    let reason = format!(
+        "{} {rate:.0} {what} a second, about {others:.0} {side}; its habit is {:.0}",
+        name(tally.key),
+        state.habit * PER_SECOND
+    );
+    let behaviour = Behaviour {
+        kind: if carpet { "carpet_flood" } else { kind_name },
+        reason,
+        score: (1.0 - state.habit * 2.0 / state.peak.max(1.0)).clamp(0.5, 1.0),
+        features: vec![
+            ("packets_per_second", rate),
+            ("bytes_per_second", tally.bytes as f64 * PER_SECOND),
+            (side, others),
+            ("habit_per_second", state.habit * PER_SECOND),
+            ("answers_per_second", f64::from(tally.back) * PER_SECOND),
+            ("hosts", tally.hosts.into()),
+        ],
+        technique: Some(Technique::DENIAL_OF_SERVICE),
+        evidence: Vec::new(),
+    };
+    FloodFound {
+        key: tally.key,
+        behaviour,
+        began: true,
+    }
+}
+
+fn over(key: Key, kind: usize, state: &Kind, since: Nanos) -> FloodFound {
+    let seconds = (state.last - since + SLICE) as f64 / 1e9;
+    let behaviour = Behaviour {
+        kind: "flood_ended",
+        reason: format!(
+            "{} no more of the {} that lasted {seconds:.1} s ({} packets)",
+            name(key),
+            KINDS[kind].0.replace('_', " "),
+            state.packets
+        ),
+        score: 0.0,
+        features: vec![
+            ("seconds", seconds),
+            ("packets", state.packets as f64),
+            ("peak_per_second", state.peak * PER_SECOND),
+        ],
+        technique: None,
+        evidence: Vec::new(),
+    };
+    FloodFound {
+        key,
+        behaviour,
+        began: false,
+    }
+}

@@ -1,0 +1,409 @@
+//! Who receives how much, in slices of 100 ms.
+//!
+//! Owns: the counting of every packet, by destination and by source, and the tallies of those that
+//! are heavy, of networks too. Exact for the first keys of a slice; keys beyond are
+//! counted by a sketch until they are heavy themselves, so no heavy key is missed whatever comes
+//! before it. All room is fixed (about 1.3 MiB). Does not own: what is too much (`detector`).
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use citywall_event::Nanos;
+
+use super::sketch::{CountMin, Distinct, hash128};
+
+/// Length of a slice, nanoseconds.
+pub const SLICE: Nanos = 100_000_000;
+
+/// Packets in a slice from which on a key is told of.
+pub const HEAVY: u32 = 24;
+
+/// Keys that are counted exactly in a slice, for each of the two ways to see a packet.
+const EXACT: usize = 2_048;
+
+/// Receivers in one network from which on it is told of as such.
+const NETWORK_HOSTS: usize = 8;
+
+/// Heavy keys beyond those.
+const LATE: usize = 256;
+
+/// What a packet is, as far as floods go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Class {
+    /// TCP, SYN without ACK.
+    Syn,
+    /// TCP, SYN with ACK: the answer to `Syn`.
+    SynAck,
+    /// Any other TCP.
+    Tcp,
+    /// UDP.
+    Udp,
+    /// UDP from a port of services that answer much to little.
+    Reflected,
+    /// ICMP and ICMPv6.
+    Icmp,
+    /// Anything else, fragments too.
+    Other,
+}
+
+/// How many classes there are.
+pub const CLASSES: usize = 7;
+
+impl Class {
+    /// All.
+    pub const ALL: [Class; CLASSES] = [
+        Class::Syn,
+        Class::SynAck,
+        Class::Tcp,
+        Class::Udp,
+        Class::Reflected,
+        Class::Icmp,
+        Class::Other,
+    ];
+
+    /// Source ports of services that answer much to little: chargen, DNS, portmapper, NTP, NetBIOS,
+    /// SNMP, CLDAP, RIP, SSDP, WS-Discovery, mDNS, CoAP, memcached (as told in CERT advisory TA14-017A
+    /// and later ones).
+    pub fn reflects(port: u16) -> bool {
+        matches!(
+            port,
+            19 | 53 | 111 | 123 | 137 | 161 | 389 | 520 | 1900 | 3702 | 5353 | 5683 | 11211
+        )
+    }
+}
+
+/// One packet.
+#[derive(Clone, Copy, Debug)]
+pub struct Sample {
+    /// From.
+    pub src: IpAddr,
+    /// To.
+    pub dst: IpAddr,
+    /// What.
+    pub class: Class,
+    /// On the wire.
+    pub bytes: u32,
+}
+
+/// What is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Key {
+    /// All that one host receives.
+    To(IpAddr),
+    /// All that one network receives: /24 of IPv4, /64 of IPv6, by its first address.
+    Network(IpAddr),
+    /// All that one host sends.
+    From(IpAddr),
+}
+
+/// What was counted of a key in one slice.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Tally {
+    /// Of whom.
+    pub key: Key,
+    /// The slice's first moment.
+    pub start: Nanos,
+    /// Packets by class.
+    pub packets: [u32; CLASSES],
+    /// Bytes of all.
+    pub bytes: u64,
+    /// Packets the other way: what the receiver sent, what the sender received.
+    pub back: u32,
+    /// Bytes the other way.
+    pub back_bytes: u64,
+    /// Hosts of a network that received; else 1.
+    pub hosts: u32,
+    /// How many others there were: senders of a receiver, receivers of a sender.
+    pub others: Distinct,
+}
+
+impl Tally {
+    /// Packets of all classes.
+    pub fn total(&self) -> u32 {
+        self.packets.iter().sum()
+    }
+
+    /// Packets of one class.
+    pub fn of(&self, class: Class) -> u32 {
+        self.packets[class as usize]
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Cell {
+    key: u128,
+    used: bool,
+    packets: [u32; CLASSES],
+    bytes: u64,
+    others: Distinct,
+}
+
+const EMPTY: Cell = Cell {
+    key: 0,
+    used: false,
+    packets: [0; CLASSES],
+    bytes: 0,
+    others: Distinct::EMPTY,
+};
+
+/// One way to see packets.
+#[derive(Clone, Debug)]
+struct Board {
+    /// Open addressing, at most half full.
+    cells: Vec<Cell>,
+    used: Vec<u32>,
+    rest: CountMin,
+    rest_used: bool,
+    late: Vec<Cell>,
+}
+
+/// Counts every packet.
+#[derive(Clone, Debug)]
+pub struct Meter {
+    seed: u64,
+    slice: Nanos,
+    to: Board,
+    from: Board,
+    /// Scratch: receivers of a slice by network.
+    nets: Vec<(u128, u32)>,
+    uncounted: u64,
+}
+
+impl Meter {
+    /// Nothing counted yet. The seed keeps keys from being aimed at one cell.
+    pub fn new(seed: u64) -> Meter {
+        Meter {
+            seed,
+            slice: Nanos::MIN,
+            to: Board::new(),
+            from: Board::new(),
+            nets: Vec::new(),
+            uncounted: 0,
+        }
+    }
+
+    /// Counts a packet. `at` never goes backward; where it begins a new slice, what the last one had
+    /// is appended to `out` first.
+    #[inline]
+    pub fn packet(&mut self, at: Nanos, sample: &Sample, out: &mut Vec<Tally>) {
+        self.advance(at, out);
+        let (src, dst) = (bits(sample.src), bits(sample.dst));
+        let (src_hash, dst_hash) = (hash128(self.seed, src), hash128(self.seed, dst));
+        let mut counted = self.to.add(dst, dst_hash, src_hash, sample);
+        counted &= self.from.add(src, src_hash, dst_hash, sample);
+        self.uncounted += u64::from(!counted);
+    }
+
+    /// Time goes on: tells the slice that has ended.
+    #[inline]
+    pub fn advance(&mut self, at: Nanos, out: &mut Vec<Tally>) {
+        let slice = at.div_euclid(SLICE);
+        if slice != self.slice {
+            self.close(out);
+            self.slice = slice;
+        }
+    }
+
+    /// Packets of light keys that were counted by the sketch alone.
+    pub fn uncounted(&self) -> u64 {
+        self.uncounted
+    }
+
+    #[cold]
+    fn close(&mut self, out: &mut Vec<Tally>) {
+        let start = self.slice.saturating_mul(SLICE);
+        let first = out.len();
+        for cell in self.to.heavy() {
+            let back = self.from.find(cell.key, self.seed);
+            out.push(cell.tally(Key::To(address(cell.key)), start, back));
+        }
+        for cell in self.from.heavy() {
+            let back = self.to.find(cell.key, self.seed);
+            out.push(cell.tally(Key::From(address(cell.key)), start, back));
+        }
+        self.networks(start, out);
+        // Not by the hash's order, which is the seed's.
+        out[first..].sort_by_key(|t| t.key);
+        self.to.clear();
+        self.from.clear();
+    }
+
+    /// Networks of which several hosts received.
+    fn networks(&mut self, start: Nanos, out: &mut Vec<Tally>) {
+        self.nets.clear();
+        let cells = &self.to.cells;
+        let receivers = self.to.used.iter().map(|p| (network(cells[*p as usize].key), *p));
+        self.nets.extend(receivers);
+        self.nets.sort_unstable();
+        for group in self.nets.chunk_by(|a, b| a.0 == b.0) {
+            if group.len() < NETWORK_HOSTS {
+                continue;
+            }
+            let mut sum = EMPTY;
+            let mut back = EMPTY;
+            for (_, place) in group {
+                let cell = &self.to.cells[*place as usize];
+                sum.merge(cell);
+                if let Some(sent) = self.from.find(cell.key, self.seed) {
+                    back.merge(sent);
+                }
+            }
+            if sum.total() >= HEAVY {
+                let mut tally = sum.tally(Key::Network(address(group[0].0)), start, Some(&back));
+                tally.hosts = group.len() as u32;
+                out.push(tally);
+            }
+        }
+    }
+}
+
+impl Board {
+    fn new() -> Board {
+        Board {
+            cells: vec![EMPTY; EXACT * 2],
+            used: Vec::with_capacity(EXACT),
+            rest: CountMin::new(4_096),
+            rest_used: false,
+            late: Vec::with_capacity(LATE),
+        }
+    }
+
+    /// Counts; false where only the sketch did.
+    #[inline]
+    fn add(&mut self, key: u128, hash: u64, other: u64, sample: &Sample) -> bool {
+        let mask = self.cells.len() - 1;
+        let mut place = hash as usize & mask;
+        // At most half of the cells are used, so the search ends.
+        loop {
+            let cell = &mut self.cells[place];
+            if cell.used && cell.key == key {
+                cell.count(other, sample);
+                return true;
+            }
+            if !cell.used {
+                break;
+            }
+            place = (place + 1) & mask;
+        }
+        if self.used.len() < EXACT {
+            self.used.push(place as u32);
+            let cell = &mut self.cells[place];
+            cell.used = true;
+            cell.key = key;
+            cell.count(other, sample);
+            return true;
+        }
+        self.overflow(key, hash, other, sample)
+    }
+
+    #[cold]
+    fn overflow(&mut self, key: u128, hash: u64, other: u64, sample: &Sample) -> bool {
+        if let Some(cell) = self.late.iter_mut().find(|c| c.key == key) {
+            cell.count(other, sample);
+            return true;
+        }
+        self.rest_used = true;
+        let estimate = self.rest.add(hash, 1);
+        if estimate < HEAVY || self.late.len() >= LATE {
+            return false;
+        }
+        // It comes in with what the sketch has: which class those were is not known.
+        let mut cell = Cell {
+            key,
+            used: true,
+            ..EMPTY
+        };
+        cell.count(other, sample);
+        cell.packets[sample.class as usize] = estimate;
+        self.late.push(cell);
+        true
+    }
+
+    fn heavy(&self) -> impl Iterator<Item = &Cell> {
+        let exact = self.used.iter().map(|place| &self.cells[*place as usize]);
+        exact.chain(&self.late).filter(|cell| cell.total() >= HEAVY)
+    }
+
+    fn find(&self, key: u128, seed: u64) -> Option<&Cell> {
+        let mask = self.cells.len() - 1;
+        let mut place = hash128(seed, key) as usize & mask;
+        while self.cells[place].used {
+            if self.cells[place].key == key {
+                return Some(&self.cells[place]);
+            }
+            place = (place + 1) & mask;
+        }
+        self.late.iter().find(|cell| cell.key == key)
+    }
+
+    fn clear(&mut self) {
+        for place in self.used.drain(..) {
+            self.cells[place as usize] = EMPTY;
+        }
+        self.late.clear();
+        if std::mem::take(&mut self.rest_used) {
+            self.rest.clear();
+        }
+    }
+}
+
+impl Cell {
+    #[inline]
+    fn count(&mut self, other: u64, sample: &Sample) {
+        self.packets[sample.class as usize] += 1;
+        self.bytes += u64::from(sample.bytes);
+        self.others.add(other);
+    }
+
+    fn total(&self) -> u32 {
+        self.packets.iter().sum()
+    }
+
+    fn merge(&mut self, other: &Cell) {
+        for (mine, other) in self.packets.iter_mut().zip(other.packets) {
+            *mine = mine.saturating_add(other);
+        }
+        self.bytes += other.bytes;
+        self.others.merge(&other.others);
+    }
+
+    fn tally(&self, key: Key, start: Nanos, back: Option<&Cell>) -> Tally {
+        Tally {
+            key,
+            start,
+            packets: self.packets,
+            bytes: self.bytes,
+            back: back.map_or(0, Cell::total),
+            back_bytes: back.map_or(0, |b| b.bytes),
+            hosts: 1,
+            others: self.others,
+        }
+    }
+}
+
+/// IPv4 as IPv4-mapped IPv6 (RFC 4291, 2.5.5.2), so that one table serves both.
+#[inline]
+fn bits(ip: IpAddr) -> u128 {
+    match ip {
+        IpAddr::V4(v4) => 0xffff_0000_0000 | u128::from(u32::from(v4)),
+        IpAddr::V6(v6) => u128::from(v6),
+    }
+}
+
+fn address(bits: u128) -> IpAddr {
+    if bits >> 32 == 0xffff {
+        IpAddr::V4(Ipv4Addr::from(bits as u32))
+    } else {
+        IpAddr::V6(Ipv6Addr::from(bits))
+    }
+}
+
+/// /24 of IPv4, /64 of IPv6.
+#[inline]
+fn network(bits: u128) -> u128 {
+    if bits >> 32 == 0xffff {
+        bits & !0xff
+    } else {
+        bits & !u128::from(u64::MAX)
+    }
+}
