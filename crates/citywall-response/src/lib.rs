@@ -8,12 +8,26 @@
 //!
 //! The names are laid out in `docs/adr/0005-a-wall-that-acts.md`.
 
+mod effect;
+mod facts;
 pub mod firewall;
+mod gate;
+mod governor;
+mod input;
+mod journal;
 mod measure;
 mod notice;
 mod plan;
 pub mod playbook;
+mod settings;
 
-pub use measure::{Host, Measure};
+pub use effect::{Effect, Outcome, Refusal};
+pub use facts::{Account, Facts, Principal};
+pub use gate::Approved;
+pub use governor::{Governor, Stage, View};
+pub use input::{Input, Moment, Proposal, Vital};
+pub use journal::{Entry, EntryError, Fact};
+pub use measure::{Held, Host, Key, Measure};
 pub use notice::{Change, Crossing, Notice, Suspect};
-pub use plan::{Action, ActionId, Plan, Rung};
+pub use plan::{Action, ActionId, Plan, PlanHash, Rung};
+pub use settings::{Act, Mode, Settings, VerifiedAct};

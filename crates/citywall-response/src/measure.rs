@@ -95,15 +95,18 @@ impl Measure {
             Measure::DenyPair { from, to } => (2, from, Some(to)),
             Measure::LimitRate { host, .. } => (3, host, None),
             Measure::DenyCommand { from, to, .. } => (4, from, Some(to)),
+            // Each protocol has its own element.
+            Measure::LimitInto { to, protocol, .. } => (protocol | 0x80, Host::Ip(to), None),
         };
         Key { kind, host, to }
     }
 
-    /// The device whose packets are touched.
+    /// The device whose work is touched: the source, but of `LimitInto` the flooded one.
     pub fn host(&self) -> Host {
         match *self {
             Measure::Isolate { host } | Measure::Quarantine { host } | Measure::LimitRate { host, .. } => host,
             Measure::DenyPair { from, .. } | Measure::DenyCommand { from, .. } => from,
+            Measure::LimitInto { to, .. } => Host::Ip(to),
         }
     }
 

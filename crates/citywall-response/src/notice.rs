@@ -58,6 +58,8 @@ pub struct Crossing {
     pub suspect: usize,
     /// The zone's name; `outside` for what has none.
     pub zone: String,
+    /// Whom it reached there, the first few. What has no zone can only be denied by address.
+    pub targets: Vec<IpAddr>,
 }
 
 /// A changing command without leave.

@@ -3,6 +3,8 @@
 //! Owns: the ladder's rungs and the shape of a plan. Does not own: how a plan is made, whether it
 //! may be carried out, and doing it.
 
+use std::fmt;
+
 use citywall_event::Nanos;
 
 use crate::Measure;
@@ -61,6 +63,44 @@ impl Rung {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ActionId(pub String);
 
+impl fmt::Display for ActionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// SHA-256 over everything that a plan says: what an approval is bound to.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PlanHash(pub [u8; 32]);
+
+impl PlanHash {
+    /// Reads 64 hexadecimal digits.
+    pub fn parse(text: &str) -> Option<PlanHash> {
+        let mut bytes = [0; 32];
+        if text.len() != 64 || !text.is_ascii() {
+            return None;
+        }
+        for (byte, digits) in bytes.iter_mut().zip(text.as_bytes().chunks(2)) {
+            let high = char::from(*digits.first()?).to_digit(16)?;
+            let low = char::from(*digits.get(1)?).to_digit(16)?;
+            *byte = (high * 16 + low) as u8;
+        }
+        Some(PlanHash(bytes))
+    }
+}
+
+impl fmt::Display for PlanHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for PlanHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PlanHash({self})")
+    }
+}
+
 /// One rung on one target.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Action {
@@ -85,6 +125,8 @@ pub struct Action {
 pub struct Plan {
     /// The incident's number.
     pub incident: String,
+    /// The revision of the city file that it was made by: another revision is another plan.
+    pub revision: u64,
     /// The least harmful first.
     pub actions: Vec<Action>,
 }
