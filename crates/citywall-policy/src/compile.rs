@@ -8,7 +8,7 @@ use citywall_event::{
 
 use crate::city::City;
 use crate::overlap::{Network, ZoneSearch};
-use crate::ruleset::{Allow, Peer, RuledZone, Ruleset};
+use crate::ruleset::{Allow, Peer, RuledAsset, RuledZone, Ruleset};
 
 impl City {
     /// Compiles the city: what the response enforces, and what the data plane judges by. The same
@@ -96,7 +96,25 @@ impl City {
             city: self.name.clone(),
             zones: zones.collect(),
             allows: allows.collect(),
+            assets: self.ruled_assets(),
         }
+    }
+
+    fn ruled_assets(&self) -> Vec<RuledAsset> {
+        let networks = self.networks();
+        let search = ZoneSearch::new(&networks);
+        let ruled = |asset: &crate::Asset| {
+            let own = asset.zone.map(zone_id);
+            let place = |ip: &std::net::IpAddr| (*ip, search.find(*ip).map(zone_id).or(own));
+            RuledAsset {
+                name: asset.name.clone(),
+                zone: own,
+                addresses: asset.addresses.iter().map(place).collect(),
+                macs: asset.macs.clone(),
+                roles: asset.roles.clone(),
+            }
+        };
+        self.assets.iter().map(ruled).collect()
     }
 
     fn peer(&self, end: ConduitEnd) -> Peer {

@@ -30,8 +30,8 @@ pub use check::Finding;
 pub use city::{Asset, City, Conduit, Domain, Person, Role, Zone};
 pub use error::CityError;
 pub use protocol::known_protocols;
+pub use ruleset::{Allow, Peer, RuledAsset, RuledZone, Ruleset};
 pub use suggest::nearest;
-pub use ruleset::{Allow, Peer, RuledZone, Ruleset};
 pub use timezone::Timezone;
 pub use window::{Day, Occurrence, Window};
 

@@ -17,6 +17,23 @@ pub struct Ruleset {
     pub zones: Vec<RuledZone>,
     /// What is allowed, in the order of the city file. Order has no meaning.
     pub allows: Vec<Allow>,
+    /// Declared assets: a `Peer::Hosts` is one of them, by name.
+    pub assets: Vec<RuledAsset>,
+}
+
+/// A declared asset as far as enforcing goes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RuledAsset {
+    /// Its name.
+    pub name: String,
+    /// Its zone; `None` = outside.
+    pub zone: Option<ZoneId>,
+    /// Its addresses, each with the zone that it lies in.
+    pub addresses: Vec<(IpAddr, Option<ZoneId>)>,
+    /// Its hardware addresses.
+    pub macs: Vec<Mac>,
+    /// What it is.
+    pub roles: Vec<String>,
 }
 
 /// A zone as far as enforcing goes.
