@@ -1,18 +1,28 @@
 //! Behaviour that is not normal: what shows only over many conversations.
 //!
 //! Owns: detectors that are keyed wider than a flow and live in the ordered stage: scans, the
-//! guessing of passwords, floods. Does not own: single conversations, learned models, and what follows.
+//! guessing of passwords, floods, call-backs, names that carry data, uploads, and claimed addresses. Does not own: single conversations, learned models, and what follows.
 //!
 //! Each detector takes every event, in order, and gives at most one `Behaviour` for it. Time is
 //! packet time; memory is bounded by its limits, and what was forgotten is counted.
 
+mod beacon;
 mod flood;
 mod guessing;
+mod identity;
+mod names;
 mod recent;
 mod scan;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_watches;
+mod upload;
 
+pub use beacon::{BeaconLimits, BeaconWatch};
 pub use flood::{Class, FloodDetector, FloodFound, FloodLimits, Key, Meter, SLICE, Sample, Tally};
 pub use guessing::{GuessingLimits, PasswordGuessing};
+pub use identity::{IdentityLimits, IdentityWatch};
+pub use names::{NameLimits, NameWatch};
 pub use scan::{ScanDetector, ScanLimits};
+pub use upload::{UploadLimits, UploadWatch};

@@ -45,6 +45,8 @@ pub enum Body {
     Violation(Violation),
     /// Somebody logged in, or tried to.
     Login(Login),
+    /// A name that is worth a look was asked for (not logged; `dns` says all of them).
+    Name(NameAsked),
     /// A hint about what a device is (not logged; `asset` says the conclusion).
     Sighting(Sighting),
     /// Behaviour that is not normal: scans, later floods and learned deviations.
@@ -323,6 +325,16 @@ pub struct Login {
     pub success: Option<bool>,
 }
 
+/// A name that somebody asked a name server for: a long one, or one that does not exist. The asker
+/// is the event's `src`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NameAsked {
+    /// In presentation form, lower case (personal).
+    pub name: String,
+    /// The server said that there is no such name.
+    pub unknown: bool,
+}
+
 /// Who a sighting is about, relative to its event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
@@ -573,7 +585,7 @@ impl Body {
     /// The EVE `event_type`; `None` for bodies that are not logged.
     pub fn event_type(&self) -> Option<&'static str> {
         Some(match self {
-            Body::Contact(_) | Body::Sighting(_) | Body::Flow(_) => return None,
+            Body::Contact(_) | Body::Sighting(_) | Body::Name(_) | Body::Flow(_) => return None,
             Body::Login(_) => "login",
             Body::Alert(_) => "alert",
             Body::Anomaly(_) => "anomaly",
@@ -610,7 +622,7 @@ impl Body {
                 o.str("reason", &a.reason);
             }
             Body::Login(l) => write_login(o, l),
-            Body::Contact(_) | Body::Sighting(_) | Body::Flow(_) => {}
+            Body::Contact(_) | Body::Sighting(_) | Body::Name(_) | Body::Flow(_) => {}
         });
     }
 }

@@ -1,6 +1,6 @@
 //! The interface between conversations and protocols.
 
-use citywall_event::{Command, Login, Nanos, Reading, Sighting};
+use citywall_event::{Command, Login, NameAsked, Nanos, Reading, Sighting};
 use citywall_flow::{Carrier, Content, Direction};
 
 use crate::Transaction;
@@ -52,6 +52,8 @@ pub enum Item {
     Login(Login),
     /// A hint about one of the parties; `Side::Source` is the sender in this item's direction.
     Sighting(Sighting),
+    /// A name was asked for that is worth a look. The direction is the asker's.
+    Name(NameAsked),
     /// Malformed at this protocol's layer; the dotted name (`"dns.name_loop"`).
     Malformed(&'static str),
 }

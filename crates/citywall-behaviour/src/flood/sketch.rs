@@ -38,6 +38,7 @@ impl CountMin {
     }
 
     /// How often the key came, at most.
+    #[cfg(test)]
     pub fn estimate(&self, hash: u64) -> u32 {
         let width = self.mask + 1;
         let rows = self.counts.chunks_exact(width).enumerate();

@@ -3,6 +3,7 @@
 //! Owns: recognising it on any port, framing over TCP, one record per message. Does not own:
 //! DNS inside TLS or HTTPS, or whether a name is allowed.
 
+use citywall_event::NameAsked;
 use citywall_flow::{Carrier, Content, Direction};
 
 use crate::told::Told;
@@ -174,8 +175,41 @@ impl Messages {
         if data[3] & 0x40 != 0 {
             out.malformed(direction, "dns.z_bit");
         }
+        if self.flavour == Flavour::Dns {
+            asked(&message, direction, out);
+        }
         out.transaction(direction, Transaction::Dns(Box::new(message)));
     }
+}
+
+/// Bytes of labels below the last two from which on a name is worth a look: those that carry data
+/// are longer than those that people choose.
+const LONG: usize = 24;
+
+/// Long names that are asked for, and names that do not exist.
+fn asked(message: &DnsMessage, direction: Direction, out: &mut Output) {
+    let unknown = message.response() && message.rcode() == 3;
+    let Some(question) = message.view().questions().next() else {
+        return;
+    };
+    if message.response() && !unknown {
+        return;
+    }
+    let mut bytes = Vec::new();
+    name::present(&message.raw, question.name, false, &mut bytes);
+    let mut name = String::from_utf8_lossy(&bytes).into_owned();
+    name.make_ascii_lowercase();
+    let dots = name.rmatch_indices('.').nth(1).map_or(0, |(at, _)| at);
+    if !unknown && dots < LONG {
+        return;
+    }
+    let direction = if message.response() {
+        direction.flip()
+    } else {
+        direction
+    };
+    out.items
+        .push((direction, Item::Name(NameAsked { name, unknown })));
 }
 
 impl Stream {

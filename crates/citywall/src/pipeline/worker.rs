@@ -415,6 +415,9 @@ impl Teller {
                 Item::Sighting(sighting) => {
                     self.flow_event(flow, direction, Body::Sighting(sighting));
                 }
+                Item::Name(name) => {
+                    self.flow_event(flow, direction, Body::Name(name));
+                }
                 // The rest of a datagram is missing in the capture, not in what was sent.
                 Item::Malformed(_) if self.cut && flow.carrier != Carrier::Tcp => {}
                 Item::Malformed(name) => self.anomaly(flow, direction, "applayer", name),

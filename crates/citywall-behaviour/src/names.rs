@@ -1,0 +1,277 @@
+//! Names that carry data, and names that a program made up.
+//!
+//! Owns: what long and unknown names of one asker look like together. Does not own: single names,
+//! and whether a domain is known to be bad.
+//!
+//! A tunnel asks for many different long names below one domain, whose letters are spread as those
+//! of coded data are. A program that looks for its master asks for many domains that do not exist,
+//! each once, made of letters that nobody chose.
+
+use std::net::IpAddr;
+
+use citywall_event::{Behaviour, Body, Event, Nanos, Order, Technique};
+use hashbrown::HashSet;
+
+use crate::recent::Recent;
+
+/// When names are a tunnel or made up, and how much is remembered.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct NameLimits {
+    /// Length of a window, nanoseconds.
+    pub window: Nanos,
+    /// Different long names below one domain.
+    pub tunnel_names: usize,
+    /// Bytes that they carry together.
+    pub tunnel_bytes: usize,
+    /// Bits a letter, at least.
+    pub tunnel_entropy: f64,
+    /// Different unknown domains of one asker.
+    pub unknown_domains: usize,
+    /// Askers (and askers with a domain) that are watched.
+    pub askers: usize,
+}
+
+impl Default for NameLimits {
+    fn default() -> NameLimits {
+        NameLimits {
+            window: 300_000_000_000,
+            tunnel_names: 20,
+            tunnel_bytes: 800,
+            tunnel_entropy: 3.2,
+            unknown_domains: 20,
+            askers: 4_096,
+        }
+    }
+}
+
+/// Names that are told apart in one window.
+const NAMES: usize = 256;
+const EXAMPLES: usize = 4;
+
+/// Finds tunnels in names, and made-up names.
+#[derive(Debug)]
+pub struct NameWatch {
+    limits: NameLimits,
+    tunnels: Recent<(IpAddr, u64), Tunnel>,
+    unknown: Recent<IpAddr, Unknown>,
+}
+
+#[derive(Debug, Default)]
+struct Tunnel {
+    start: Nanos,
+    names: HashSet<u64>,
+    bytes: usize,
+    /// How often each letter, digit and the rest came.
+    letters: Letters,
+    told: bool,
+    examples: Vec<Order>,
+}
+
+#[derive(Debug, Default)]
+struct Unknown {
+    start: Nanos,
+    domains: HashSet<u64>,
+    /// Those that look made up.
+    odd: usize,
+    told: bool,
+    examples: Vec<Order>,
+}
+
+impl NameWatch {
+    /// Has heard nothing.
+    pub fn new(limits: NameLimits) -> NameWatch {
+        NameWatch {
+            limits,
+            tunnels: Recent::new(limits.askers),
+            unknown: Recent::new(limits.askers),
+        }
+    }
+
+    /// Askers that were forgotten for lack of room.
+    pub fn forgotten(&self) -> u64 {
+        self.tunnels.forgotten() + self.unknown.forgotten()
+    }
+
+    /// Takes one event; the `Behaviour` is about its `src`.
+    pub fn observe(&mut self, event: &Event) -> Option<Behaviour> {
+        let Body::Name(asked) = &event.body else {
+            return None;
+        };
+        let asker = event.subject.src_ip?;
+        let (carried, domain) = split(&asked.name);
+        if asked.unknown && carried.len() < 24 {
+            return self.unknown(event, asker, domain);
+        }
+        self.tunnel(event, asker, carried, domain)
+    }
+
+    fn tunnel(&mut self, event: &Event, asker: IpAddr, carried: &str, domain: &str) -> Option<Behaviour> {
+        // Reverse look-ups are long by their nature (RFC 3596).
+        if domain.ends_with(".arpa") || carried.is_empty() {
+            return None;
+        }
+        let limits = self.limits;
+        let state = self.tunnels.entry((asker, hash(domain)));
+        if event.at.saturating_sub(state.start) > limits.window {
+            *state = Tunnel {
+                start: event.at,
+                ..Tunnel::default()
+            };
+        }
+        if state.names.len() >= NAMES || !state.names.insert(hash(carried)) {
+            return None;
+        }
+        state.bytes += carried.len();
+        carried.bytes().for_each(|b| state.letters.0[class(b)] += 1);
+        if state.examples.len() < EXAMPLES {
+            state.examples.push(event.order);
+        }
+        let entropy = state.letters.entropy();
+        let much = state.names.len() >= limits.tunnel_names && state.bytes >= limits.tunnel_bytes;
+        if state.told || !much || entropy < limits.tunnel_entropy {
+            return None;
+        }
+        state.told = true;
+        let seconds = (event.at - state.start) as f64 / 1e9;
+        Some(Behaviour {
+            kind: "dns_tunnel",
+            reason: format!(
+                "{asker} asked for {} different long names below {domain} within {seconds:.0} s: they carry {} bytes of \
+                 what looks like coded data",
+                state.names.len(),
+                state.bytes
+            ),
+            score: ((entropy - 2.5) / 2.0).clamp(0.5, 1.0),
+            features: vec![
+                ("names", state.names.len() as f64),
+                ("bytes", state.bytes as f64),
+                ("bits_per_letter", entropy),
+                ("seconds", seconds),
+            ],
+            technique: Some(Technique::DNS_COMMAND_CHANNEL),
+            evidence: state.examples.clone(),
+        })
+    }
+
+    fn unknown(&mut self, event: &Event, asker: IpAddr, domain: &str) -> Option<Behaviour> {
+        if domain.ends_with(".arpa") || domain.ends_with(".local") {
+            return None;
+        }
+        let limits = self.limits;
+        let state = self.unknown.entry(asker);
+        if event.at.saturating_sub(state.start) > limits.window {
+            *state = Unknown {
+                start: event.at,
+                ..Unknown::default()
+            };
+        }
+        if state.domains.len() >= NAMES || !state.domains.insert(hash(domain)) {
+            return None;
+        }
+        state.odd += usize::from(looks_made_up(domain));
+        if state.examples.len() < EXAMPLES {
+            state.examples.push(event.order);
+        }
+        // A host that lost its name server asks for much that does not exist, but for words.
+        let mostly = state.odd * 3 >= state.domains.len() * 2;
+        if state.told || state.domains.len() < limits.unknown_domains || !mostly {
+            return None;
+        }
+        state.told = true;
+        let seconds = (event.at - state.start) as f64 / 1e9;
+        let share = state.odd as f64 / state.domains.len() as f64;
+        Some(Behaviour {
+            kind: "generated_names",
+            reason: format!(
+                "{asker} asked for {} domains that do not exist within {seconds:.0} s, {} of them made of letters that \
+                 nobody chooses",
+                state.domains.len(),
+                state.odd
+            ),
+            score: share,
+            features: vec![
+                ("domains", state.domains.len() as f64),
+                ("odd", state.odd as f64),
+                ("seconds", seconds),
+            ],
+            technique: Some(Technique::DOMAIN_GENERATION),
+            evidence: state.examples.clone(),
+        })
+    }
+}
+
+/// What stands before the domain, and the domain: its last two labels, three where the one before
+/// the last is as short as those of registries (`co.uk`).
+fn split(name: &str) -> (&str, &str) {
+    let name = name.trim_end_matches('.');
+    let dots: Vec<usize> = name.rmatch_indices('.').map(|(at, _)| at).take(3).collect();
+    let short = dots.len() >= 2 && dots[0] - dots[1] - 1 <= 3;
+    let at = match (dots.len(), short) {
+        (0 | 1, _) | (2, true) => return ("", name),
+        (_, true) => dots[2],
+        (_, false) => dots[1],
+    };
+    (&name[..at], &name[at + 1..])
+}
+
+/// Consonants in a row, digits among letters, and few vowels: what a hash looks like and a word
+/// does not.
+fn looks_made_up(domain: &str) -> bool {
+    let label = domain.split('.').next().unwrap_or("");
+    if label.len() < 8 {
+        return false;
+    }
+    let vowel = |b: u8| matches!(b, b'a' | b'e' | b'i' | b'o' | b'u' | b'y');
+    let vowels = label.bytes().filter(|b| vowel(*b)).count();
+    let digits = label.bytes().filter(u8::is_ascii_digit).count();
+    let mut run = 0;
+    let mut longest = 0;
+    for b in label.bytes() {
+        run = if b.is_ascii_alphabetic() && !vowel(b) {
+            run + 1
+        } else {
+            0
+        };
+        longest = longest.max(run);
+    }
+    vowels * 4 < label.len() || digits * 4 >= label.len() || longest >= 5
+}
+
+fn class(byte: u8) -> usize {
+    match byte {
+        b'a'..=b'z' => usize::from(byte - b'a'),
+        b'0'..=b'9' => usize::from(byte - b'0') + 26,
+        b'-' => 36,
+        b'_' => 37,
+        b'.' => 38,
+        _ => 39,
+    }
+}
+
+#[derive(Debug)]
+struct Letters([u32; 40]);
+
+impl Default for Letters {
+    fn default() -> Letters {
+        Letters([0; 40])
+    }
+}
+
+impl Letters {
+    /// Bits a letter (Shannon).
+    fn entropy(&self) -> f64 {
+        let total: u32 = self.0.iter().sum();
+        let share = |c: &u32| {
+            let p = f64::from(*c) / f64::from(total.max(1));
+            -p * p.log2()
+        };
+        self.0.iter().filter(|c| **c > 0).map(share).sum()
+    }
+}
+
+/// FNV-1a: a name is only told apart from others of the same asker, within bounded sets.
+fn hash(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
+}

@@ -1,0 +1,230 @@
+//! Names, rhythms, uploads and claims in; behaviour out.
+
+use citywall_event::{
+    AssetInfo, Behaviour, Body, Contact, Context, ContextParts, Criticality, Event, FlowSummary, NameAsked,
+    Nanos, Order, Prefix, Side, Sighting, SightingTrait, Subject, ZoneInfo,
+};
+use expect_test::expect;
+
+use crate::{
+    BeaconLimits, BeaconWatch, IdentityLimits, IdentityWatch, NameLimits, NameWatch, UploadLimits,
+    UploadWatch,
+};
+
+const SECOND: Nanos = 1_000_000_000;
+
+fn city() -> Context {
+    let gateway = AssetInfo {
+        name: "router".to_owned(),
+        roles: vec!["gateway".to_owned()],
+        criticality: Criticality::Essential,
+        zone: Some(0),
+        maker: None,
+        addresses: vec![("10.0.0.1".parse().expect("address"), Some(0))],
+        macs: vec![[2, 0, 0, 0, 0, 1]],
+    };
+    Context::new(ContextParts {
+        zones: vec![ZoneInfo {
+            name: "lamps".to_owned(),
+            domain: "light".to_owned(),
+            criticality: Criticality::Normal,
+            isolated: false,
+            inside_denied: false,
+        }],
+        networks: vec![(
+            Prefix::new("10.0.0.0".parse().expect("address"), 8).expect("prefix"),
+            0,
+        )],
+        assets: vec![gateway],
+        ..ContextParts::default()
+    })
+}
+
+fn event(number: u64, at: Nanos, src: &str, dst: &str, body: Body) -> Event {
+    Event {
+        order: Order::of_packet(at, 0, number, 0),
+        at,
+        subject: Subject {
+            src_ip: src.parse().ok(),
+            dst_ip: dst.parse().ok(),
+            dst_port: Some(443),
+            protocol: Some(6),
+            ..Subject::default()
+        },
+        app_proto: None,
+        body,
+    }
+}
+
+fn show(found: Vec<Behaviour>) -> String {
+    let line = |b: Behaviour| format!("{} {:.2} {}\n", b.kind, b.score, b.reason);
+    found.into_iter().map(line).collect()
+}
+
+fn ask(names: impl Iterator<Item = (String, bool)>) -> String {
+    let mut watch = NameWatch::new(NameLimits::default());
+    let event = |(n, (name, unknown)): (u64, (String, bool))| {
+        let body = Body::Name(NameAsked { name, unknown });
+        event(n, n as Nanos * SECOND / 2, "10.0.0.7", "10.0.0.53", body)
+    };
+    show(
+        (1..)
+            .zip(names)
+            .filter_map(|n| watch.observe(&event(n)))
+            .collect(),
+    )
+}
+
+/// Letters as a coder would spread them.
+fn coded(mut n: u64, length: usize) -> String {
+    let letter = |_| {
+        n = n
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        char::from(b"abcdefghijklmnopqrstuvwxyz234567"[(n >> 59) as usize])
+    };
+    (0..length).map(letter).collect()
+}
+
+#[test]
+fn names_that_carry_data() {
+    let told = ask((0..60).map(|n| (format!("{}.t.example.com", coded(n, 48)), false)));
+    expect![[r#"
+        dns_tunnel 1.00 10.0.0.7 asked for 20 different long names below example.com within 10 s: they carry 1000 bytes of what looks like coded data
+    "#]]
+    .assert_eq(&told);
+}
+
+#[test]
+fn long_names_of_a_content_network_are_no_tunnel() {
+    // Few, and asked for again and again.
+    let told = ask((0..400).map(|n| {
+        (
+            format!("edge-{}-frankfurt-de-content.cdn.example.com", n % 12),
+            false,
+        )
+    }));
+    assert_eq!(told, "");
+    let reverse = ask((0..60).map(|n| (format!("{n}.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.ip6.arpa"), false)));
+    assert_eq!(reverse, "");
+}
+
+#[test]
+fn names_that_nobody_chose() {
+    let told = ask((0..60).map(|n| (format!("{}.com", coded(n, 14)), true)));
+    assert!(told.starts_with("generated_names"), "{told}");
+    // Somebody whose name server is gone asks for what people chose.
+    let words = [
+        "weather",
+        "lantern",
+        "timetable",
+        "harbour",
+        "festival",
+        "library",
+        "gallery",
+    ];
+    let lost = ask((0..60).map(|n| (format!("{}{}.example", words[n % 7], words[n / 7 % 7]), true)));
+    assert_eq!(lost, "");
+}
+
+fn contacts(at: impl Iterator<Item = Nanos>) -> String {
+    let (mut watch, city) = (BeaconWatch::new(BeaconLimits::default()), city());
+    let body = || Body::Contact(Contact { midstream: false });
+    let events = (1..)
+        .zip(at)
+        .map(|(n, at)| event(n, at, "10.0.0.7", "192.0.2.9", body()));
+    show(events.filter_map(|e| watch.observe(&e, &city)).collect())
+}
+
+#[test]
+fn a_rhythm_with_jitter_is_told_and_people_are_not() {
+    let jitter = |n: Nanos| [0, 7, -5, 3, -9, 8, 1, -2][n as usize % 8] * SECOND;
+    let told = contacts((1..30).map(|n| n * 60 * SECOND + jitter(n)));
+    expect![[r#"
+        periodic_callback 0.68 10.0.0.7 contacted 192.0.2.9 (tcp/443) 10 times, every 57.0 s, within 16 % of that
+    "#]]
+    .assert_eq(&told);
+    // Somebody who reads: now and then, by no rhythm.
+    let gaps = [3, 200, 14, 7, 900, 33, 5, 61, 420, 9, 2, 77, 15, 301, 48, 4, 130];
+    let times = gaps.iter().scan(1, |at, gap| {
+        *at += gap * SECOND;
+        Some(*at)
+    });
+    assert_eq!(contacts(times), "");
+}
+
+#[test]
+fn what_many_of_the_city_do_is_no_call_back() {
+    let (mut watch, city) = (BeaconWatch::new(BeaconLimits::default()), city());
+    for n in 1..30_u64 {
+        for host in 1..8_u64 {
+            let src = format!("10.0.0.{host}");
+            let at = n as Nanos * 60 * SECOND + host as Nanos * SECOND;
+            let body = Body::Contact(Contact { midstream: false });
+            assert_eq!(
+                watch.observe(&event(n * 10 + host, at, &src, "192.0.2.9", body), &city),
+                None
+            );
+        }
+    }
+}
+
+#[test]
+fn an_upload_out_of_habit() {
+    let (mut watch, city) = (UploadWatch::new(UploadLimits::default()), city());
+    let mut found = Vec::new();
+    for n in 1..200_u64 {
+        let sent = if n < 100 { 10_000 } else { 900_000 };
+        let body = Body::Flow(FlowSummary {
+            bytes: [sent, 4_000],
+            packets: [700, 60],
+            ..FlowSummary::default()
+        });
+        let at = n as Nanos * 60 * SECOND;
+        found.extend(watch.observe(&event(n, at, "10.0.0.7", "192.0.2.9", body), &city));
+    }
+    expect![[r#"
+        upload_out_of_habit 0.50 10.0.0.7 sent 20.2 MB to 192.0.2.9 within 60 min in 61 conversations, 83 times what it received; never more than 0.6 MB before
+    "#]]
+    .assert_eq(&show(found));
+}
+
+fn claim(number: u64, at: Nanos, ip: &str, mac: u8) -> Event {
+    let sighting = Sighting {
+        side: Side::Source,
+        trait_: SightingTrait::Address,
+        value: ip.to_owned(),
+        evidence: "arp.src_ip",
+    };
+    let mut event = event(number, at, "10.0.0.7", "10.0.0.9", Body::Sighting(sighting));
+    event.subject.src_mac = Some([2, 0, 0, 0, 0, mac]);
+    event
+}
+
+#[test]
+fn somebody_claims_to_be_the_gateway() {
+    let (mut watch, city) = (IdentityWatch::new(IdentityLimits::default()), city());
+    let claims = [
+        ("10.0.0.1", 1),
+        ("10.0.0.5", 5),
+        ("10.0.0.1", 66),
+        ("10.0.0.1", 66),
+        ("10.0.0.5", 66),
+    ];
+    let events = (1..)
+        .zip(claims)
+        .map(|(n, (ip, mac))| claim(n, n as Nanos * SECOND, ip, mac));
+    let found = events.filter_map(|e| watch.observe(&e, &city)).collect();
+    expect![[r#"
+        address_claimed 0.99 02:00:00:00:00:42 claims to be router (10.0.0.1); the city file says 02:00:00:00:00:01: what is sent to it may be read and changed on its way
+        address_claimed 0.90 02:00:00:00:00:42 claims to be 10.0.0.5; until now it was 02:00:00:00:00:05: what is sent to it may be read and changed on its way
+    "#]]
+    .assert_eq(&show(found));
+}
+
+#[test]
+fn an_address_that_was_silent_may_move() {
+    let (mut watch, city) = (IdentityWatch::new(IdentityLimits::default()), city());
+    assert_eq!(watch.observe(&claim(1, SECOND, "10.0.0.5", 5), &city), None);
+    assert_eq!(watch.observe(&claim(2, 400 * SECOND, "10.0.0.5", 6), &city), None);
+}
