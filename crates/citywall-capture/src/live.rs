@@ -4,18 +4,18 @@
 //! tags back in place, counting what the kernel dropped. Does not own: the ring (`ring`), its layout
 //! (`block`).
 
-use citywall_packet::{LinkType, Span};
+use citywall_packet::{LinkType, Nanos, Span};
 
 use crate::block::{Frames, OUTGOING, RingFrame};
 use crate::interfaces::{interfaces, link_type};
 use crate::model::{Batch, CaptureError, FrameMeta, FrameSource};
 use crate::ring::{Readiness, Ring, RingOptions, SetupError, device};
 
-/// Time after which the kernel hands over a block that is not full, in milliseconds: what the delay
-/// of a frame on a quiet network is.
-const RETIRE_MS: u32 = 20;
-/// How long a call waits for frames, in milliseconds.
-const WAIT_MS: i32 = 100;
+/// How long a call waits for frames, in milliseconds. Whoever has none says so this often, as others
+/// wait for it: what a worker found counts once the others are known to have nothing older.
+const WAIT_MS: i32 = 10;
+/// What the kernel's timer and the way from the card to the ring may add to `hold_ms`, in milliseconds.
+const SLACK_MS: u32 = 10;
 /// Where batches stop taking up further blocks.
 const BATCH_BYTES: usize = 512 * 1024;
 
@@ -36,6 +36,9 @@ pub struct LiveOptions {
     pub block_size: u32,
     /// Blocks of the ring, 64. Together they are the memory that bridges a pause of the worker.
     pub blocks: u32,
+    /// The longest that the kernel keeps a block that is not full, in milliseconds, from 1 to 1000: the
+    /// delay of a frame on a quiet network. A shorter one wakes the worker more often.
+    pub hold_ms: u32,
     /// Bytes of each frame that are kept; 0 for all.
     pub snaplen: u32,
     /// Also take frames for other hosts, which is what a mirror port carries.
@@ -50,6 +53,7 @@ impl Default for LiveOptions {
             fanout_group: 1,
             block_size: 512 * 1024,
             blocks: 64,
+            hold_ms: 5,
             snaplen: 0,
             promiscuous: true,
         }
@@ -65,6 +69,7 @@ pub struct Interface {
     ring: Ring,
     link: LinkType,
     skip_outgoing: bool,
+    lag: Nanos,
     worker: u16,
     frames: u64,
     drops: u64,
@@ -99,6 +104,7 @@ impl Interface {
             ring,
             link,
             skip_outgoing: device.is_loopback(),
+            lag: lag(&options),
             worker: options.worker,
             frames: 0,
             drops: 0,
@@ -160,9 +166,23 @@ impl FrameSource for Interface {
         Ok(true)
     }
 
+    fn lag(&self) -> Nanos {
+        self.lag
+    }
+
     fn drops(&self) -> u64 {
         self.drops
     }
+}
+
+fn hold_ms(options: &LiveOptions) -> u32 {
+    options.hold_ms.clamp(1, 1000)
+}
+
+/// The kernel looks at a block every `hold_ms`, rounded up to its own tick: a frame that just missed
+/// one look waits for the next.
+fn lag(options: &LiveOptions) -> Nanos {
+    Nanos::from(2 * hold_ms(options) + SLACK_MS) * 1_000_000
 }
 
 fn ring_options(options: &LiveOptions, link: LinkType) -> RingOptions {
@@ -170,7 +190,7 @@ fn ring_options(options: &LiveOptions, link: LinkType) -> RingOptions {
         with_link_header: link == LinkType::ETHERNET,
         block_size: options.block_size.clamp(128 << 10, 4 << 20).next_power_of_two(),
         blocks: options.blocks.clamp(4, 4096),
-        retire_ms: RETIRE_MS,
+        retire_ms: hold_ms(options),
         snaplen: options.snaplen,
         promiscuous: options.promiscuous,
         fanout_group: (options.workers > 1).then_some(options.fanout_group),

@@ -57,6 +57,12 @@ pub trait FrameSource: Send {
         (0, None)
     }
 
+    /// How far behind the clock an empty batch may be: once a call has found nothing, no frame will
+    /// come that is older than the clock by this. Nothing in a replay, where only packet time counts.
+    fn lag(&self) -> Nanos {
+        0
+    }
+
     /// What the source lost before it could be read, so far.
     fn drops(&self) -> u64 {
         0

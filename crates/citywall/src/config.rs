@@ -212,6 +212,8 @@ pub struct Capture {
     pub promiscuous: bool,
     /// Bytes kept of each frame.
     pub snap_length: u32,
+    /// Milliseconds that the kernel may hold a frame back on a quiet network.
+    pub hold_ms: u32,
     /// User to become once the interface is open (a number); `nobody` by default.
     pub user: u32,
 }
@@ -222,6 +224,7 @@ impl Default for Capture {
             ring: Size(32 << 20),
             promiscuous: true,
             snap_length: 65_535,
+            hold_ms: 5,
             user: 65_534,
         }
     }
@@ -300,6 +303,9 @@ impl Config {
     fn check(&self) -> Result<(), String> {
         if self.limits.flows < 64 {
             return Err("limits.flows: at least 64 conversations are needed".into());
+        }
+        if !(1..=1000).contains(&self.capture.hold_ms) {
+            return Err("capture.hold_ms: from 1 to 1000 milliseconds".into());
         }
         if self.events.rotate_size.0 < 4096 {
             return Err("events.rotate_size: at least 4K".into());

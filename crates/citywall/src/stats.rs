@@ -80,6 +80,37 @@ impl PrepareStats {
     }
 }
 
+/// What one thread has seen up to now: told with its facts, for whoever looks on while a run goes on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// Frames.
+    pub packets: u64,
+    /// Bytes on the wire.
+    pub bytes: u64,
+    /// Frames that the kernel dropped.
+    pub drops: u64,
+    /// Flows opened.
+    pub flows: u64,
+    /// Flows that are open now.
+    pub flows_open: u64,
+    /// Flows given up because the table was full.
+    pub flows_evicted: u64,
+}
+
+impl Seen {
+    /// The sum of all threads'.
+    pub fn sum(threads: &[Seen]) -> Seen {
+        threads.iter().fold(Seen::default(), |sum, one| Seen {
+            packets: sum.packets + one.packets,
+            bytes: sum.bytes + one.bytes,
+            drops: sum.drops + one.drops,
+            flows: sum.flows + one.flows,
+            flows_open: sum.flows_open + one.flows_open,
+            flows_evicted: sum.flows_evicted + one.flows_evicted,
+        })
+    }
+}
+
 /// What one worker counts.
 #[derive(Clone, Debug, Default)]
 pub struct WorkerStats {

@@ -112,6 +112,7 @@ fn open_interface(
             fanout_group: (std::process::id() % 65_535 + 1) as u16,
             block_size,
             blocks: (capture.ring.0 / u64::from(block_size)).clamp(2, 1024) as u32,
+            hold_ms: capture.hold_ms,
             snaplen: capture.snap_length,
             promiscuous: capture.promiscuous,
         };

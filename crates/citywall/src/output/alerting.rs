@@ -16,6 +16,7 @@ use super::metrics::Metrics;
 use super::syslog::{Syslog, Target};
 use super::webhook::Webhook;
 use crate::config::Config;
+use crate::stats::Seen;
 
 /// Messages that wait for one sink.
 const QUEUE: usize = 1_024;
@@ -129,10 +130,10 @@ impl Alerting {
     }
 
     /// Shows the counts to whoever scrapes.
-    pub fn heartbeat(&mut self, counts: &BTreeMap<&'static str, u64>) {
-        let sinks = self.counters();
+    pub fn heartbeat(&mut self, counts: &BTreeMap<&'static str, u64>, seen: &Seen) {
         if let Some(metrics) = &mut self.metrics {
-            metrics.update(counts, &sinks);
+            let sinks = counters(&self.lanes);
+            metrics.update(seen, counts, &sinks);
         }
     }
 
@@ -154,22 +155,26 @@ impl Alerting {
 
     /// Sent, dropped and failed messages by sink.
     pub fn counters(&self) -> BTreeMap<&'static str, BTreeMap<&'static str, u64>> {
-        let count = |c: &AtomicU64| c.load(Ordering::Relaxed);
-        self.lanes
-            .iter()
-            .map(|lane| {
-                let c = &lane.counts;
-                let values = [("sent", &c.sent), ("dropped", &c.dropped), ("failed", &c.failed)];
-                (
-                    lane.name,
-                    values
-                        .into_iter()
-                        .map(|(name, value)| (name, count(value)))
-                        .collect(),
-                )
-            })
-            .collect()
+        counters(&self.lanes)
     }
+}
+
+fn counters(lanes: &[Lane]) -> BTreeMap<&'static str, BTreeMap<&'static str, u64>> {
+    let count = |c: &AtomicU64| c.load(Ordering::Relaxed);
+    lanes
+        .iter()
+        .map(|lane| {
+            let c = &lane.counts;
+            let values = [("sent", &c.sent), ("dropped", &c.dropped), ("failed", &c.failed)];
+            (
+                lane.name,
+                values
+                    .into_iter()
+                    .map(|(name, value)| (name, count(value)))
+                    .collect(),
+            )
+        })
+        .collect()
 }
 
 impl Lane {

@@ -9,6 +9,8 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::stats::Seen;
+
 /// The server's handle.
 pub struct Metrics {
     page: Arc<Mutex<String>>,
@@ -46,6 +48,7 @@ impl Metrics {
     /// Renews the page, at most twice a second.
     pub fn update(
         &mut self,
+        seen: &Seen,
         events: &BTreeMap<&'static str, u64>,
         sinks: &BTreeMap<&'static str, BTreeMap<&'static str, u64>>,
     ) {
@@ -56,7 +59,7 @@ impl Metrics {
             return;
         }
         self.renewed = Some(Instant::now());
-        let text = render(events, sinks);
+        let text = render(seen, events, sinks);
         *self.page.lock().unwrap_or_else(PoisonError::into_inner) = text;
     }
 }
@@ -76,13 +79,45 @@ fn answer(server: &tiny_http::Server, page: &Mutex<String>) {
     }
 }
 
+/// Name, kind and meaning of what the workers count.
+type Count = (&'static str, &'static str, &'static str, fn(&Seen) -> u64);
+
+const COUNTS: [Count; 6] = [
+    ("packets_total", "counter", "Packets seen.", |s| s.packets),
+    ("bytes_total", "counter", "Bytes on the wire.", |s| s.bytes),
+    (
+        "kernel_drops_total",
+        "counter",
+        "Packets that the kernel dropped, as the ring was full.",
+        |s| s.drops,
+    ),
+    ("flows_total", "counter", "Conversations begun.", |s| s.flows),
+    ("flows_open", "gauge", "Conversations followed now.", |s| {
+        s.flows_open
+    }),
+    (
+        "flows_evicted_total",
+        "counter",
+        "Conversations given up because the table was full.",
+        |s| s.flows_evicted,
+    ),
+];
+
 fn render(
+    seen: &Seen,
     events: &BTreeMap<&'static str, u64>,
     sinks: &BTreeMap<&'static str, BTreeMap<&'static str, u64>>,
 ) -> String {
-    let mut text =
-        String::from("# HELP citywall_events_total Events by type.\n# TYPE citywall_events_total counter\n");
+    let mut text = String::new();
     // Writing to a String cannot fail.
+    for (name, kind, help, count) in COUNTS {
+        let _ = writeln!(
+            text,
+            "# HELP citywall_{name} {help}\n# TYPE citywall_{name} {kind}"
+        );
+        let _ = writeln!(text, "citywall_{name} {}", count(seen));
+    }
+    text.push_str("# HELP citywall_events_total Events by type.\n# TYPE citywall_events_total counter\n");
     for (kind, count) in events {
         let _ = writeln!(text, "citywall_events_total{{type=\"{kind}\"}} {count}");
     }
@@ -127,7 +162,12 @@ mod tests {
     fn a_scrape_gets_the_counts() {
         let mut metrics = Metrics::serve("127.0.0.1:0".parse().unwrap()).unwrap();
         let sinks = BTreeMap::from([("syslog", BTreeMap::from([("sent", 3)]))]);
-        metrics.update(&BTreeMap::from([("alert", 7)]), &sinks);
+        let seen = Seen {
+            packets: 1_000,
+            drops: 2,
+            ..Seen::default()
+        };
+        metrics.update(&seen, &BTreeMap::from([("alert", 7)]), &sinks);
         let page = get(metrics.address(), "/metrics");
         assert!(page.starts_with("HTTP/1.1 200"), "{page}");
         assert!(
@@ -138,6 +178,8 @@ mod tests {
             page.contains("citywall_messages_total{sink=\"syslog\",fate=\"sent\"} 3\n"),
             "{page}"
         );
+        assert!(page.contains("\ncitywall_packets_total 1000\n"), "{page}");
+        assert!(page.contains("\ncitywall_kernel_drops_total 2\n"), "{page}");
         assert!(get(metrics.address(), "/").starts_with("HTTP/1.1 404"));
     }
 }

@@ -2,6 +2,8 @@
 
 use citywall_event::{Event, Order};
 
+use crate::stats::Seen;
+
 /// One thing that a worker found: its place, its rendered line, and its meaning where the ordered
 /// stage has to judge it.
 #[derive(Clone, Copy, Debug)]
@@ -32,6 +34,8 @@ pub struct Facts {
     pub text: Vec<u8>,
     /// Meanings.
     pub events: Vec<Event>,
+    /// What this worker has seen so far; in the last facts of a batch only.
+    pub seen: Option<Seen>,
 }
 
 impl Facts {
@@ -46,5 +50,6 @@ impl Facts {
         self.records.clear();
         self.text.clear();
         self.events.clear();
+        self.seen = None;
     }
 }

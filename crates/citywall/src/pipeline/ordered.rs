@@ -15,6 +15,7 @@ use crate::output::alerting::Alerting;
 use crate::output::eve::EveLog;
 use crate::output::story::Story;
 use crate::settings::Settings;
+use crate::stats::Seen;
 
 /// The ordered stage.
 pub struct Stage {
@@ -112,7 +113,15 @@ impl Stage {
                 };
             }
         }
-        self.alerting.heartbeat(&self.counts);
+    }
+
+    /// Shows how far the run is: live, what was concluded goes to the file, for whoever follows it.
+    pub fn show(&mut self, seen: &Seen) {
+        if let (Some(log), true) = (&mut self.log, self.settings.interface.is_some()) {
+            log.flush();
+        }
+        self.settle();
+        self.alerting.heartbeat(&self.counts, seen);
     }
 
     /// The input is over: what is still open is concluded.
@@ -153,10 +162,6 @@ impl Stage {
         self.border = second;
         if first {
             return;
-        }
-        // Live, whoever follows the log sees an event within a second or two of its packet.
-        if let (Some(log), true) = (&mut self.log, self.settings.interface.is_some()) {
-            log.flush();
         }
         let at = second * 1_000_000_000;
         let conclusions = self.judge.tick(at, &self.settings.context);

@@ -52,6 +52,8 @@ pub struct Prepared {
     pub incomplete: Vec<(Packet, Malformed)>,
     /// Effective time, source and number of the last packet (also where the batch is empty).
     pub last: (Nanos, u16, u64),
+    /// Frames and bytes prepared so far, those of this batch included.
+    pub counted: (u64, u64),
 }
 
 impl Prepared {
@@ -145,6 +147,7 @@ impl Preparer {
         }
         prepared.batch.frames = frames;
         prepared.last = self.last;
+        prepared.counted = (self.stats.packets, self.stats.bytes);
     }
 
     fn frame(&mut self, meta: &FrameMeta, prepared: &mut Prepared) {

@@ -20,13 +20,16 @@ use super::prepare::{Prepared, Preparer};
 use super::worker::Worker;
 use crate::output::progress::Progress;
 use crate::settings::Settings;
-use crate::stats::{PrepareStats, WorkerStats};
+use crate::stats::{PrepareStats, Seen, WorkerStats};
 
 /// Batches that wait before each worker.
 const QUEUE: usize = 3;
 
 /// Emptied facts that are kept to be filled again; each is about a megabyte.
 const SPARES: usize = 16;
+
+/// Live, lines wait at most this long before they are in the file.
+const SHOW_AFTER: Duration = Duration::from_millis(100);
 
 /// What the outside asks of a run.
 #[derive(Default)]
@@ -283,7 +286,14 @@ fn follow(
     while let Ok(prepared) = batches.recv() {
         refresh(&mut worker, shared, &mut generation);
         last = prepared.last;
-        let facts = worker.work(&prepared, take_spare(spares), &mut spill);
+        let mut facts = worker.work(&prepared, take_spare(spares), &mut spill);
+        // All workers are given all packets: one of them counts.
+        let (packets, bytes) = if index == 0 { prepared.counted } else { (0, 0) };
+        facts.seen = Some(Seen {
+            packets,
+            bytes,
+            ..worker.seen()
+        });
         drop(prepared);
         if to_order.send(Message::Facts(lane, facts)).is_err() {
             return;
@@ -325,9 +335,16 @@ fn order(
 ) -> Outcome {
     let mut merge = Merge::new(workers);
     let mut outcome = Outcome::default();
+    let mut seen = vec![Seen::default(); workers];
+    let mut shown = Instant::now();
     loop {
-        match from_workers.recv_timeout(Duration::from_millis(200)) {
-            Ok(Message::Facts(lane, facts)) => merge.push(lane, facts),
+        match from_workers.recv_timeout(SHOW_AFTER) {
+            Ok(Message::Facts(lane, facts)) => {
+                if let (Some(old), Some(new)) = (seen.get_mut(lane), facts.seen) {
+                    *old = new;
+                }
+                merge.push(lane, facts);
+            }
             Ok(Message::End(lane, ending)) => {
                 merge.end(lane);
                 outcome.add(*ending, format!("worker-{lane}"));
@@ -340,6 +357,10 @@ fn order(
         }
         if let Some(low) = merge.drain(|facts, record| stage.record(facts, record)) {
             stage.advance(low);
+        }
+        if shown.elapsed() >= SHOW_AFTER {
+            shown = Instant::now();
+            stage.show(&Seen::sum(&seen));
         }
         give_spares(spares, &mut merge.spare);
     }
@@ -406,7 +427,7 @@ fn watch(
     let mut last_call = None;
     loop {
         if stop.load(Ordering::Relaxed) {
-            let call = last_call.get_or_insert_with(LastCall::now);
+            let call = last_call.get_or_insert_with(|| LastCall::now(source.lag()));
             if call.is_over(&prepared.batch) {
                 break;
             }
@@ -421,13 +442,20 @@ fn watch(
                 break;
             }
         }
-        let facts = if prepared.batch.frames.is_empty() {
-            let now = preparer.advance(wall_clock() - 500_000_000);
+        let mut facts = if prepared.batch.frames.is_empty() {
+            // The others' finds wait for this: what is older than that would have come.
+            let now = preparer.advance(wall_clock().saturating_sub(source.lag()));
             worker.idle(now, index, take_spare(spares), &mut spill)
         } else {
             preparer.prepare(&mut prepared);
             worker.work(&prepared, take_spare(spares), &mut spill)
         };
+        facts.seen = Some(Seen {
+            packets: preparer.stats.packets,
+            bytes: preparer.stats.bytes,
+            drops: source.drops(),
+            ..worker.seen()
+        });
         if to_order.send(Message::Facts(lane, facts)).is_err() {
             return;
         }
@@ -452,24 +480,25 @@ fn watch(
 struct LastCall {
     at: Nanos,
     asked: Instant,
+    lag: Duration,
 }
 
 impl LastCall {
-    fn now() -> LastCall {
+    fn now(lag: Nanos) -> LastCall {
         LastCall {
             at: wall_clock(),
             asked: Instant::now(),
+            lag: Duration::from_nanos(lag.unsigned_abs()),
         }
     }
 
-    /// `last` is the batch before. The kernel hands over a block that is not full after 20 ms, so a
-    /// ring that is empty later than that has nothing older; a clock that was set back must not
-    /// delay the end without bound.
+    /// `last` is the batch before. A source that is empty when its lag is over has nothing older; a
+    /// clock that was set back must not delay the end without bound.
     fn is_over(&self, last: &Batch) -> bool {
         let waited = self.asked.elapsed();
         let all = match last.frames.last() {
             Some(frame) => frame.at > self.at,
-            None => waited > Duration::from_millis(60),
+            None => waited > self.lag * 2,
         };
         all || waited > Duration::from_secs(5)
     }

@@ -18,7 +18,7 @@ use super::facts::{Facts, NO_EVENT, Record};
 use super::inspect::Inspector;
 use super::prepare::{Prepared, Ready};
 use crate::settings::Settings;
-use crate::stats::WorkerStats;
+use crate::stats::{Seen, WorkerStats};
 
 /// Violating commands that are told per conversation; more are counted.
 const COMMAND_VIOLATIONS: u8 = 16;
@@ -135,7 +135,11 @@ impl Worker {
     ) -> Facts {
         self.teller.facts = facts;
         self.teller.facts.clear();
-        self.expire(now, source, 0, spill);
+        let border = now.div_euclid(1_000_000_000);
+        if border > self.border {
+            self.expire(now, source, 0, spill);
+            self.border = border;
+        }
         self.teller.facts.watermark = Order {
             at: now,
             ..Order::default()
@@ -173,6 +177,17 @@ impl Worker {
         };
         self.teller.facts.watermark = top;
         (std::mem::take(&mut self.teller.facts), self.stats())
+    }
+
+    /// What can be told while the run goes on.
+    pub fn seen(&self) -> Seen {
+        let table = self.table.stats();
+        Seen {
+            flows: table.opened,
+            flows_open: table.live as u64,
+            flows_evicted: table.evicted,
+            ..Seen::default()
+        }
     }
 
     /// Counters so far.
