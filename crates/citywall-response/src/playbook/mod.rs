@@ -10,6 +10,29 @@
 //!
 //! Entry points: [`Runs`] for the governor.
 
+mod built_in;
+mod condition;
+mod error;
+mod explain;
+mod fields;
+mod graph;
+mod json;
+mod model;
+mod read;
+mod read_step;
+mod run;
+mod runs;
 mod seam;
+#[cfg(test)]
+mod tests;
+mod variable;
 
-pub use seam::{Answer, Question, Runs, Said, Say, Standing, Wish};
+pub use built_in::{BUILT_IN, built_in};
+pub use condition::Condition;
+pub use error::{PlaybookError, limits};
+pub use explain::{Explanation, Line, explain};
+pub use model::{Command, Deed, Playbook, Step, Target};
+pub use read::INCIDENTS;
+pub use runs::{Playbooks, Runs};
+pub use seam::{Answer, Question, Said, Say, Standing, Wish};
+pub use variable::{Fact, GIVEN, Given, Kind, Variable};

@@ -1,10 +1,10 @@
 //! What the governor and a playbook say to each other.
 //!
-//! Owns: these values, and the table of running playbooks. Does not own: the interpreter (`run`).
+//! Owns: these values. Does not own: the table of running playbooks (`runs`), the interpreter (`run`).
 
 use citywall_event::{Criticality, Nanos};
 
-use crate::{Notice, Rung};
+use crate::Rung;
 
 /// What the city file says of a suspect; the governor looked it up itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,31 +85,4 @@ pub struct Answer {
     pub step: String,
     /// It was done (`on_success`), or could not be (`on_failure`).
     pub done: bool,
-}
-
-/// The running playbooks, at most one an incident and kind of playbook.
-#[derive(Clone, Debug, Default)]
-pub struct Runs {}
-
-impl Runs {
-    /// An incident opened, grew or closed. `standings` are in the order of `notice.suspects`.
-    /// `None`: no playbook speaks of such an incident, and the default planner is to be asked.
-    pub fn hear(&mut self, _now: Nanos, _notice: &Notice, _standings: &[Standing]) -> Option<Vec<Said>> {
-        None
-    }
-
-    /// A person has answered.
-    pub fn answer(&mut self, _now: Nanos, _answer: &Answer) -> Vec<Said> {
-        Vec::new()
-    }
-
-    /// Delays and time-outs that are due.
-    pub fn tick(&mut self, _now: Nanos) -> Vec<Said> {
-        Vec::new()
-    }
-
-    /// When `tick` is next worth calling.
-    pub fn due(&self) -> Option<Nanos> {
-        None
-    }
 }
