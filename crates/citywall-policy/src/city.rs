@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use citywall_event::{ConduitEnd, Criticality, Grant, Mac, Nanos, Prefix, ServiceInfo};
 
-use crate::{Timezone, Window};
+use crate::{Denied, Inspect, ResponseRules, Timezone, WhenDown, Window};
 
 /// A city.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -34,6 +34,8 @@ pub struct City {
     pub people: Vec<Person>,
     /// When work is expected.
     pub windows: Vec<Window>,
+    /// What the response may do, and what it never cuts.
+    pub response: ResponseRules,
 }
 
 /// A field of the city's work.
@@ -64,6 +66,12 @@ pub struct Zone {
     pub inside_denied: bool,
     /// Has no connection to anything.
     pub isolated: bool,
+    /// What holds at its border while the wall is down.
+    pub when_down: WhenDown,
+    /// What happens to its inspected conversations when the inspection is dead or late.
+    pub inspect: Inspect,
+    /// How a command to it that is denied is answered.
+    pub denied: Denied,
     /// Line in the file.
     pub line: u32,
 }
@@ -138,8 +146,8 @@ pub struct Person {
     pub department: String,
     /// What the person may do.
     pub roles: Vec<Role>,
-    /// Account on the machine; may be empty.
-    pub unix: String,
+    /// Accounts on the machine; may be none.
+    pub unix: Vec<String>,
     /// Line in the file.
     pub line: u32,
 }
@@ -148,6 +156,16 @@ impl City {
     /// A packet time in the city's zone, for the screen: `2026-11-22 16:47:19 CET`.
     pub fn local_time(&self, at: Nanos) -> String {
         self.timezone.local_time(at)
+    }
+
+    /// The person behind a Unix account: one principal, whatever accounts there are.
+    pub fn principal_of_unix(&self, account: &str) -> Option<&Person> {
+        self.people.iter().find(|p| p.unix.iter().any(|u| u == account))
+    }
+
+    /// The person of a name, as keyrings and approvals name principals.
+    pub fn principal(&self, name: &str) -> Option<&Person> {
+        self.people.iter().find(|p| p.name == name)
     }
 
     /// How messages and rulesets name one end of a conduit.

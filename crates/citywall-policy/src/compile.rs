@@ -84,6 +84,9 @@ impl City {
             criticality: zone.criticality,
             isolated: zone.isolated,
             inside_denied: zone.inside_denied,
+            when_down: zone.when_down,
+            inspect: zone.inspect,
+            denied: zone.denied,
         });
         let allows = self.conduits.iter().map(|conduit| Allow {
             from: conduit.from.iter().map(|end| self.peer(*end)).collect(),
@@ -97,6 +100,7 @@ impl City {
             zones: zones.collect(),
             allows: allows.collect(),
             assets: self.ruled_assets(),
+            management: self.management(),
         }
     }
 
@@ -115,6 +119,18 @@ impl City {
             }
         };
         self.assets.iter().map(ruled).collect()
+    }
+
+    /// What the `[response]` table names, and then the assets that have the role.
+    fn management(&self) -> Vec<Peer> {
+        let mut ends = self.response.management.clone();
+        for (id, asset) in self.assets.iter().enumerate() {
+            let end = ConduitEnd::Asset(id as u32);
+            if asset.roles.iter().any(|r| r == "management") && !ends.contains(&end) {
+                ends.push(end);
+            }
+        }
+        ends.into_iter().map(|end| self.peer(end)).collect()
     }
 
     fn peer(&self, end: ConduitEnd) -> Peer {

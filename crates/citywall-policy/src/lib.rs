@@ -19,6 +19,7 @@ mod parse;
 mod protocol;
 mod reader;
 mod resolve;
+mod response;
 mod ruleset;
 mod suggest;
 #[cfg(test)]
@@ -30,6 +31,7 @@ pub use check::Finding;
 pub use city::{Asset, City, Conduit, Domain, Person, Role, Zone};
 pub use error::CityError;
 pub use protocol::known_protocols;
+pub use response::{Denied, Inspect, ResponseMode, ResponseRules, WhenDown};
 pub use ruleset::{Allow, Peer, RuledAsset, RuledZone, Ruleset};
 pub use suggest::nearest;
 pub use timezone::Timezone;
@@ -60,6 +62,10 @@ pub mod limits {
     pub const WINDOWS: usize = 4_096;
     /// Errors that are told of one file.
     pub const ERRORS: usize = 100;
+    /// Devices that may be acted against at a time.
+    pub const BLAST_RADIUS: u32 = 1_000;
+    /// Unix accounts of one person.
+    pub const ACCOUNTS: usize = 64;
     /// Characters of a name.
     pub const NAME: usize = 64;
 }

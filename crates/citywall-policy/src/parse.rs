@@ -12,10 +12,12 @@ use crate::error::{CityError, Report};
 use crate::overlap::{self, Network, ZoneSearch};
 use crate::reader::{self, Fields, Word, choose};
 use crate::resolve::{Names, Register, Thing};
-use crate::{Timezone, Window, allow, limits, suggest, timezone, window};
+use crate::{
+    Denied, Inspect, Timezone, WhenDown, Window, allow, limits, response, suggest, timezone, window,
+};
 
-const SECTIONS: [&str; 8] = [
-    "city", "domain", "zone", "asset", "conduit", "service", "person", "window",
+const SECTIONS: [&str; 9] = [
+    "city", "domain", "zone", "asset", "conduit", "service", "person", "window", "response",
 ];
 
 const CRITICALITY: [(&str, Criticality); 3] = [
@@ -137,6 +139,7 @@ impl Reading<'_> {
         }
         self.each(document, "person", limits::PEOPLE, Self::person);
         self.each(document, "window", limits::WINDOWS, Self::window);
+        self.response_section(document.get("response"));
     }
 
     /// Calls `read` for each table of an array of tables.
@@ -196,6 +199,23 @@ impl Reading<'_> {
         }
     }
 
+    fn response_section(&mut self, value: Option<&Value<'_>>) {
+        let Some(value) = value else { return };
+        let report = &mut self.report;
+        let Some(fields) = reader::open(report, value, "[response]", &response::FIELDS) else {
+            return;
+        };
+        let words = response::read(report, &fields, &mut self.city.response);
+        for word in &words {
+            if matches!(word.text.as_str(), "*" | citywall_event::OUTSIDE) {
+                let what = format!("{:?} cannot be the way to the city's management", word.text);
+                self.report.error(&word.span, what, "name zones and assets");
+                return;
+            }
+        }
+        self.city.response.management = self.ends(&words);
+    }
+
     fn domain(&mut self, value: &Value<'_>) {
         let report = &mut self.report;
         let Some(fields) = reader::open(report, value, "[[domain]]", &["name", "department"]) else {
@@ -213,7 +233,7 @@ impl Reading<'_> {
     }
 
     fn zone(&mut self, value: &Value<'_>) {
-        const FIELDS: [&str; 7] = [
+        const FIELDS: [&str; 10] = [
             "name",
             "domain",
             "networks",
@@ -221,6 +241,9 @@ impl Reading<'_> {
             "criticality",
             "inside",
             "isolated",
+            "when_down",
+            "inspect",
+            "denied",
         ];
         let report = &mut self.report;
         let Some(fields) = reader::open(report, value, "[[zone]]", &FIELDS) else {
@@ -249,6 +272,9 @@ impl Reading<'_> {
         let criticality = fields.choice(report, "criticality", &CRITICALITY);
         let inside = fields.choice(report, "inside", &[("allow", false), ("deny", true)]);
         let isolated = fields.flag(report, "isolated");
+        let when_down = fields.choice(report, "when_down", &WhenDown::NAMES);
+        let inspect = fields.choice(report, "inspect", &Inspect::NAMES);
+        let denied = fields.choice(report, "denied", &Denied::NAMES);
         // A zone that is half wrong still has its name, so that references to it are not wrong too.
         let fallback = Word {
             text: String::new(),
@@ -268,6 +294,9 @@ impl Reading<'_> {
             criticality: criticality.unwrap_or(Criticality::Safety),
             inside_denied: inside.unwrap_or(false),
             isolated: isolated.unwrap_or(false),
+            when_down: when_down.unwrap_or_default(),
+            inspect: inspect.unwrap_or_default(),
+            denied: denied.unwrap_or_default(),
         });
     }
 
@@ -518,15 +547,23 @@ impl Reading<'_> {
         for word in fields.required_texts(report, "roles") {
             roles.extend(choose(report, "roles", &word, &Role::NAMES));
         }
-        let unix = fields.text(report, "unix").filter(|u| !u.text.is_empty());
-        if let Some(word) = &unix
-            && let Some(other) = self.city.people.iter().find(|p| p.unix == word.text)
-        {
-            let what = format!(
-                "the account {:?} is that of {} (line {})",
-                word.text, other.name, other.line
-            );
-            report.error(&word.span, what, "an account belongs to one person");
+        let mut unix: Vec<String> = Vec::new();
+        for word in fields.texts(report, "unix") {
+            if let Some(other) = self.city.people.iter().find(|p| p.unix.contains(&word.text)) {
+                let what = format!(
+                    "the account {:?} is that of {} (line {})",
+                    word.text, other.name, other.line
+                );
+                report.error(&word.span, what, "an account belongs to one person");
+            } else if word.text.is_empty() || unix.contains(&word.text) || unix.len() >= limits::ACCOUNTS {
+                let what = format!(
+                    "the account {:?} is empty, or said twice, or one too many",
+                    word.text
+                );
+                report.error(&word.span, what, "name each account once");
+            } else {
+                unix.push(word.text);
+            }
         }
         let Some(name) = name else { return };
         if self.people.declare(report, &name, self.city.people.len()) {
@@ -535,7 +572,7 @@ impl Reading<'_> {
                 name: name.text,
                 department: department.map(|d| d.text).unwrap_or_default(),
                 roles,
-                unix: unix.map(|u| u.text).unwrap_or_default(),
+                unix,
             });
         }
     }

@@ -136,6 +136,30 @@ impl<'a, 'i> Fields<'a, 'i> {
         flag
     }
 
+    /// A whole number within bounds.
+    pub(crate) fn number(
+        &self,
+        report: &mut Report<'_>,
+        name: &str,
+        bounds: std::ops::RangeInclusive<u32>,
+    ) -> Option<u32> {
+        let value = self.get(name)?;
+        let Some(written) = value.get_ref().as_integer() else {
+            self.wrong(report, name, value, "a whole number");
+            return None;
+        };
+        let number = u32::from_str_radix(written.as_str(), written.radix()).ok();
+        let number = number.filter(|n| bounds.contains(n));
+        if number.is_none() {
+            report.error(
+                &value.span(),
+                format!("{name} in {} cannot be {}", self.section, written.as_str()),
+                format!("write {} to {}", bounds.start(), bounds.end()),
+            );
+        }
+        number
+    }
+
     /// One text, or a list of texts.
     pub(crate) fn texts(&self, report: &mut Report<'_>, name: &str) -> Vec<Word> {
         let Some(value) = self.get(name) else {

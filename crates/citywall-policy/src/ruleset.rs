@@ -8,6 +8,8 @@ use std::net::IpAddr;
 
 use citywall_event::{Criticality, Grant, Mac, OUTSIDE, Ports, Prefix, ZoneId};
 
+use crate::{Denied, Inspect, WhenDown};
+
 /// Who may reach whom. Equal cities give equal rulesets.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Ruleset {
@@ -19,6 +21,8 @@ pub struct Ruleset {
     pub allows: Vec<Allow>,
     /// Declared assets: a `Peer::Hosts` is one of them, by name.
     pub assets: Vec<RuledAsset>,
+    /// From where the networks and this machine are run: the way to these is never cut.
+    pub management: Vec<Peer>,
 }
 
 /// A declared asset as far as enforcing goes.
@@ -51,6 +55,12 @@ pub struct RuledZone {
     pub isolated: bool,
     /// Members reach each other only as `allows` says.
     pub inside_denied: bool,
+    /// What holds at its border while the wall is down.
+    pub when_down: WhenDown,
+    /// What happens to its inspected conversations when the inspection is dead or late.
+    pub inspect: Inspect,
+    /// How a denied command to it is answered.
+    pub denied: Denied,
 }
 
 /// One end of an `Allow`.
@@ -89,6 +99,14 @@ pub struct Allow {
 }
 
 impl Ruleset {
+    /// The declared assets of a role: `gateway`, `dns`, `dhcp`, `ntp`, `update`, `management`,
+    /// `sensor`, or a word of the city's own.
+    pub fn assets_of<'a>(&'a self, role: &'a str) -> impl Iterator<Item = &'a RuledAsset> {
+        self.assets
+            .iter()
+            .filter(move |asset| asset.roles.iter().any(|r| r == role))
+    }
+
     fn peer(&self, peer: &Peer) -> String {
         match peer {
             Peer::EveryZone => "*".to_owned(),
@@ -102,7 +120,7 @@ impl Ruleset {
     }
 }
 
-/// The golden text: one line a zone, then one line a grant.
+/// The golden text: one line a zone, one a peer of the management, then one line a grant.
 impl fmt::Display for Ruleset {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "ruleset of {}: between zones, deny but for", self.city)?;
@@ -118,7 +136,19 @@ impl fmt::Display for Ruleset {
             if zone.inside_denied {
                 write!(f, " inside-denied")?;
             }
+            if zone.when_down != WhenDown::default() {
+                write!(f, " when-down-{}", zone.when_down.name())?;
+            }
+            if zone.inspect != Inspect::default() {
+                write!(f, " inspect-{}", zone.inspect.name())?;
+            }
+            if zone.denied != Denied::default() {
+                write!(f, " denied-{}", zone.denied.name())?;
+            }
             writeln!(f)?;
+        }
+        for peer in &self.management {
+            writeln!(f, "management {}", self.peer(peer))?;
         }
         for allow in &self.allows {
             let side = |peers: &[Peer]| peers.iter().map(|p| self.peer(p)).collect::<Vec<_>>().join(",");

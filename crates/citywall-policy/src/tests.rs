@@ -5,6 +5,8 @@ mod example;
 mod findings;
 mod judging;
 mod laws;
+mod response;
+mod windows;
 
 use crate::City;
 

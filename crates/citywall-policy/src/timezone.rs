@@ -4,7 +4,17 @@
 //! time is shown.
 
 use citywall_event::Nanos;
+use jiff::civil;
 use jiff::tz::{TimeZone, TimeZoneDatabase};
+
+/// Which border of a span a local time is, where the clock shows it twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// The first time.
+    Begin,
+    /// The second time.
+    End,
+}
 
 /// A time zone.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,6 +45,22 @@ impl Timezone {
     /// The name as the city file gives it.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// What the city's clocks show.
+    pub(crate) fn civil(&self, at: Nanos) -> Option<civil::DateTime> {
+        let timestamp = jiff::Timestamp::from_nanosecond(i128::from(at)).ok()?;
+        Some(self.zone.to_datetime(timestamp))
+    }
+
+    /// When the city's clocks show this. A time that is left out moves on by what is left out.
+    pub(crate) fn instant(&self, local: civil::DateTime, side: Side) -> Option<Nanos> {
+        let found = self.zone.to_ambiguous_timestamp(local);
+        let timestamp = match side {
+            Side::Begin => found.compatible(),
+            Side::End => found.later(),
+        };
+        i64::try_from(timestamp.ok()?.as_nanosecond()).ok()
     }
 
     /// `2026-11-22 16:47:19 CET`.

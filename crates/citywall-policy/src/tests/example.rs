@@ -35,7 +35,7 @@ fn each_commented_field_has_the_default_as_its_value() {
         .zip(written_out.lines())
         .filter(|(a, b)| a != b)
         .count();
-    assert_eq!(marked, 12, "commented fields in the example");
+    assert_eq!(marked, 18, "commented fields in the example");
     assert_eq!(city(EXAMPLE), city(&written_out));
 }
 
@@ -43,10 +43,12 @@ fn each_commented_field_has_the_default_as_its_value() {
 fn every_field_is_explained() {
     // What the reader knows is what it names when it refuses an unknown field.
     for section in [
-        "city", "domain", "zone", "asset", "conduit", "service", "person", "window",
+        "city", "domain", "zone", "asset", "conduit", "service", "person", "window", "response",
     ] {
         let text = if section == "city" {
             "[city]\nzzzzzzzzz = 1\n".to_owned()
+        } else if section == "response" {
+            "[city]\nname = \"x\"\n[response]\nzzzzzzzzz = 1\n".to_owned()
         } else {
             format!("[city]\nname = \"x\"\n[[{section}]]\nzzzzzzzzz = 1\n")
         };
