@@ -7,14 +7,29 @@ use super::model::Playbook;
 
 /// Name and text of each.
 pub const BUILT_IN: [(&str, &str); 8] = [
-    ("taken-over-device", include_str!("../../playbooks/taken-over-device.json")),
-    ("forbidden-write", include_str!("../../playbooks/forbidden-write.json")),
+    (
+        "taken-over-device",
+        include_str!("../../playbooks/taken-over-device.json"),
+    ),
+    (
+        "forbidden-write",
+        include_str!("../../playbooks/forbidden-write.json"),
+    ),
     ("scan", include_str!("../../playbooks/scan.json")),
     ("brute-force", include_str!("../../playbooks/brute-force.json")),
-    ("flood-from-inside", include_str!("../../playbooks/flood-from-inside.json")),
+    (
+        "flood-from-inside",
+        include_str!("../../playbooks/flood-from-inside.json"),
+    ),
     ("rogue-device", include_str!("../../playbooks/rogue-device.json")),
-    ("isolated-zone", include_str!("../../playbooks/isolated-zone.json")),
-    ("stolen-credentials", include_str!("../../playbooks/stolen-credentials.json")),
+    (
+        "isolated-zone",
+        include_str!("../../playbooks/isolated-zone.json"),
+    ),
+    (
+        "stolen-credentials",
+        include_str!("../../playbooks/stolen-credentials.json"),
+    ),
 ];
 
 /// The text of one, by name.

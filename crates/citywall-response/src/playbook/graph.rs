@@ -25,7 +25,15 @@ pub(crate) fn link(
     let named = |name: &str, report: &mut Report<'_>| {
         let (id, at) = playbook.text(name, report)?;
         let path = playbook.path_of(name);
-        find(&places, &Name { id: id.to_owned(), at, path }, report)
+        find(
+            &places,
+            &Name {
+                id: id.to_owned(),
+                at,
+                path,
+            },
+            report,
+        )
     };
     playbook.need("workflow_start", report);
     let start = named("workflow_start", report);
@@ -35,9 +43,17 @@ pub(crate) fn link(
     {
         let at = playbook.get("workflow_start").map_or(playbook.at, |n| n.at);
         let fix = "name a step of type start";
-        report.error(at, "$.workflow_start", "the workflow starts with another step", fix);
+        report.error(
+            at,
+            "$.workflow_start",
+            "the workflow starts with another step",
+            fix,
+        );
     }
-    let steps = read.into_iter().map(|step| link_step(step, &places, report)).collect();
+    let steps = read
+        .into_iter()
+        .map(|step| link_step(step, &places, report))
+        .collect();
     Some((start?, exception, steps))
 }
 
@@ -81,7 +97,10 @@ fn link_step(step: Read, places: &HashMap<String, usize>, report: &mut Report<'_
         },
         ReadDeed::Switch(variable, cases, default) => Deed::Switch {
             variable,
-            cases: cases.into_iter().map(|(value, name)| (value, must(&name))).collect(),
+            cases: cases
+                .into_iter()
+                .map(|(value, name)| (value, must(&name)))
+                .collect(),
             default: default.as_ref().map(must),
         },
     };
@@ -104,7 +123,9 @@ impl Step {
         match &self.deed {
             Deed::Start | Deed::End | Deed::Act(_) => Vec::new(),
             Deed::Parallel(steps) => steps.clone(),
-            Deed::If { on_true, on_false, .. } => std::iter::once(*on_true).chain(*on_false).collect(),
+            Deed::If {
+                on_true, on_false, ..
+            } => std::iter::once(*on_true).chain(*on_false).collect(),
             Deed::While { on_true, .. } => vec![*on_true],
             Deed::Switch { cases, default, .. } => cases.iter().map(|c| c.1).chain(*default).collect(),
         }
@@ -139,17 +160,29 @@ pub(crate) fn check(playbook: &Playbook, fields: &Fields<'_>, report: &mut Repor
     }
     for (place, step) in playbook.steps.iter().enumerate() {
         if !walk.seen[place] {
-            tell(step, "no way leads to this step".to_owned(), "remove it, or name it in the step before");
+            tell(
+                step,
+                "no way leads to this step".to_owned(),
+                "remove it, or name it in the step before",
+            );
         }
         let starts = matches!(step.deed, Deed::Start);
         if starts && place != playbook.start {
-            tell(step, "a second start step".to_owned(), "keep the one that workflow_start names");
+            tell(
+                step,
+                "a second start step".to_owned(),
+                "keep the one that workflow_start names",
+            );
         }
         let acts = matches!(step.deed, Deed::Act(_));
         let ends = matches!(step.deed, Deed::End);
         let goes_on = step.on_completion.is_some() || step.on_success.is_some();
         if (acts || starts) && !goes_on {
-            tell(step, "nothing follows".to_owned(), "add on_completion; the last step is one of type end");
+            tell(
+                step,
+                "nothing follows".to_owned(),
+                "add on_completion; the last step is one of type end",
+            );
         }
         let _ = ends;
     }
@@ -161,11 +194,19 @@ pub(crate) fn check(playbook: &Playbook, fields: &Fields<'_>, report: &mut Repor
         tell(from, what, "repeat by a while-condition, which is bounded");
     }
     if !playbook.steps.iter().any(|s| matches!(s.deed, Deed::End)) {
-        tell(&playbook.steps[playbook.start], "there is no end step".to_owned(), "add a step of type end");
+        tell(
+            &playbook.steps[playbook.start],
+            "there is no end step".to_owned(),
+            "add a step of type end",
+        );
     }
     if !playbook.steps.iter().any(|s| matches!(s.deed, Deed::Act(_))) {
         let start = &playbook.steps[playbook.start];
-        tell(start, "there is no action".to_owned(), "add a step of type action");
+        tell(
+            start,
+            "there is no action".to_owned(),
+            "add a step of type action",
+        );
     }
     for step in walk.too_deep {
         if let Some(step) = playbook.steps.get(step) {
@@ -226,7 +267,10 @@ impl<'a> Walk<'a> {
                 self.on_way.insert(place, false);
             }
             if let Some(in_branch) = self.on_way.get(&to) {
-                let loops = matches!(self.playbook.steps.get(to).map(|s| &s.deed), Some(Deed::While { .. }));
+                let loops = matches!(
+                    self.playbook.steps.get(to).map(|s| &s.deed),
+                    Some(Deed::While { .. })
+                );
                 if !(loops && *in_branch) {
                     self.back.push((place, to));
                 }

@@ -122,7 +122,10 @@ impl Parser<'_> {
             None => "the document ends here".to_owned(),
             Some(c) => format!("no value begins with {c:?}"),
         };
-        Err(self.broken(what, "write a JSON value: an object, a list, a string in \"\", a number, true, false or null"))
+        Err(self.broken(
+            what,
+            "write a JSON value: an object, a list, a string in \"\", a number, true, false or null",
+        ))
     }
 
     fn number(&mut self) -> Result<Value, Broken> {
@@ -186,7 +189,10 @@ impl Parser<'_> {
     }
 
     fn escape(&mut self) -> Result<char, Broken> {
-        let bad = self.broken("no such escape in a string", "there are \\\" \\\\ \\/ \\b \\f \\n \\r \\t and \\uXXXX");
+        let bad = self.broken(
+            "no such escape in a string",
+            "there are \\\" \\\\ \\/ \\b \\f \\n \\r \\t and \\uXXXX",
+        );
         let letter = self.text.as_bytes().get(self.at + 1).copied();
         self.at += 2;
         Ok(match letter {

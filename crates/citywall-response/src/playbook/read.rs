@@ -11,8 +11,8 @@ use super::graph;
 use super::json;
 use super::model::Playbook;
 use super::read_step::{self, Known};
-use citywall_policy::nearest;
 use super::variable::{Fact, GIVEN, TYPES, Variable, is_name, is_uuid, read as read_value};
+use citywall_policy::nearest;
 
 const PROPERTIES: [&str; 38] = [
     "type",
@@ -145,7 +145,12 @@ fn read(node: &json::Node, file: &str, report: &mut Report<'_>) -> Option<Playbo
     order(&fields, ("created", created), ("modified", modified), report);
     let valid_from = timestamp(&fields, "valid_from", report);
     let valid_until = timestamp(&fields, "valid_until", report);
-    order(&fields, ("valid_from", valid_from), ("valid_until", valid_until), report);
+    order(
+        &fields,
+        ("valid_from", valid_from),
+        ("valid_until", valid_until),
+        report,
+    );
     metadata(&fields, report);
     let variables = variables(&fields, "playbook_variables", true, report);
     let known = Known {
@@ -162,7 +167,10 @@ fn read(node: &json::Node, file: &str, report: &mut Report<'_>) -> Option<Playbo
         description: fields.sentence("description", report),
         modified: fields.text("modified", report).map_or("", |t| t.0).to_owned(),
         incidents: incidents(&fields, report),
-        priority: fields.number("priority", 100, report).filter(|p| *p > 0).unwrap_or(101) as u8,
+        priority: fields
+            .number("priority", 100, report)
+            .filter(|p| *p > 0)
+            .unwrap_or(101) as u8,
         valid_from,
         valid_until,
         has_signatures: fields.get("signatures").is_some(),
@@ -199,7 +207,12 @@ fn refused(fields: &Fields<'_>, report: &mut Report<'_>) {
         report.error(node.at, &path, "credentials", fix);
     }
     if fields.bool("revoked", report) == Some(true) {
-        report.error(fields.at, "$.revoked", "its maker has revoked this playbook", "get the version in force");
+        report.error(
+            fields.at,
+            "$.revoked",
+            "its maker has revoked this playbook",
+            "get the version in force",
+        );
     }
 }
 
@@ -290,8 +303,16 @@ fn timestamp(fields: &Fields<'_>, name: &str, report: &mut Report<'_>) -> Option
     let (text, at) = fields.text(name, report)?;
     let parsed = parse_time(text);
     if parsed.is_none() {
-        let what = format!("{:?} is no time", clean(text).chars().take(40).collect::<String>());
-        report.error(at, &fields.path_of(name), what, "write it in UTC, as 2026-11-22T16:47:19.000Z");
+        let what = format!(
+            "{:?} is no time",
+            clean(text).chars().take(40).collect::<String>()
+        );
+        report.error(
+            at,
+            &fields.path_of(name),
+            what,
+            "write it in UTC, as 2026-11-22T16:47:19.000Z",
+        );
     }
     parsed
 }
@@ -339,19 +360,33 @@ fn parse_time(text: &str) -> Option<Nanos> {
 /// Days of the Gregorian calendar before a date: years are counted from March, so that the leap
 /// day is the last of its year.
 fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
-    let (year, month) = if month < 3 { (year - 1, month + 9) } else { (year, month - 3) };
+    let (year, month) = if month < 3 {
+        (year - 1, month + 9)
+    } else {
+        (year, month - 3)
+    };
     let before_year = 365 * year + year / 4 - year / 100 + year / 400;
     before_year + (153 * month + 2) / 5 + day - 1 - 719_468
 }
 
 /// Variables of the playbook (`external` allowed) or of a step.
-pub(crate) fn variables(fields: &Fields<'_>, name: &str, outer: bool, report: &mut Report<'_>) -> Vec<Variable> {
+pub(crate) fn variables(
+    fields: &Fields<'_>,
+    name: &str,
+    outer: bool,
+    report: &mut Report<'_>,
+) -> Vec<Variable> {
     let mut all: Vec<Variable> = Vec::new();
     for member in fields.entries(name, limits::VARIABLES, report) {
         let path = format!("{}.{name}.{}", fields.path, clean(&member.name));
         if !is_name(&member.name) {
             let what = format!("{:?} is no name of a variable", clean(&member.name));
-            report.error(member.at, &path, what, "write it between two underscores, as __suspect__");
+            report.error(
+                member.at,
+                &path,
+                what,
+                "write it between two underscores, as __suspect__",
+            );
             continue;
         }
         let known = ["type", "description", "value", "constant", "external"];
@@ -374,7 +409,12 @@ fn variable(inner: &Fields<'_>, name: &str, outer: bool, report: &mut Report<'_>
             Some(near) => format!("did you mean {near:?}?"),
             None => format!("there are {}", known.join(", ")),
         };
-        report.error(at, &inner.path_of("type"), format!("no type of variable {:?}", clean(type_)), fix);
+        report.error(
+            at,
+            &inner.path_of("type"),
+            format!("no type of variable {:?}", clean(type_)),
+            fix,
+        );
         return None;
     };
     let given = GIVEN.iter().find(|g| g.name == name);
@@ -388,24 +428,44 @@ fn variable(inner: &Fields<'_>, name: &str, outer: bool, report: &mut Report<'_>
             )),
         };
         if let Some(fix) = fix {
-            report.error(inner.at, &inner.path, format!("nothing gives {name} such a value"), fix);
+            report.error(
+                inner.at,
+                &inner.path,
+                format!("nothing gives {name} such a value"),
+                fix,
+            );
         }
     } else if let Some(given) = given {
         // Else a playbook could call its own text "the suspected source".
         let what = format!("{name} is what an incident fills: {}", given.says);
-        report.error(inner.at, &inner.path, what, "add \"external\": true, or choose another name");
+        report.error(
+            inner.at,
+            &inner.path,
+            what,
+            "add \"external\": true, or choose another name",
+        );
     }
     let value = match inner.get("value").map(|n| (&n.value, n.at)) {
         None | Some((json::Value::Null, _)) => Fact::Unknown,
         Some((json::Value::Text(text), at)) => match read_value(type_, text) {
             Ok(fact) => fact,
             Err(fix) => {
-                report.error(at, &inner.path_of("value"), format!("no value of type {type_}"), fix);
+                report.error(
+                    at,
+                    &inner.path_of("value"),
+                    format!("no value of type {type_}"),
+                    fix,
+                );
                 Fact::Unknown
             }
         },
         Some((_, at)) => {
-            report.error(at, &inner.path_of("value"), "values are strings", "write it in \"\"");
+            report.error(
+                at,
+                &inner.path_of("value"),
+                "values are strings",
+                "write it in \"\"",
+            );
             Fact::Unknown
         }
     };

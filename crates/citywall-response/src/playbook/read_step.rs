@@ -35,7 +35,10 @@ const TYPES: [(&str, &[&str]); 8] = [
     ("start", &[]),
     ("end", &[]),
     ("action", &["commands", "agent", "targets", "in_args", "out_args"]),
-    ("playbook-action", &["playbook_id", "playbook_version", "in_args", "out_args"]),
+    (
+        "playbook-action",
+        &["playbook_id", "playbook_version", "in_args", "out_args"],
+    ),
     ("parallel", &["next_steps"]),
     ("if-condition", &["condition", "on_true", "on_false"]),
     ("while-condition", &["condition", "on_true"]),
@@ -115,9 +118,17 @@ pub(crate) fn steps(playbook: &Fields<'_>, known: &Known<'_>, report: &mut Repor
 }
 
 fn step(member: &Member, path: &str, known: &Known<'_>, report: &mut Report<'_>) -> Option<Read> {
-    let path = format!("{path}.{}", clean(&member.name).chars().take(80).collect::<String>());
+    let path = format!(
+        "{path}.{}",
+        clean(&member.name).chars().take(80).collect::<String>()
+    );
     let Value::Object(members) = &member.node.value else {
-        report.error(member.node.at, &path, "a step is no object", "write an object, {...}");
+        report.error(
+            member.node.at,
+            &path,
+            "a step is no object",
+            "write an object, {...}",
+        );
         return None;
     };
     let type_ = members.iter().find(|m| m.name == "type");
@@ -128,7 +139,10 @@ fn step(member: &Member, path: &str, known: &Known<'_>, report: &mut Report<'_>)
     let Some((type_name, own)) = TYPES.iter().find(|(name, _)| Some(*name) == type_name) else {
         let names = TYPES.map(|(name, _)| name);
         let (at, what) = match type_name {
-            Some(name) => (type_.map_or(member.at, |m| m.node.at), format!("no type of step {:?}", clean(name))),
+            Some(name) => (
+                type_.map_or(member.at, |m| m.node.at),
+                format!("no type of step {:?}", clean(name)),
+            ),
             None => (member.node.at, "a step without a type".to_owned()),
         };
         let near = type_name.and_then(|name| nearest(name, names));
@@ -149,7 +163,12 @@ fn step(member: &Member, path: &str, known: &Known<'_>, report: &mut Report<'_>)
         .find(|v| step_variables.iter().any(|s| s.name == v.name))
     {
         let what = format!("{} is a variable of the playbook already", name.name);
-        report.error(fields.at, &fields.path_of("step_variables"), what, "choose another name");
+        report.error(
+            fields.at,
+            &fields.path_of("step_variables"),
+            what,
+            "choose another name",
+        );
     }
     let deed = deed(type_name, &fields, known, report)?;
     let milliseconds = |name: &str, report: &mut Report<'_>| {
@@ -179,7 +198,12 @@ fn exclusive(step: &Read, report: &mut Report<'_>) {
     let either = step.on_success.as_ref().or(step.on_failure.as_ref());
     if let (Some(_), Some(other)) = (&step.on_completion, either) {
         let what = "on_completion stands with on_success or on_failure";
-        report.error(other.at, &step.path, what, "keep on_completion alone, or the other two");
+        report.error(
+            other.at,
+            &step.path,
+            what,
+            "keep on_completion alone, or the other two",
+        );
     }
     let ends = matches!(step.deed, Deed::End);
     if let (true, Some(next)) = (ends, step.on_completion.as_ref().or(either)) {
@@ -245,7 +269,12 @@ fn branches(fields: &Fields<'_>, report: &mut Report<'_>) -> Vec<Name> {
         .collect();
     if names.is_empty() || names.len() > limits::BRANCHES {
         let what = format!("{} branches", names.len());
-        report.error(fields.at, &path, what, format!("name 1 to {} steps", limits::BRANCHES));
+        report.error(
+            fields.at,
+            &path,
+            what,
+            format!("name 1 to {} steps", limits::BRANCHES),
+        );
     }
     for (place, name) in names.iter().enumerate() {
         if names[..place].iter().any(|n| n.id == name.id) {
@@ -290,11 +319,21 @@ fn switch(fields: &Fields<'_>, known: &Known<'_>, report: &mut Report<'_>) -> Op
     let mut default = None;
     let entries = fields.entries("cases", limits::BRANCHES, report);
     if entries.is_empty() {
-        report.error(fields.at, &path, "no case", "add \"value\": \"step\", and \"default\"");
+        report.error(
+            fields.at,
+            &path,
+            "no case",
+            "add \"value\": \"step\", and \"default\"",
+        );
     }
     for member in entries {
         let Value::Text(id) = &member.node.value else {
-            report.error(member.node.at, &path, "a case leads to no step", "write the step's id");
+            report.error(
+                member.node.at,
+                &path,
+                "a case leads to no step",
+                "write the step's id",
+            );
             continue;
         };
         let next = Name {
@@ -319,7 +358,12 @@ fn action(fields: &Fields<'_>, known: &Known<'_>, report: &mut Report<'_>) -> Ve
                 report.error(at, &fields.path_of(name), "a value that comes back", fix);
             } else if kind_of(known, text.strip_suffix(":value").unwrap_or(text)).is_none() {
                 let fix = "declare it in playbook_variables";
-                report.error(at, &fields.path_of(name), format!("no variable {}", clean(text)), fix);
+                report.error(
+                    at,
+                    &fields.path_of(name),
+                    format!("no variable {}", clean(text)),
+                    fix,
+                );
             }
         }
     }
@@ -351,16 +395,29 @@ fn action(fields: &Fields<'_>, known: &Known<'_>, report: &mut Report<'_>) -> Ve
             commands.extend(command(&inner, known, report));
         }
     }
-    let asks = commands.iter().filter(|c| matches!(c, Command::Ask { .. })).count();
+    let asks = commands
+        .iter()
+        .filter(|c| matches!(c, Command::Ask { .. }))
+        .count();
     if asks > 1 {
         let fix = "give each a step of its own: an answer names the step";
-        report.error(fields.at, &path, format!("{asks} manual commands in one step"), fix);
+        report.error(
+            fields.at,
+            &path,
+            format!("{asks} manual commands in one step"),
+            fix,
+        );
     }
     commands
 }
 
 fn party(fields: &Fields<'_>, known: &Known<'_>, report: &mut Report<'_>) {
-    let none = |id: &str, list: &str| (format!("no party {:?}", clean(id)), format!("define it in {list}"));
+    let none = |id: &str, list: &str| {
+        (
+            format!("no party {:?}", clean(id)),
+            format!("define it in {list}"),
+        )
+    };
     if let Some((id, at)) = fields.need_text("agent", report)
         && !known.agents.iter().any(|(known, _)| known == id)
     {
@@ -454,7 +511,11 @@ fn want(text: &str, known: &Known<'_>) -> Result<(Rung, Target, Option<Nanos>), 
     let Some((_, target)) = named else {
         let fix = "write __suspect__:value, __suspects__:value or __incident__:value: a playbook acts on its \
                    own incident's suspects alone, and names no address";
-        return Err((place(target_word), format!("no target {:?}", clean(target_word)), fix.to_owned()));
+        return Err((
+            place(target_word),
+            format!("no target {:?}", clean(target_word)),
+            fix.to_owned(),
+        ));
     };
     let variable = target_word.trim_end_matches(":value");
     if kind_of(known, variable).is_none() {
@@ -464,12 +525,19 @@ fn want(text: &str, known: &Known<'_>) -> Result<(Rung, Target, Option<Nanos>), 
     let mild = rung <= Rung::Notify;
     if *target == Target::Incident && !mild {
         let fix = "write __suspect__:value or __suspects__:value";
-        return Err((place(target_word), format!("{} the incident", rung.name()), fix.to_owned()));
+        return Err((
+            place(target_word),
+            format!("{} the incident", rung.name()),
+            fix.to_owned(),
+        ));
     }
     let time_to_live = match rest {
         [] => None,
         ["for", duration] if !mild => Some(span(duration).ok_or_else(|| {
-            let fix = format!("write 90s, 30m, 12h or 7d; {} days are the most", limits::SECONDS / 86_400);
+            let fix = format!(
+                "write 90s, 30m, 12h or 7d; {} days are the most",
+                limits::SECONDS / 86_400
+            );
             (place(duration), format!("{:?} is no time", clean(duration)), fix)
         })?),
         [word, ..] => {
@@ -477,14 +545,21 @@ fn want(text: &str, known: &Known<'_>) -> Result<(Rung, Target, Option<Nanos>), 
                 true => "end it here: what touches nothing has no time to live",
                 false => "write nothing more, or for DURATION",
             };
-            return Err((place(word), format!("{:?} stands here", clean(word)), fix.to_owned()));
+            return Err((
+                place(word),
+                format!("{:?} stands here", clean(word)),
+                fix.to_owned(),
+            ));
         }
     };
     Ok((rung, *target, time_to_live))
 }
 
 fn span(text: &str) -> Option<Nanos> {
-    let split = text.len().checked_sub(1).filter(|at| text.is_char_boundary(*at))?;
+    let split = text
+        .len()
+        .checked_sub(1)
+        .filter(|at| text.is_char_boundary(*at))?;
     let (number, unit) = text.split_at(split);
     let seconds = match unit {
         "s" => 1,
@@ -495,6 +570,8 @@ fn span(text: &str) -> Option<Nanos> {
     };
     let good = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit());
     let count: u64 = if good { number.parse().ok()? } else { return None };
-    let all = count.checked_mul(seconds).filter(|s| (1..=limits::SECONDS).contains(s))?;
+    let all = count
+        .checked_mul(seconds)
+        .filter(|s| (1..=limits::SECONDS).contains(s))?;
     Some(all as Nanos * 1_000_000_000)
 }

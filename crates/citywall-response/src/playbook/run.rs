@@ -315,7 +315,11 @@ impl Run {
         if let Some(next) = step.on_failure.or(step.on_completion) {
             return self.follow(token, index, Some(next));
         }
-        let name = if step.name.is_empty() { &step.id } else { &step.name };
+        let name = if step.name.is_empty() {
+            &step.id
+        } else {
+            &step.name
+        };
         match playbook.exception {
             Some(exception) if !self.in_exception => {
                 self.in_exception = true;
@@ -389,14 +393,22 @@ impl Run {
                     });
                 }
                 Some(Frame::Join(join)) => {
-                    let Some(waiting) = self.joins.get_mut(&join) else { return };
+                    let Some(waiting) = self.joins.get_mut(&join) else {
+                        return;
+                    };
                     waiting.left = waiting.left.saturating_sub(1);
                     if waiting.left > 0 {
                         return;
                     }
-                    let Some(waiting) = self.joins.remove(&join) else { return };
+                    let Some(waiting) = self.joins.remove(&join) else {
+                        return;
+                    };
                     token.frames = waiting.frames;
-                    next = self.playbook.steps.get(waiting.step).and_then(|s| s.on_completion);
+                    next = self
+                        .playbook
+                        .steps
+                        .get(waiting.step)
+                        .and_then(|s| s.on_completion);
                 }
             }
         }

@@ -63,7 +63,11 @@ impl Playbooks {
     /// For each kind that a notice shows, the worst first, no playbook twice.
     fn choose(&self, notice: &Notice) -> Vec<Arc<Playbook>> {
         let mut chosen: Vec<Arc<Playbook>> = Vec::new();
-        for kind in INCIDENTS.iter().rev().filter(|k| notice.kinds.iter().any(|n| n == *k)) {
+        for kind in INCIDENTS
+            .iter()
+            .rev()
+            .filter(|k| notice.kinds.iter().any(|n| n == *k))
+        {
             if let Some(playbook) = self.for_kind(kind, notice.at)
                 && !chosen.iter().any(|c| c.id == playbook.id)
             {
@@ -146,7 +150,10 @@ impl Runs {
         if self.incidents.contains_key(incident) || self.incidents.len() < limits::INCIDENTS {
             return;
         }
-        let oldest = self.incidents.iter().min_by_key(|(number, r)| (r.heard, number.as_str()));
+        let oldest = self
+            .incidents
+            .iter()
+            .min_by_key(|(number, r)| (r.heard, number.as_str()));
         let Some(number) = oldest.map(|(number, _)| number.clone()) else {
             return;
         };
@@ -208,7 +215,8 @@ impl Response {
     fn learn(&mut self, now: Nanos, notice: &Notice, standings: &[Standing]) {
         self.heard = now;
         self.facts = facts(notice, standings);
-        let count = |suspect: usize, of: &mut dyn Iterator<Item = usize>| of.filter(|s| *s == suspect).count();
+        let count =
+            |suspect: usize, of: &mut dyn Iterator<Item = usize>| of.filter(|s| *s == suspect).count();
         let suspects = notice.suspects.iter().take(limits::SUSPECTS).enumerate();
         self.suspects = suspects
             .map(|(place, suspect)| Heard {
@@ -240,7 +248,11 @@ impl Response {
         self.started.insert(playbook.id.clone(), state);
         if self.runs.len() >= limits::RUNS {
             let oldest = self.runs.remove(0);
-            said.push(over(incident, &oldest, (false, "newer runs need its room".to_owned())));
+            said.push(over(
+                incident,
+                &oldest,
+                (false, "newer runs need its room".to_owned()),
+            ));
         }
         self.runs.push(Run::new(playbook));
     }
@@ -389,12 +401,18 @@ impl Response {
 
     fn close(self, incident: &str) -> Vec<Said> {
         let why = (false, "its incident is closed".to_owned());
-        self.runs.iter().map(|run| over(incident, run, why.clone())).collect()
+        self.runs
+            .iter()
+            .map(|run| over(incident, run, why.clone()))
+            .collect()
     }
 }
 
 fn step_id(run: &Run, step: usize) -> String {
-    run.playbook.steps.get(step).map_or(String::new(), |s| s.id.clone())
+    run.playbook
+        .steps
+        .get(step)
+        .map_or(String::new(), |s| s.id.clone())
 }
 
 fn over(incident: &str, run: &Run, (completed, reason): (bool, String)) -> Said {
@@ -438,14 +456,26 @@ fn facts(notice: &Notice, standings: &[Standing]) -> BTreeMap<&'static str, Fact
         ("__severity__", Fact::Int(i64::from(notice.severity))),
         ("__kinds__", texts(&mut notice.kinds.iter().map(String::as_str))),
         ("__suspect__", of(&|s| Fact::Text(s.name.clone()))),
-        ("__suspects__", texts(&mut notice.suspects.iter().map(|s| s.name.as_str()))),
+        (
+            "__suspects__",
+            texts(&mut notice.suspects.iter().map(|s| s.name.as_str())),
+        ),
         ("__suspect_count__", count(notice.suspects.len())),
         ("__suspect_taken__", of(&|s| Fact::Bool(s.taken))),
         ("__suspect_proved__", of(&|s| Fact::Bool(s.proved))),
         ("__suspect_zone__", stands(&|s| Fact::Text(s.zone.clone()))),
-        ("__suspect_criticality__", stands(&|s| Fact::Text(s.criticality.name().to_owned()))),
-        ("__suspect_infrastructure__", stands(&|s| Fact::Bool(s.infrastructure))),
+        (
+            "__suspect_criticality__",
+            stands(&|s| Fact::Text(s.criticality.name().to_owned())),
+        ),
+        (
+            "__suspect_infrastructure__",
+            stands(&|s| Fact::Bool(s.infrastructure)),
+        ),
         ("__change_count__", count(notice.changes.len())),
-        ("__zones_reached__", texts(&mut notice.crossings.iter().map(|c| c.zone.as_str()))),
+        (
+            "__zones_reached__",
+            texts(&mut notice.crossings.iter().map(|c| c.zone.as_str())),
+        ),
     ])
 }

@@ -67,17 +67,41 @@ pub const GIVEN: [Given; 14] = [
     given("__incident__", "string", "the incident's number"),
     given("__title__", "string", "the incident in one line"),
     given("__severity__", "integer", "1 (worst) to 4"),
-    given("__kinds__", "list", "what the evidence shows: scan, change, takeover ..."),
+    given(
+        "__kinds__",
+        "list",
+        "what the evidence shows: scan, change, takeover ...",
+    ),
     given("__suspect__", "string", "the suspected source"),
     given("__suspects__", "list", "all who are suspected, the source first"),
     given("__suspect_count__", "integer", "how many are suspected"),
-    given("__suspect_taken__", "bool", "the source was taken over and acts on its own"),
-    given("__suspect_proved__", "bool", "the source's address cannot be invented"),
-    given("__suspect_zone__", "string", "the source's zone; 'outside' for none"),
+    given(
+        "__suspect_taken__",
+        "bool",
+        "the source was taken over and acts on its own",
+    ),
+    given(
+        "__suspect_proved__",
+        "bool",
+        "the source's address cannot be invented",
+    ),
+    given(
+        "__suspect_zone__",
+        "string",
+        "the source's zone; 'outside' for none",
+    ),
     given("__suspect_criticality__", "string", "normal, essential or safety"),
-    given("__suspect_infrastructure__", "bool", "everything else needs the source: a gateway, a resolver ..."),
+    given(
+        "__suspect_infrastructure__",
+        "bool",
+        "everything else needs the source: a gateway, a resolver ...",
+    ),
     given("__change_count__", "integer", "changing commands without leave"),
-    given("__zones_reached__", "list", "zones that a suspect reached without leave"),
+    given(
+        "__zones_reached__",
+        "list",
+        "zones that a suspect reached without leave",
+    ),
 ];
 
 /// A variable as a playbook declares it.
@@ -125,7 +149,10 @@ pub(crate) fn read(type_: &str, text: &str) -> Result<Fact, &'static str> {
             };
         }
         "integer" | "long" => {
-            return text.parse().map(Fact::Int).map_err(|_| "write a whole number in quotes, as \"3\"");
+            return text
+                .parse()
+                .map(Fact::Int)
+                .map_err(|_| "write a whole number in quotes, as \"3\"");
         }
         "list" => return list(text),
         "float" => text.parse::<f64>().is_ok_and(f64::is_finite),

@@ -92,7 +92,10 @@ fn harmless(said: &[Said], notice: &Notice) {
                 Some(suspect) => assert!(suspect < notice.suspects.len()),
                 None => assert!(wish.rung <= Rung::Notify),
             }
-            assert!(wish.time_to_live.is_none_or(|t| t > 0 && t <= limits::SECONDS as i64 * SECOND));
+            assert!(
+                wish.time_to_live
+                    .is_none_or(|t| t > 0 && t <= limits::SECONDS as i64 * SECOND)
+            );
         }
     }
 }
@@ -132,7 +135,11 @@ fn any_playbook_ends_and_stays_with_its_own_suspects() {
     };
     runner.run(&mut random, law).unwrap();
     // A law about nothing holds always.
-    assert!(accepted.get() >= 40, "only {} playbooks were accepted", accepted.get());
+    assert!(
+        accepted.get() >= 40,
+        "only {} playbooks were accepted",
+        accepted.get()
+    );
     assert!(wishes.get() >= 20, "only {} wishes", wishes.get());
 }
 
@@ -149,7 +156,11 @@ fn branches_that_multiply_are_stopped() {
             level + 1,
             level + 1
         ));
-        steps.push(wants(level, "observe __suspect__:value", &format!("parallel--{}", level + 1)));
+        steps.push(wants(
+            level,
+            "observe __suspect__:value",
+            &format!("parallel--{}", level + 1),
+        ));
     }
     steps.push(r#""parallel--22": { "type": "parallel", "next_steps": ["action--22"] }"#.to_owned());
     steps.push(wants(22, "isolate __suspects__:value", "end--1"));
@@ -178,8 +189,14 @@ fn storms_of_incidents_find_bounded_room() {
 
 #[test]
 fn what_people_are_shown_forges_no_screen() {
-    let step = asks(1, "Press \\u001b[2J\\n[ok] approved", r#""on_completion": "end--1""#);
-    let flow = format!(r#""start--1": {{ "type": "start", "on_completion": "action--1" }}, "end--1": {{ "type": "end" }}, {step}"#);
+    let step = asks(
+        1,
+        "Press \\u001b[2J\\n[ok] approved",
+        r#""on_completion": "end--1""#,
+    );
+    let flow = format!(
+        r#""start--1": {{ "type": "start", "on_completion": "action--1" }}, "end--1": {{ "type": "end" }}, {step}"#
+    );
     let mut runs = runs("", &flow);
     let heard = notice(&["scan"], &["10.0.0.1"]);
     let said = runs.hear(0, &heard, &standings(&heard)).unwrap();

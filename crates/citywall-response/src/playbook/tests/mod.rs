@@ -63,7 +63,10 @@ fn lengthen(text: &str) -> String {
 fn shorten(text: &str) -> String {
     let mut out = text.to_owned();
     for number in 0..100 {
-        out = out.replace(&format!("00000000-0000-4000-8000-{number:012}"), &number.to_string());
+        out = out.replace(
+            &format!("00000000-0000-4000-8000-{number:012}"),
+            &number.to_string(),
+        );
     }
     out
 }
@@ -137,8 +140,10 @@ fn told(said: &[Said]) -> String {
             Say::Wish(wish) => format!(
                 "wish {} on {} for {}",
                 wish.rung.name(),
-                wish.suspect.map_or("the incident".to_owned(), |s| format!("suspect {s}")),
-                wish.time_to_live.map_or("the default".to_owned(), |t| format!("{}s", t / SECOND)),
+                wish.suspect
+                    .map_or("the incident".to_owned(), |s| format!("suspect {s}")),
+                wish.time_to_live
+                    .map_or("the default".to_owned(), |t| format!("{}s", t / SECOND)),
             ),
             Say::Ask(question) => format!(
                 "ask {:?} at {}, until {:?}",
@@ -146,7 +151,9 @@ fn told(said: &[Said]) -> String {
                 question.step,
                 question.until.map(|t| t / SECOND)
             ),
-            Say::Over { completed, reason, .. } => format!("over, completed {completed}: {reason}"),
+            Say::Over {
+                completed, reason, ..
+            } => format!("over, completed {completed}: {reason}"),
         };
         let _ = writeln!(out, "{}", shorten(&line));
     }
