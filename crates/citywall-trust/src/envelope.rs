@@ -205,6 +205,11 @@ impl Envelope {
         serde_json::to_string(&file).unwrap_or_default()
     }
 
+    /// The payload, which nobody need stand for: to be looked at, not to be acted by.
+    pub fn payload(&self) -> &[u8] {
+        &self.payload
+    }
+
     /// What it claims, before anything is checked: for messages.
     pub fn claims(&self) -> (&Statement, KeyId) {
         (&self.statement, self.key)
