@@ -26,23 +26,59 @@ fn lines(topology: &Topology, text: &mut String) -> std::fmt::Result {
     }
     for zone in topology.zones.iter().filter(|z| z.name != OUTSIDE) {
         let [a, b, c] = zone.network;
-        writeln!(text, "\n[[zone]]\nname = {:?}\ndomain = {:?}", zone.name, zone.domain)?;
-        writeln!(text, "networks = [\"{a}.{b}.{c}.0/24\"]\ncriticality = {:?}", zone.criticality)?;
+        writeln!(
+            text,
+            "\n[[zone]]\nname = {:?}\ndomain = {:?}",
+            zone.name, zone.domain
+        )?;
+        writeln!(
+            text,
+            "networks = [\"{a}.{b}.{c}.0/24\"]\ncriticality = {:?}",
+            zone.criticality
+        )?;
     }
     for host in topology.hosts.iter().filter(|h| !h.role.is_empty()) {
-        writeln!(text, "\n[[asset]]\nname = {:?}\naddress = \"{}\"", host.name, host.address)?;
+        writeln!(
+            text,
+            "\n[[asset]]\nname = {:?}\naddress = \"{}\"",
+            host.name, host.address
+        )?;
         writeln!(text, "mac = {:?}\nrole = {:?}", host.mac, host.role)?;
     }
-    let gateways: Vec<String> = topology.zones.iter().map(|z| format!("{:?}", z.gateway().to_string())).collect();
-    writeln!(text, "\n[[asset]]\nname = \"wall\"\naddress = [{}]", gateways.join(", "))?;
-    writeln!(text, "zone = \"data-centre\"\nrole = [\"gateway\", \"management\"]")?;
+    let gateways: Vec<String> = topology
+        .zones
+        .iter()
+        .map(|z| format!("{:?}", z.gateway().to_string()))
+        .collect();
+    writeln!(
+        text,
+        "\n[[asset]]\nname = \"wall\"\naddress = [{}]",
+        gateways.join(", ")
+    )?;
+    writeln!(
+        text,
+        "zone = \"data-centre\"\nrole = [\"gateway\", \"management\"]"
+    )?;
     for conduit in &topology.conduits {
-        writeln!(text, "\n[[conduit]]\nfrom = {:?}\nto = {:?}", conduit.from, conduit.to)?;
+        writeln!(
+            text,
+            "\n[[conduit]]\nfrom = {:?}\nto = {:?}",
+            conduit.from, conduit.to
+        )?;
         writeln!(text, "allow = {:?}\nreason = {:?}", conduit.allow, conduit.reason)?;
     }
     for (name, needs, criticality) in &topology.services {
-        writeln!(text, "\n[[service]]\nname = {name:?}\ndepends_on = {needs:?}\ncriticality = {criticality:?}")?;
+        writeln!(
+            text,
+            "\n[[service]]\nname = {name:?}\ndepends_on = {needs:?}\ncriticality = {criticality:?}"
+        )?;
     }
-    writeln!(text, "\n[[person]]\nname = \"Ada Lindqvist\"\ndepartment = \"Security\"")?;
-    writeln!(text, "roles = [\"operator\", \"approver\", \"administrator\"]\nunix = \"root\"")
+    writeln!(
+        text,
+        "\n[[person]]\nname = \"Ada Lindqvist\"\ndepartment = \"Security\""
+    )?;
+    writeln!(
+        text,
+        "roles = [\"operator\", \"approver\", \"administrator\"]\nunix = \"root\""
+    )
 }

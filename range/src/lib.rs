@@ -9,14 +9,30 @@
 //! dies with it; there a [`Topology`] becomes namespaces, its devices and its benign work start,
 //! the product starts, and the scenario is played and judged by what the devices themselves logged.
 
-#![allow(dead_code)]
-
+mod attack;
+mod city;
 mod cityfile;
 pub mod device;
+mod drive;
 mod error;
+mod inside;
+mod judge;
 mod log;
+mod network;
+mod outside;
 mod random;
+mod report;
+mod rules;
+mod scenario;
+mod scenarios;
 mod topology;
+mod training;
 
 pub use error::RangeError;
+pub use inside::range_device;
+pub use outside::{Options, run, why_closed};
+pub use report::{Outcome, Report};
+pub use scenario::{Scenario, Variant};
+pub use scenarios::{SCENARIOS, find};
 pub use topology::Topology;
+pub use training::{UpOptions, up};

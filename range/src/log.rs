@@ -90,7 +90,9 @@ pub(crate) fn read(path: &Path) -> Vec<Line> {
         return Vec::new();
     };
     let lines = BufReader::new(file).lines().map_while(std::io::Result::ok);
-    lines.filter_map(|line| serde_json::from_str(&line).ok()).collect()
+    lines
+        .filter_map(|line| serde_json::from_str(&line).ok())
+        .collect()
 }
 
 #[cfg(test)]
@@ -106,7 +108,10 @@ mod tests {
         let whole = read(&path);
         assert_eq!(whole.len(), 2);
         assert!(whole[0].ok && whole[0].began == 5 && whole[0].t > 5);
-        assert_eq!((whole[1].kind, whole[1].what.as_str()), (Kind::Attack, "refused \"so\""));
+        assert_eq!(
+            (whole[1].kind, whole[1].what.as_str()),
+            (Kind::Attack, "refused \"so\"")
+        );
         let text = std::fs::read(&path).unwrap();
         std::fs::write(&path, &text[..text.len() - 9]).unwrap();
         assert_eq!(read(&path), whole[..1]);

@@ -248,7 +248,12 @@ impl Draw {
     }
 
     fn hospital(&mut self) {
-        let station = self.host("hospital", "nurse-station", "alarm-server", vec![Server::Heartbeat]);
+        let station = self.host(
+            "hospital",
+            "nurse-station",
+            "alarm-server",
+            vec![Server::Heartbeat],
+        );
         for name in ["ward-1", "ward-2"] {
             self.host("hospital", name, "patient-monitor", vec![]);
             self.works(name, Work::heartbeat(station, 50));
@@ -266,8 +271,13 @@ impl Draw {
         let broker = self.host("data-centre", "broker", "mqtt-broker", vec![Server::Mqtt]);
         self.host("data-centre", "recorder", "video-recorder", vec![]);
         let log = self.host("data-centre", "log-server", "syslog", vec![Server::Syslog]);
-        let records = self.host("data-centre", "records", "records-server", vec![Server::http(2_000)]);
-        self.host("data-centre", "updates", "update-server", vec![Server::http(8_000)]);
+        let records = self.host(
+            "data-centre",
+            "records",
+            "records-server",
+            vec![Server::http(2_000)],
+        );
+        self.host("data-centre", "updates", "update", vec![Server::http(8_000)]);
         for camera in ["camera-1", "camera-2", "camera-3"] {
             let camera = self.address(camera);
             self.works("recorder", Work::http_get(camera, "/video.mjpg", 150));
@@ -293,7 +303,12 @@ impl Draw {
     fn outside(&mut self) {
         let web = self.host(OUTSIDE, "web", "", vec![Server::http(6_000)]);
         self.host(OUTSIDE, "stranger", "", vec![]);
-        self.host(OUTSIDE, "lair", "", vec![Server::http(200), Server::Dns, Server::Sink]);
+        self.host(
+            OUTSIDE,
+            "lair",
+            "",
+            vec![Server::http(200), Server::Dns, Server::Sink],
+        );
         self.works("office-2", Work::http_get(web, "/", 250));
         // Somebody's own box, plugged into a lamp post; the city file does not know it.
         self.host("lighting", "stray-box", "", vec![]);
@@ -327,7 +342,12 @@ fn conduits() -> Vec<Conduit> {
             &["mqtt: publish city/#, subscribe"],
             "Lamps tell how they are",
         ),
-        line(&["hospital", "offices"], &["records"], &["http"], "Records and forms"),
+        line(
+            &["hospital", "offices"],
+            &["records"],
+            &["http"],
+            "Records and forms",
+        ),
         line(&["*"], &["resolver"], &["dns", "ntp"], "Names and time"),
         line(&["*"], &["log-server"], &["syslog"], "Logs"),
         line(&["*"], &["updates"], &["http"], "Firmware and updates"),
@@ -372,7 +392,10 @@ mod tests {
             for (index, zone) in one.zones.iter().enumerate() {
                 assert!(zone.bridge(index).len() <= 15, "{}", zone.bridge(index));
             }
-            assert!(one.hosts.iter().all(|h| h.name.len() <= 13), "a port's name has 15 bytes");
+            assert!(
+                one.hosts.iter().all(|h| h.name.len() <= 13),
+                "a port's name has 15 bytes"
+            );
         }
     }
 }

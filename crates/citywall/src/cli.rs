@@ -57,6 +57,9 @@ pub enum Command {
     Rehearse(rehearse::RehearseArgs),
     /// Build a city in network namespaces and try scenarios on it.
     Range(range::RangeArgs),
+    /// What the range starts in its namespaces; not for people.
+    #[command(hide = true)]
+    RangeDevice(range::RangeDeviceArgs),
 }
 
 /// The files that describe the city and the run.

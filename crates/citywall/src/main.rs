@@ -45,6 +45,7 @@ fn main() -> ExitCode {
         cli::Command::Playbook(args) => command::playbook::run(&args),
         cli::Command::Rehearse(args) => command::rehearse::run(&args),
         cli::Command::Range(args) => command::range::run(&args),
+        cli::Command::RangeDevice(args) => command::range::device(&args),
     };
     match result {
         Ok(End::Done) => ExitCode::SUCCESS,

@@ -61,7 +61,11 @@ pub(super) fn oid(dotted: &str) -> io::Result<Vec<u8>> {
 /// Takes one element with this tag off the front: its content.
 pub(super) fn take<'a>(bytes: &mut &'a [u8], tag: u8) -> io::Result<&'a [u8]> {
     let (found, content) = any(bytes)?;
-    if found == tag { Ok(content) } else { Err(wrong(format!("tag {found:02x}"))) }
+    if found == tag {
+        Ok(content)
+    } else {
+        Err(wrong(format!("tag {found:02x}")))
+    }
 }
 
 /// Takes one element off the front: tag and content.
@@ -84,7 +88,9 @@ pub(super) fn any<'a>(bytes: &mut &'a [u8]) -> io::Result<(u8, &'a [u8])> {
 pub(super) fn number(content: &[u8]) -> i64 {
     let negative = content.first().is_some_and(|b| b & 0x80 != 0);
     let start = if negative { -1 } else { 0 };
-    content.iter().fold(start, |value, byte| value << 8 | i64::from(*byte))
+    content
+        .iter()
+        .fold(start, |value, byte| value << 8 | i64::from(*byte))
 }
 
 #[cfg(test)]
@@ -100,7 +106,10 @@ mod tests {
             assert!(rest.is_empty());
         }
         assert_eq!(integer(128), [2, 2, 0, 128]);
-        assert_eq!(oid("1.3.6.1.4.1.1206").unwrap(), [6, 7, 43, 6, 1, 4, 1, 0x89, 0x36]);
+        assert_eq!(
+            oid("1.3.6.1.4.1.1206").unwrap(),
+            [6, 7, 43, 6, 1, 4, 1, 0x89, 0x36]
+        );
         assert!(oid("1").is_err() && oid("1.x").is_err());
         let long = tlv(OCTETS, &[9; 300]);
         assert_eq!(any(&mut &long[..]).unwrap(), (OCTETS, &[9; 300][..]));

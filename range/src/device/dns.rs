@@ -97,7 +97,10 @@ mod tests {
         let mut message = vec![0; 12];
         message.extend(b"\x03www\x08Eastmere\x07example\x00\x00\x01\x00\x01");
         let (name, kind, end) = question(&message).unwrap();
-        assert_eq!((name.as_str(), kind, end), ("www.eastmere.example", A, message.len()));
+        assert_eq!(
+            (name.as_str(), kind, end),
+            ("www.eastmere.example", A, message.len())
+        );
         for cut in 0..message.len() {
             assert!(question(&message[..cut]).is_err());
         }

@@ -58,14 +58,20 @@ fn head(reader: &mut impl BufRead) -> io::Result<(String, usize)> {
 
 /// Fetches a page: how many bytes it has.
 pub(crate) fn get(to: Ipv4Addr, port: u16, path: &str) -> io::Result<usize> {
-    request(to, port, &format!("GET {path} HTTP/1.1\r\nHost: {to}\r\nUser-Agent: range/1\r\n\r\n"), &[])
+    request(
+        to,
+        port,
+        &format!("GET {path} HTTP/1.1\r\nHost: {to}\r\nUser-Agent: range/1\r\n\r\n"),
+        &[],
+    )
 }
 
 /// Sends a body.
 pub(crate) fn post(to: Ipv4Addr, port: u16, path: &str, body: &[u8]) -> io::Result<usize> {
     let length = body.len();
-    let head =
-        format!("POST {path} HTTP/1.1\r\nHost: {to}\r\nUser-Agent: range/1\r\nContent-Length: {length}\r\n\r\n");
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nHost: {to}\r\nUser-Agent: range/1\r\nContent-Length: {length}\r\n\r\n"
+    );
     request(to, port, &head, body)
 }
 

@@ -84,7 +84,10 @@ impl Memory {
             5 => match self.coils.get_mut(from) {
                 Some(coil) => {
                     *coil = value == 0xff00;
-                    (echo(), format!("write coil:{at} = {}", if value == 0xff00 { "on" } else { "off" }))
+                    (
+                        echo(),
+                        format!("write coil:{at} = {}", if value == 0xff00 { "on" } else { "off" }),
+                    )
                 }
                 None => refused(ILLEGAL_ADDRESS, format!("write coil:{at}")),
             },

@@ -25,7 +25,14 @@ pub(super) fn serve(log: Arc<Log>) -> io::Result<()> {
                 3 => {
                     let length = usize::from(word(&body, 0)?);
                     let topic = String::from_utf8_lossy(body.get(2..2 + length).unwrap_or_default());
-                    log.tell(Kind::Served, "mqtt", peer, began, true, &format!("publish {topic}"));
+                    log.tell(
+                        Kind::Served,
+                        "mqtt",
+                        peer,
+                        began,
+                        true,
+                        &format!("publish {topic}"),
+                    );
                     if first & 0x06 == 0x02 {
                         let [high, low] = word(&body, 2 + length)?.to_be_bytes();
                         stream.write_all(&[0x40, 2, high, low])?;

@@ -32,7 +32,9 @@ pub(super) fn tcp(
             open.fetch_add(1, Ordering::Relaxed);
             let (talk, open) = (Arc::clone(&talk), Arc::clone(&open));
             std::thread::spawn(move || {
-                let peer = stream.peer_addr().map_or_else(|_| "?".to_owned(), |p| p.ip().to_string());
+                let peer = stream
+                    .peer_addr()
+                    .map_or_else(|_| "?".to_owned(), |p| p.ip().to_string());
                 let _ = stream.set_nodelay(true);
                 let _ = stream.set_read_timeout(Some(SILENCE));
                 let _ = stream.set_write_timeout(Some(SILENCE));
@@ -77,7 +79,14 @@ pub(super) fn sink(port: u16, log: Arc<Log>) -> io::Result<()> {
             bytes += read;
             if read == 0 || bytes - told >= 16_384 {
                 told = bytes;
-                log.tell(Kind::Served, "sink", peer, began, true, &format!("{bytes} bytes taken"));
+                log.tell(
+                    Kind::Served,
+                    "sink",
+                    peer,
+                    began,
+                    true,
+                    &format!("{bytes} bytes taken"),
+                );
             }
             if read == 0 {
                 return Ok(());
@@ -96,7 +105,12 @@ pub(crate) fn connect(to: Ipv4Addr, port: u16) -> io::Result<TcpStream> {
 }
 
 /// Sends a datagram from any port and gives the answer that `fits`.
-pub(crate) fn ask(to: Ipv4Addr, port: u16, asked: &[u8], fits: impl Fn(&[u8]) -> bool) -> io::Result<Vec<u8>> {
+pub(crate) fn ask(
+    to: Ipv4Addr,
+    port: u16,
+    asked: &[u8],
+    fits: impl Fn(&[u8]) -> bool,
+) -> io::Result<Vec<u8>> {
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
     socket.connect((to, port))?;
     socket.set_read_timeout(Some(ANSWER))?;
@@ -110,7 +124,10 @@ pub(crate) fn ask(to: Ipv4Addr, port: u16, asked: &[u8], fits: impl Fn(&[u8]) ->
             return Ok(answer.to_vec());
         }
     }
-    Err(io::Error::new(ErrorKind::InvalidData, "only answers to other questions"))
+    Err(io::Error::new(
+        ErrorKind::InvalidData,
+        "only answers to other questions",
+    ))
 }
 
 /// Reads exactly so many bytes.

@@ -129,7 +129,11 @@ fn exchange(
     };
     let answer = serve::ask(to, PORT, &asked.bytes(), fits)?;
     let answer = Message::parse(&answer)?;
-    if answer.object == asked.object { Ok(answer.value) } else { Err(wrong("another object")) }
+    if answer.object == asked.object {
+        Ok(answer.value)
+    } else {
+        Err(wrong("another object"))
+    }
 }
 
 #[cfg(test)]
@@ -147,7 +151,10 @@ mod tests {
         };
         let bytes = message.bytes();
         let read = Message::parse(&bytes).unwrap();
-        assert_eq!((read.unit, read.request, &read.object), (SET, 77, &message.object));
+        assert_eq!(
+            (read.unit, read.request, &read.object),
+            (SET, 77, &message.object)
+        );
         assert_eq!((read.community, read.value), (message.community, message.value));
         for cut in 0..bytes.len() {
             assert!(Message::parse(&bytes[..cut]).is_err());

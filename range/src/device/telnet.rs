@@ -26,7 +26,14 @@ pub(super) fn serve(user: String, password: String, log: Arc<Log>) -> io::Result
             stream.write_all(b"Password: ")?;
             let word = line(&mut stream)?;
             let inside = who == user && word == password;
-            log.tell(Kind::Served, "telnet", peer, began, inside, &format!("login {who}"));
+            log.tell(
+                Kind::Served,
+                "telnet",
+                peer,
+                began,
+                inside,
+                &format!("login {who}"),
+            );
             if !inside {
                 stream.write_all(b"\r\nLogin incorrect\r\n")?;
                 continue;

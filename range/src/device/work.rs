@@ -107,7 +107,13 @@ impl Work {
 
     /// See [`Job::HttpGet`].
     pub fn http_get(to: Ipv4Addr, path: &str, every: u64) -> Work {
-        Work::new(to, every, Job::HttpGet { path: path.to_owned() })
+        Work::new(
+            to,
+            every,
+            Job::HttpGet {
+                path: path.to_owned(),
+            },
+        )
     }
 
     /// See [`Job::MqttPublish`].
@@ -148,7 +154,10 @@ pub(super) fn run(work: &Work, index: u64, log: &Log) {
         let began = now();
         let outcome = asked(count);
         count += 1;
-        let what = outcome.as_ref().err().map_or_else(String::new, io::Error::to_string);
+        let what = outcome
+            .as_ref()
+            .err()
+            .map_or_else(String::new, io::Error::to_string);
         log.tell(Kind::Work, work.job.name(), &peer, began, outcome.is_ok(), &what);
         // After a long wait the work goes on in its rhythm; it does not catch up.
         due = (due + every).max(Instant::now());
@@ -176,7 +185,9 @@ fn client(work: &Work) -> Box<dyn FnMut(u64) -> io::Result<()>> {
             let mut lamp = mqtt::Publisher::new(to);
             Box::new(move |count| lamp.publish("city/lighting/level", &format!("{}", 40 + count % 30)))
         }
-        Job::Dns => Box::new(move |count| dns::ask(to, "updates.eastmere.example", dns::A, count as u16).map(drop)),
+        Job::Dns => {
+            Box::new(move |count| dns::ask(to, "updates.eastmere.example", dns::A, count as u16).map(drop))
+        }
         Job::Ntp => Box::new(move |_| ntp::ask(to)),
         Job::Syslog => Box::new(move |count| syslog::send(to, &format!("all is well, {count}"))),
         Job::Heartbeat => Box::new(move |count| heartbeat::beat(to, count)),

@@ -1,0 +1,473 @@
+//! Playing a scenario one of the three ways, and judging what came of it.
+//!
+//! Owns: the order of things in a run, and every verdict. What counts is what devices and attackers
+//! logged themselves, what the kernel holds, and what the product told; each where it is the truth.
+//! Does not own: starting things (`city`, `drive`), and adding up runs (`report`).
+
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use crate::Topology;
+use crate::city::{self, City};
+use crate::drive::{Act, Monitor, Product, Setting};
+use crate::error::Result;
+use crate::inside::{Job, Told, tell};
+use crate::log::{Kind, Line, now};
+use crate::scenario::{Detected, Done, Scenario, Undone, Variant};
+use crate::scenarios;
+
+mod work;
+use work::Toll;
+
+/// What came of one run.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Played {
+    /// From the attack's beginning to the first of what must be detected that could be read.
+    pub detected_ms: Option<u64>,
+    /// Everything that was in force at some time.
+    pub acted: Vec<Act>,
+    /// From the attack's beginning to the first action that was seen in force.
+    pub acted_ms: Option<u64>,
+    /// From the packet that is the evidence to the rule that the kernel holds, for each action.
+    pub counting_ms: Vec<f64>,
+    /// What the benign work lost.
+    pub toll: Toll,
+    /// From the command (or the end of the time) to the rules being as before.
+    pub undone_ms: Option<u64>,
+    /// What is not as it must be; empty = passed.
+    pub problems: Vec<String>,
+    /// What could not be tried here.
+    pub skipped: Vec<String>,
+}
+
+/// An answer must have stopped the attack so long after it was seen in force.
+const GRACE: u64 = 300_000_000;
+/// Benign work alone, before the attack.
+const SETTLE: Duration = Duration::from_millis(900);
+/// How often the enforcer is asked what is in force.
+const ASK: Duration = Duration::from_millis(80);
+/// How long a person's undoing may take to show in the kernel before it counts as failed.
+const UNDO: Duration = Duration::from_secs(5);
+
+/// One run, as it goes.
+struct Run {
+    scenario: &'static Scenario,
+    variant: Variant,
+    city: City,
+    product: Product,
+    monitor: Monitor,
+    /// The rules before the attack.
+    before: String,
+    /// When the attack began.
+    start: u64,
+    /// When the first action was seen in force.
+    acted_at: Option<u64>,
+    asked: Instant,
+    most_at_once: usize,
+    played: Played,
+}
+
+/// Plays one job.
+pub(crate) fn play(job: &Job) -> Result<Played> {
+    let scenario = scenarios::find(&job.scenario)?;
+    let progress = |text: &str| {
+        tell(&Told::Progress {
+            text: text.to_owned(),
+        })
+    };
+    progress("building the city");
+    let topology = Topology::eastmere(job.seed);
+    let city = City::start(topology, &job.program, &job.folder)?;
+    progress("starting the product");
+    let product = Product::start(&Setting {
+        program: &job.program,
+        folder: &job.folder,
+        topology: &city.topology,
+        rules: &job.rules,
+        responds: job.variant != Variant::Off,
+        enforced: scenario.enforced,
+        undone: scenario.undone,
+    })?;
+    std::thread::sleep(SETTLE);
+    let mut run = Run {
+        scenario,
+        variant: job.variant,
+        monitor: Monitor::start()?,
+        before: Product::ruleset()?,
+        city,
+        product,
+        start: 0,
+        acted_at: None,
+        asked: Instant::now(),
+        most_at_once: 0,
+        played: Played::default(),
+    };
+    run.attack(progress)?;
+    Ok(run.played)
+}
+
+impl Run {
+    fn attack(&mut self, progress: impl Fn(&str)) -> Result<()> {
+        let parts = match self.variant {
+            Variant::Benign => Vec::new(),
+            Variant::On | Variant::Off => (self.scenario.attack)(&self.city.topology),
+        };
+        let mut attackers = self.city.attackers(&parts)?;
+        progress(if parts.is_empty() {
+            "benign work alone"
+        } else {
+            "the attack begins"
+        });
+        self.start = now();
+        if !parts.is_empty() {
+            self.product.twist(self.scenario.twist)?;
+        }
+        city::go(&mut attackers);
+        let watched = match self.variant {
+            Variant::On => self.scenario.watched,
+            // It only has to be seen that nothing stops it.
+            Variant::Off => self.scenario.watched.min(4_000),
+            Variant::Benign => 3_000,
+        };
+        let end = Instant::now() + Duration::from_millis(watched);
+        while Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(15));
+            self.observe()?;
+            if self.variant == Variant::On && self.is_over() {
+                break;
+            }
+        }
+        self.observe()?;
+        let judged = now();
+        drop(attackers);
+        self.skipped();
+        self.judge_detection();
+        self.judge_done();
+        progress("taking everything back");
+        self.undo()?;
+        self.judge_toll(judged);
+        Ok(())
+    }
+
+    /// Everything that was waited for is there.
+    fn is_over(&self) -> bool {
+        let lines = self.city.attack_lines();
+        self.scenario.detected.iter().all(|d| self.detected_at(*d).is_some())
+            && self.scenario.done.iter().all(|d| self.holds(*d, &lines).is_ok())
+            // What must never happen has its whole time to happen.
+            && !self.scenario.done.iter().any(|d| matches!(d, Done::Never(_) | Done::AtMost(_)))
+    }
+
+    fn observe(&mut self) -> Result<()> {
+        self.product.listen();
+        if self.asked.elapsed() < ASK {
+            return Ok(());
+        }
+        self.asked = Instant::now();
+        let in_force = self.product.in_force()?;
+        self.most_at_once = self.most_at_once.max(in_force.len());
+        for act in in_force {
+            if self.played.acted.iter().any(|known| known.id == act.id) {
+                continue;
+            }
+            if self.acted_at.is_none() {
+                let at = self.monitor.first(&act.id).unwrap_or_else(now);
+                self.acted_at = Some(at);
+                self.played.acted_ms = Some(at.saturating_sub(self.start) / 1_000_000);
+            }
+            if let (Some(rule), Some(evidence)) = (self.monitor.first(&act.id), self.evidence_of(&act)) {
+                self.played
+                    .counting_ms
+                    .push(rule.saturating_sub(evidence) as f64 / 1e6);
+            }
+            self.played.acted.push(act);
+        }
+        Ok(())
+    }
+
+    /// The time of the last packet that is evidence of an action's incident, before its rule.
+    fn evidence_of(&self, act: &Act) -> Option<u64> {
+        let rule = self.monitor.first(&act.id)?;
+        let of = |event: &serde_json::Value| {
+            let number = event["incident"]["number"].as_str()?;
+            let packet = work::time(event["timestamp"].as_str()?)?;
+            (act.id.starts_with(number) && packet <= rule).then_some(packet)
+        };
+        self.product.seen.iter().filter_map(|seen| of(&seen.event)).max()
+    }
+
+    fn skipped(&mut self) {
+        let lines = self.city.attack_lines();
+        let skipped = lines.iter().filter(|l| l.what.starts_with("SKIPPED"));
+        self.played.skipped = skipped.map(|l| format!("{} {}", l.peer, l.what)).collect();
+    }
+
+    fn judge_detection(&mut self) {
+        if self.variant == Variant::Benign {
+            return;
+        }
+        let detected: Vec<_> = self
+            .scenario
+            .detected
+            .iter()
+            .map(|d| (*d, self.detected_at(*d)))
+            .collect();
+        for (wanted, at) in &detected {
+            if at.is_none() {
+                self.played.problems.push(format!("not detected: {wanted:?}"));
+            }
+        }
+        let first = detected.iter().filter_map(|(_, at)| *at).min();
+        self.played.detected_ms = first.map(|at| at.saturating_sub(self.start) / 1_000_000);
+    }
+
+    /// When something could first be read in what the product tells.
+    fn detected_at(&self, wanted: Detected) -> Option<u64> {
+        let topology = &self.city.topology;
+        if let Detected::Log(text) = wanted {
+            return self.product.log().contains(text).then(now);
+        }
+        let fits = |event: &serde_json::Value| match wanted {
+            Detected::Incident(host) => {
+                let assets = event["incident"]["assets"].as_array();
+                let known = topology.host(host);
+                let named = |name: &serde_json::Value| {
+                    let name = name.as_str().unwrap_or_default();
+                    known.is_some_and(|h| name == h.name || name == h.address.to_string() || name == h.mac)
+                };
+                assets.is_some_and(|assets| assets.iter().any(named))
+            }
+            Detected::Behaviour(kinds) => event["behaviour"]["kind"]
+                .as_str()
+                .is_some_and(|kind| kinds.contains(&kind)),
+            Detected::Alert(sid) => event["alert"]["signature_id"].as_u64() == Some(u64::from(sid)),
+            Detected::Violation => event["event_type"] == "violation",
+            Detected::Log(_) => false,
+        };
+        let found = self
+            .product
+            .seen
+            .iter()
+            .find(|seen| seen.at >= self.start && fits(&seen.event));
+        found.map(|seen| seen.at)
+    }
+
+    fn judge_done(&mut self) {
+        if self.variant == Variant::Benign {
+            for act in &self.played.acted {
+                let what = format!("without an attack: {} against {}", act.rung, act.target);
+                self.played.problems.push(what);
+            }
+            return;
+        }
+        let lines = self.city.attack_lines();
+        let verdicts: Vec<_> = self
+            .scenario
+            .done
+            .iter()
+            .map(|d| (*d, self.holds(*d, &lines)))
+            .collect();
+        match self.variant {
+            Variant::On => {
+                let failed = verdicts.iter().filter_map(|(_, v)| v.as_ref().err());
+                self.played.problems.extend(failed.cloned());
+                self.judge_targets();
+            }
+            _ => {
+                if verdicts.iter().all(|(_, v)| v.is_ok()) {
+                    let what = "with the response off all that is to be done was found done".to_owned();
+                    self.played.problems.push(what);
+                }
+                for (wanted, verdict) in verdicts {
+                    // The attack must get through where nobody answers, else it shows nothing.
+                    let attack = matches!(wanted, Done::Stops(_) | Done::Never(_));
+                    if attack && verdict.is_ok() {
+                        self.played
+                            .problems
+                            .push(format!("with the response off: {wanted:?} holds"));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Nobody was acted against but who may be.
+    fn judge_targets(&mut self) {
+        let mut strangers = Vec::new();
+        for act in &self.played.acted {
+            let allowed = self
+                .scenario
+                .touched
+                .iter()
+                .chain(self.scenario.done.iter().filter_map(|d| match d {
+                    Done::Action(_, host) => Some(host),
+                    _ => None,
+                }));
+            let mut allowed = allowed.filter_map(|name| self.city.topology.host(name));
+            if !allowed.any(|host| work::is_about(act, host)) {
+                strangers.push(format!(
+                    "acted against somebody else: {} on {}",
+                    act.rung, act.target
+                ));
+            }
+        }
+        self.played.problems.extend(strangers);
+    }
+
+    /// Whether something holds; why not, where it does not.
+    fn holds(&self, wanted: Done, lines: &[Line]) -> std::result::Result<(), String> {
+        let yes = |holds: bool, why: String| if holds { Ok(()) } else { Err(why) };
+        let through = |step: &str, from: u64, to: u64| {
+            let tries = lines.iter().filter(|l| l.kind == Kind::Attack && l.name == step);
+            let tries = tries.filter(move |l| l.began >= from && l.began < to);
+            tries.fold((0_usize, 0_usize), |(tried, ok), line| {
+                (tried + 1, ok + usize::from(line.ok))
+            })
+        };
+        let answered = self.acted_at.map(|at| at + GRACE);
+        match wanted {
+            Done::Action(rungs, name) => {
+                let host = self.city.topology.host(name);
+                let is = |act: &Act| {
+                    rungs.contains(&act.rung.as_str()) && host.is_some_and(|h| work::is_about(act, h))
+                };
+                yes(
+                    self.played.acted.iter().any(is),
+                    format!("none of {rungs:?} was done against {name}"),
+                )
+            }
+            Done::Stops(step) => {
+                let Some(answered) = answered else {
+                    return Err(format!("{step}: nothing was done"));
+                };
+                let (_, before) = through(step, 0, answered);
+                let (tried, after) = through(step, answered, u64::MAX);
+                let why =
+                    format!("{step}: {before} got through before the answer; after it {after} of {tried}");
+                yes(before > 0 && tried > 0 && after == 0, why)
+            }
+            Done::Falls(step, percent) => {
+                let Some(answered) = answered else {
+                    return Err(format!("{step}: nothing was done"));
+                };
+                let (tried, after) = through(step, answered, u64::MAX);
+                let why = format!("{step}: after the answer {after} of {tried} got through");
+                yes(tried > 0 && after * 100 <= tried * percent as usize, why)
+            }
+            Done::Never(step) => {
+                let (tried, ok) = through(step, 0, u64::MAX);
+                yes(
+                    tried > 0 && ok == 0,
+                    format!("{step}: {ok} of {tried} got through"),
+                )
+            }
+            Done::Refused(name) => {
+                let host = self.city.topology.host(name);
+                let told = self.product.refusals();
+                let fits = |line: &String| {
+                    line.contains(name) || host.is_some_and(|h| line.contains(&h.address.to_string()))
+                };
+                yes(
+                    told.iter().any(fits),
+                    format!("no refusal to act against {name} was told"),
+                )
+            }
+            Done::Told(text) => yes(
+                self.product.log().contains(text),
+                format!("{text:?} was not told"),
+            ),
+            Done::AtMost(most) => {
+                let seen = self.most_at_once;
+                yes(seen <= most, format!("{seen} actions were in force at one time"))
+            }
+        }
+    }
+
+    fn undo(&mut self) -> Result<()> {
+        if self.variant != Variant::On || self.played.acted.is_empty() {
+            return self.judge_rules(Instant::now());
+        }
+        let mut patience = UNDO;
+        match self.scenario.undone {
+            Undone::ByCommand => {
+                let acts = self.product.in_force()?;
+                let start = Instant::now();
+                for act in acts {
+                    self.product.undo(&act.id)?;
+                }
+                return self.judge_rules(start);
+            }
+            Undone::ByTime => {}
+            Undone::ByDeath => self.product.die(),
+            Undone::Nothing => patience = Duration::ZERO,
+        }
+        let start = Instant::now();
+        let longest = self.product.longest_life();
+        while start.elapsed() < longest + patience && Product::ruleset()? != self.before {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        if start.elapsed() > longest + Duration::from_secs(1) {
+            self.played
+                .problems
+                .push(format!("still there after {:?}", start.elapsed()));
+        }
+        self.judge_rules(start)
+    }
+
+    /// Waits until the rules are what they were before the attack.
+    fn judge_rules(&mut self, start: Instant) -> Result<()> {
+        loop {
+            let now = Product::ruleset()?;
+            if now == self.before {
+                if !self.played.acted.is_empty() {
+                    self.played.undone_ms = Some(start.elapsed().as_millis() as u64);
+                }
+                return Ok(());
+            }
+            if start.elapsed() > UNDO.max(self.product.longest_life()) {
+                let gone = work::difference(&self.before, &now);
+                self.played
+                    .problems
+                    .push(format!("the rules are not as before: {gone}"));
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    fn judge_toll(&mut self, judged: u64) {
+        let spared: Vec<&str> = self
+            .scenario
+            .touched
+            .iter()
+            .chain(self.scenario.harmed)
+            .copied()
+            .collect();
+        let spared = if self.variant == Variant::Benign {
+            vec![]
+        } else {
+            spared
+        };
+        let toll = work::toll(&self.city, &spared, self.start, judged);
+        // With the response off nobody but the attacker can have caused a loss.
+        if self.variant != Variant::Off {
+            if toll.safety_failed > 0 {
+                self.played
+                    .problems
+                    .push(format!("safety work failed: {}", toll.examples.join("; ")));
+            }
+            if toll.failed * 1_000 > toll.requests {
+                self.played
+                    .problems
+                    .push(format!("benign work failed: {}", toll.examples.join("; ")));
+            }
+            if toll.requests < 100 {
+                self.played
+                    .problems
+                    .push(format!("only {} benign requests: no measure", toll.requests));
+            }
+        }
+        self.played.toll = toll;
+    }
+}

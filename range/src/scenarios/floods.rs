@@ -1,0 +1,51 @@
+//! Floods, from inside and from outside.
+//!
+//! Owns: who floods whom, and what must still get through.
+
+use super::*;
+
+pub(super) static FLOOD_FROM_INSIDE: Scenario = Scenario {
+    name: "flood-from-inside",
+    title: "A lamp that was taken over floods the broker of all lamps",
+    lesson: "The lamp has an address that it proved. It is limited, not cut off: it still gives light, and \
+             the other lamps must be heard all the time.",
+    attack: |city| {
+        let flood = Step::Flood {
+            to: ip(city, "broker"),
+            port: 1_883,
+            sources: vec![],
+            burst: 60,
+        };
+        vec![Part::repeated("lamp-3", 0, 600, 10, flood)]
+    },
+    detected: &[Detected::Behaviour(&["flood", "udp_flood"])],
+    done: &[Done::Action(
+        &["limit-rate", "deny-conduit", "quarantine"],
+        "lamp-3",
+    )],
+    touched: &["lamp-3"],
+    watched: 6_000,
+    ..BASE
+};
+
+pub(super) static FLOOD_FROM_OUTSIDE: Scenario = Scenario {
+    name: "flood-from-outside",
+    title: "A stranger floods the citizens' forms from invented addresses",
+    lesson: "Blocking the senders would block whomever the stranger names. Look at what is limited instead: \
+             what arrives at the flooded server, while the wards go on using it.",
+    attack: |city| {
+        let sources = (0..40).map(|n| Ipv4Addr::new(203, 0, 113, 10 + n)).collect();
+        let flood = Step::Flood {
+            to: ip(city, "records"),
+            port: 9_000,
+            sources,
+            burst: 60,
+        };
+        vec![Part::repeated("stranger", 0, 600, 10, flood)]
+    },
+    detected: &[Detected::Behaviour(&["flood", "udp_flood"])],
+    done: &[Done::Action(&["limit-rate"], "records")],
+    touched: &[],
+    watched: 6_000,
+    ..BASE
+};
