@@ -8,7 +8,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use crate::json::{Array, Object};
-use crate::{Header, Mac, Nanos, Order, Subject, Technique, write_line};
+use crate::{Header, Mac, Nanos, Order, Parties, Subject, Technique, write_line};
 
 /// One fact: where it stands, about whom, and what.
 #[derive(Clone, Debug, PartialEq)]
@@ -454,6 +454,8 @@ pub struct IncidentReport {
     pub services: Vec<String>,
     /// Why.
     pub reasons: Vec<Reason>,
+    /// Who is in it, as the response needs it.
+    pub parties: Parties,
     /// First and last evidence.
     pub first: Nanos,
     /// Last evidence.
@@ -461,18 +463,26 @@ pub struct IncidentReport {
 }
 
 /// What would be, or was, done.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Action {
+    /// Its name, for `citywall actions`; empty for what only people are told.
+    pub id: String,
     /// The incident.
     pub incident: String,
     /// The rung of the ladder of least harm: `observe`, `notify`, `deny-command`, ...
     pub kind: &'static str,
-    /// `proposed` in `watch`.
+    /// `told`, `proposed`, `refused`, `applied`, and how it ended.
     pub status: &'static str,
     /// On what.
     pub target: String,
     /// In words.
     pub reason: String,
+    /// Who answers for it.
+    pub owner: String,
+    /// How long it is in force; `None` for what only people are told.
+    pub time_to_live: Option<Nanos>,
+    /// What the safety gate said, or what there is to say of its end.
+    pub guards: Vec<String>,
 }
 
 impl fmt::Display for Value {
@@ -615,11 +625,23 @@ impl Body {
             Body::Asset(a) => write_asset(o, a),
             Body::Incident(i) => write_incident(o, i),
             Body::Action(a) => {
+                if !a.id.is_empty() {
+                    o.str("id", &a.id);
+                }
                 o.str("incident", &a.incident);
                 o.str("kind", a.kind);
                 o.str("status", a.status);
                 o.str("target", &a.target);
                 o.str("reason", &a.reason);
+                if !a.owner.is_empty() {
+                    o.str("owner", &a.owner);
+                }
+                if let Some(time_to_live) = a.time_to_live {
+                    o.f64("time_to_live", time_to_live as f64 / 1e9);
+                }
+                if !a.guards.is_empty() {
+                    strings(o, "guards", &a.guards);
+                }
             }
             Body::Login(l) => write_login(o, l),
             Body::Contact(_) | Body::Sighting(_) | Body::Name(_) | Body::Flow(_) => {}
@@ -745,6 +767,7 @@ fn write_incident(o: &mut Object<'_>, i: &IncidentReport) {
             });
         });
     });
+    i.parties.write(o);
     o.time("first", i.first);
     o.time("last", i.last);
 }

@@ -11,6 +11,7 @@ mod flow;
 mod header;
 pub mod json;
 mod order;
+mod party;
 mod spec;
 mod technique;
 
@@ -19,6 +20,7 @@ pub use context::*;
 pub use flow::*;
 pub use header::*;
 pub use order::*;
+pub use party::*;
 pub use spec::*;
 pub use technique::*;
 

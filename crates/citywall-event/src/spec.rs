@@ -105,6 +105,10 @@ pub const PERSONAL: &[(&str, &str)] = &[
     ("incident.incident.title", "addresses"),
     ("incident.incident.assets", "addresses"),
     ("incident.incident.reasons", "addresses and account names"),
+    ("incident.incident.suspects", "addresses"),
+    ("incident.incident.crossings", "addresses"),
+    ("incident.incident.changes", "addresses"),
+    ("incident.incident.victims", "addresses"),
     ("action.action.target", "addresses"),
     ("action.action.reason", "addresses"),
 ];

@@ -53,6 +53,7 @@ pub(crate) fn propose(incident: &mut Incident, context: &Context) -> Vec<Action>
             status: "proposed",
             target,
             reason,
+            ..Action::default()
         });
     }
     actions

@@ -36,6 +36,36 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
+    /// All, weakest first.
+    pub(crate) const ALL: [Kind; 10] = [
+        Kind::ForbiddenContact,
+        Kind::ForbiddenRead,
+        Kind::Alert,
+        Kind::Guessing,
+        Kind::Scan,
+        Kind::Takeover,
+        Kind::RefusedChange,
+        Kind::Isolation,
+        Kind::UnansweredChange,
+        Kind::Change,
+    ];
+
+    /// The name in events, and in what a playbook answers.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Kind::ForbiddenContact => "forbidden-contact",
+            Kind::ForbiddenRead => "forbidden-read",
+            Kind::Alert => "alert",
+            Kind::Guessing => "password-guessing",
+            Kind::Scan => "scan",
+            Kind::Takeover => "takeover",
+            Kind::RefusedChange => "refused-change",
+            Kind::Isolation => "isolation",
+            Kind::UnansweredChange => "unanswered-change",
+            Kind::Change => "change",
+        }
+    }
+
     /// How much it weighs; see `situation::OPENS`.
     pub(crate) fn weight(self) -> u32 {
         match self {
@@ -82,6 +112,11 @@ pub(crate) struct Seat {
     pub(crate) criticality: Criticality,
     /// A gateway, resolver and the like: many speak with it, and nothing is done against it.
     pub(crate) infrastructure: bool,
+    /// Its MAC, where its own link was seen: the inventory says that it is its own.
+    pub(crate) own_mac: Option<Mac>,
+    /// Its address cannot be invented: it was answered in a TCP conversation, or it is heard with
+    /// the MAC by which it answers on its link.
+    pub(crate) proved: bool,
     /// The worst that it did; `None` where things were only done to it.
     pub(crate) worst: Option<Kind>,
 }
@@ -139,7 +174,34 @@ impl<'a> Evidence<'a> {
     /// The one who acts.
     pub(crate) fn actor_seat(&self, context: &Context, inventory: &Inventory) -> Seat {
         let Subject { src_ip, src_mac, .. } = self.event.subject;
-        Seat::new(self.actor, src_ip, src_mac, context, inventory)
+        let mut seat = Seat::new(self.actor, src_ip, src_mac, context, inventory);
+        seat.proved |= self.was_answered();
+        seat
+    }
+
+    /// The protocol of a changing command.
+    pub(crate) fn changes_by(&self) -> Option<&'static str> {
+        match &self.event.body {
+            Body::Violation(violation) => {
+                let command = violation.command.as_ref().filter(|c| c.verb.changes())?;
+                Some(command.protocol)
+            }
+            _ => None,
+        }
+    }
+
+    /// Did the other side answer in TCP? Then the actor gets what is sent to its address.
+    fn was_answered(&self) -> bool {
+        const TCP: u8 = 6;
+        let answered = match &self.event.body {
+            Body::Login(login) => login.success.is_some(),
+            Body::Violation(violation) => {
+                let command = violation.command.as_ref();
+                command.is_some_and(|c| c.outcome != CommandOutcome::Unanswered)
+            }
+            _ => false,
+        };
+        answered && self.event.subject.protocol == Some(TCP)
     }
 
     /// The one to whom it is done.
@@ -194,13 +256,19 @@ impl Seat {
             name: String::new(),
             criticality: Criticality::Normal,
             infrastructure: false,
+            own_mac: None,
+            proved: false,
             worst: None,
         };
         seat.relocate(context);
+        let device = inventory.find(ip, mac);
         if seat.name.is_empty() {
-            seat.name = inventory
-                .find(ip, mac)
-                .map_or_else(|| party.text(), |device| device.name());
+            seat.name = device.map_or_else(|| party.text(), |device| device.name());
+        }
+        if let Some(device) = device.filter(|d| mac.is_some() && d.mac() == mac) {
+            seat.own_mac = mac;
+            let holds = ip.is_none_or(|ip| device.addresses().contains(&ip));
+            seat.proved = device.has_answered() && holds;
         }
         seat
     }

@@ -3,14 +3,20 @@
 //! Owns: which reasons are kept, how bad it is, and what a report says. Does not own: which
 //! evidence belongs to it (`situation`), its title (`words`), its proposals (`action`).
 
+use std::net::IpAddr;
+
 use citywall_event::{
-    Context, Criticality, IncidentReport, Nanos, Order, Place, Reason, Subject, Technique, ZoneId,
+    Change, Context, Criticality, Crossing, IncidentReport, Nanos, Order, Parties, Place, Reason, Subject,
+    Suspect, Technique, Victim, ZoneId,
 };
 
 use crate::evidence::{Kind, Party, Seat};
 
 /// Reasons that an incident keeps.
 pub(crate) const REASONS: usize = 16;
+
+/// Targets that are named of each zone that somebody reached.
+const MET: usize = 8;
 
 /// Actors, and victims, that an incident names.
 pub(crate) const SEATS: usize = 64;
@@ -26,6 +32,8 @@ pub(crate) struct Held {
     pub(crate) actor: Party,
     pub(crate) victim: Option<Party>,
     pub(crate) mark: u64,
+    /// The protocol of a changing command, whatever became of it.
+    pub(crate) changes_by: Option<&'static str>,
     /// How often it came.
     pub(crate) times: u64,
 }
@@ -48,6 +56,10 @@ pub(crate) struct Incident {
     pub(crate) taken: Vec<Party>,
     /// Who crossed into which zone without leave (`None` = outside).
     pub(crate) reached: Vec<(Party, Option<ZoneId>)>,
+    /// Whom, for each of `reached`: the first few.
+    met: Vec<Vec<IpAddr>>,
+    /// Changing commands without leave: by whom, to whom, in which protocol.
+    told_to: Vec<(Party, IpAddr, &'static str)>,
     worst_change: Criticality,
     pub(crate) severity: u8,
     pub(crate) told: Nanos,
@@ -83,6 +95,8 @@ impl Incident {
             changed: Vec::new(),
             taken: Vec::new(),
             reached: Vec::new(),
+            met: Vec::new(),
+            told_to: Vec::new(),
             worst_change: Criticality::Normal,
             severity: 4,
             told: first.at,
@@ -140,7 +154,10 @@ impl Incident {
                 note(&mut self.taken, victim.party);
             }
             if matches!(kind, Kind::ForbiddenContact | Kind::Isolation) {
-                note(&mut self.reached, (actor.party, victim.place.zone));
+                self.meet((actor.party, victim.place.zone), victim.ip.as_slice());
+            }
+            if let (Some(protocol), Some(ip)) = (held.changes_by, victim.ip) {
+                note(&mut self.told_to, (actor.party, ip, protocol));
             }
         }
         self.order_actors();
@@ -156,10 +173,26 @@ impl Incident {
         }
     }
 
+    /// Somebody reached somebody in a zone without leave.
+    fn meet(&mut self, reached: (Party, Option<ZoneId>), targets: &[IpAddr]) {
+        note(&mut self.reached, reached);
+        self.met.resize(self.reached.len(), Vec::new());
+        let Some(place) = self.reached.iter().position(|r| *r == reached) else {
+            return;
+        };
+        for target in targets {
+            if self.met[place].len() < MET && !self.met[place].contains(target) {
+                self.met[place].push(*target);
+            }
+        }
+    }
+
     fn seat_actor(&mut self, actor: &Seat, kind: Kind) {
         seat(&mut self.actors, actor);
         if let Some(seat) = self.actors.iter_mut().find(|s| s.party == actor.party) {
             seat.worst = seat.worst.max(Some(kind));
+            seat.proved |= actor.proved;
+            seat.own_mac = seat.own_mac.or(actor.own_mac);
         }
     }
 
@@ -249,8 +282,51 @@ impl Incident {
             assets,
             services: services.iter().map(|s| s.name.clone()).collect(),
             reasons: held.into_iter().map(reason).collect(),
+            parties: self.parties_told(context),
             first: self.first,
             last: self.last,
+        }
+    }
+
+    /// Who is in it, as the response needs it.
+    fn parties_told(&self, context: &Context) -> Parties {
+        let place_of = |party: &Party| self.actors.iter().position(|a| a.party == *party);
+        let suspect = |seat: &Seat| Suspect {
+            name: seat.name.clone(),
+            address: seat.ip,
+            mac: seat.own_mac,
+            taken: self.taken.contains(&seat.party),
+            proved: seat.proved,
+        };
+        let victim = |seat: &Seat| Victim {
+            name: seat.name.clone(),
+            address: seat.ip,
+            taken: self.taken.contains(&seat.party),
+        };
+        let crossing = |((party, zone), targets): (&(Party, Option<ZoneId>), &Vec<IpAddr>)| {
+            Some(Crossing {
+                suspect: place_of(party)?,
+                zone: context.zone_name(*zone).to_owned(),
+                targets: targets.clone(),
+            })
+        };
+        let change = |(party, target, protocol): &(Party, IpAddr, &'static str)| {
+            Some(Change {
+                suspect: place_of(party)?,
+                target: *target,
+                protocol: (*protocol).to_owned(),
+            })
+        };
+        Parties {
+            kinds: Kind::ALL
+                .into_iter()
+                .filter(|k| self.has(*k))
+                .map(Kind::name)
+                .collect(),
+            suspects: self.actors.iter().map(suspect).collect(),
+            crossings: self.reached.iter().zip(&self.met).filter_map(crossing).collect(),
+            changes: self.told_to.iter().filter_map(change).collect(),
+            victims: self.victims.iter().map(victim).collect(),
         }
     }
 
@@ -307,6 +383,10 @@ impl Incident {
         self.changed.iter_mut().chain(&mut self.taken).for_each(new_of);
         // Zones have other indices too; contacts to come will tell them again.
         self.reached.clear();
+        self.met.clear();
+        for (party, _, _) in &mut self.told_to {
+            new_of(party);
+        }
         for held in &mut self.held {
             new_of(&mut held.actor);
             if let Some(victim) = &mut held.victim {
@@ -334,8 +414,11 @@ impl Incident {
         for party in other.taken {
             note(&mut self.taken, party);
         }
-        for reached in other.reached {
-            note(&mut self.reached, reached);
+        for (reached, targets) in other.reached.into_iter().zip(other.met) {
+            self.meet(reached, &targets);
+        }
+        for told in other.told_to {
+            note(&mut self.told_to, told);
         }
         for held in other.held {
             self.keep(held);

@@ -397,6 +397,7 @@ fn hold(evidence: &Evidence<'_>, actor: &Seat, victim: Option<&Seat>) -> Held {
         actor: evidence.actor,
         victim: evidence.victim,
         mark: evidence.mark,
+        changes_by: evidence.changes_by(),
         times: 1,
     }
 }

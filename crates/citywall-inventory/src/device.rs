@@ -106,6 +106,11 @@ impl Device {
         self.zone
     }
 
+    /// It was heard to answer, or was declared: it is no mere source address.
+    pub fn has_answered(&self) -> bool {
+        self.answered
+    }
+
     /// Index of its declaration in the city file.
     pub fn declared(&self) -> Option<u32> {
         match self.key {
