@@ -12,6 +12,7 @@
 
 mod built_in;
 mod condition;
+mod document;
 mod error;
 mod explain;
 mod fields;
@@ -29,6 +30,7 @@ mod variable;
 
 pub use built_in::{BUILT_IN, built_in};
 pub use condition::Condition;
+pub use document::Document;
 pub use error::{PlaybookError, limits};
 pub use explain::{Explanation, Line, explain};
 pub use model::{Command, Deed, Playbook, Step, Target};
