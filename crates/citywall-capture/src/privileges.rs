@@ -132,7 +132,10 @@ pub fn keep_net_admin(run_as: RunAs) -> Result<Dropped, PrivilegeError> {
             // A change of the user would clear the permitted set as well.
             step("keeping capabilities", control(libc::PR_SET_KEEPCAPS, 1, 0))?;
             change_user(uid, gid)?;
-            step("keeping no more capabilities", control(libc::PR_SET_KEEPCAPS, 0, 0))?;
+            step(
+                "keeping no more capabilities",
+                control(libc::PR_SET_KEEPCAPS, 0, 0),
+            )?;
             true
         }
         _ => false,

@@ -129,7 +129,15 @@ fn one_right_is_kept_and_handed_on() {
         }
         Err(error) => panic!("{error}"),
     }
-    let names = ["Uid:", "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs:"];
+    let names = [
+        "Uid:",
+        "CapInh",
+        "CapPrm",
+        "CapEff",
+        "CapBnd",
+        "CapAmb",
+        "NoNewPrivs:",
+    ];
     let expected = expect![[r#"
         Uid: 65534 65534 65534 65534
         CapInh: 0000000000001000
@@ -141,7 +149,10 @@ fn one_right_is_kept_and_handed_on() {
     "#]];
     expected.assert_eq(&status(&names));
     // A program that is started has the same one right.
-    let output = Command::new("cat").arg("/proc/self/status").output().expect("cat");
+    let output = Command::new("cat")
+        .arg("/proc/self/status")
+        .output()
+        .expect("cat");
     let text = String::from_utf8_lossy(&output.stdout).replace('\t', " ");
     let told: String = text
         .lines()

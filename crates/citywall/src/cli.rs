@@ -49,12 +49,18 @@ pub enum Command {
     Policy(policy::PolicyArgs),
     /// Put the city file in force as a firewall, try it, confirm it, take it back.
     Enforce(enforce::EnforceArgs),
+    /// The process that touches the kernel's tables; the enforcer starts it.
+    #[command(hide = true)]
+    Hand(crate::enforcer::hand::HandArgs),
     /// List, approve, reject and undo what the response proposes and does.
     Actions(actions::ActionsArgs),
     /// Check playbooks.
     Playbook(playbook::PlaybookArgs),
     /// Say what automatic mode would have done.
     Rehearse(rehearse::RehearseArgs),
+    /// Judge the packets of NFQUEUE queues (the enforcer starts this by itself).
+    #[command(hide = true)]
+    Inline(Box<crate::inline::command::InlineArgs>),
     /// Build a city in network namespaces and try scenarios on it.
     Range(range::RangeArgs),
     /// What the range starts in its namespaces; not for people.

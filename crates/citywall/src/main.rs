@@ -41,9 +41,11 @@ fn main() -> ExitCode {
         cli::Command::Commands(args) => command::commands::run(&args),
         cli::Command::Policy(args) => command::policy::run(&args),
         cli::Command::Enforce(args) => command::enforce::run(&args),
+        cli::Command::Hand(args) => enforcer::hand::run(&args),
         cli::Command::Actions(args) => command::actions::run(&args),
         cli::Command::Playbook(args) => command::playbook::run(&args),
         cli::Command::Rehearse(args) => command::rehearse::run(&args),
+        cli::Command::Inline(args) => inline::command::run(&args),
         cli::Command::Range(args) => command::range::run(&args),
         cli::Command::RangeDevice(args) => command::range::device(&args),
     };

@@ -143,8 +143,12 @@ pub struct CommandGrant {
 
 impl CommandGrant {
     fn allows(&self, command: &Command) -> bool {
-        (self.verbs.has(command.verb) || self.functions.iter().any(|f| f == command.function))
-            && self.at_point(command)
+        self.names(command) && self.at_point(command)
+    }
+
+    /// Is its verb or function named, whatever its point?
+    pub(super) fn names(&self, command: &Command) -> bool {
+        self.verbs.has(command.verb) || self.functions.iter().any(|f| f == command.function)
     }
 
     fn at_point(&self, command: &Command) -> bool {
@@ -317,7 +321,8 @@ fn keys(end: ConduitEnd, assets: &[AssetInfo]) -> Vec<(ZoneKey, Option<u32>)> {
 }
 
 impl Conduit {
-    pub(super) fn tells_subscribers(&self, command: &Command) -> bool {
+    /// May who begins ask to be told of what `command` tells? Then it may be told.
+    pub fn tells_subscribers(&self, command: &Command) -> bool {
         self.grants.iter().any(|g| g.allows_subscription_to(command))
     }
 }

@@ -18,23 +18,40 @@ const UDP: u8 = 17;
 const ICMPV6: u8 = 58;
 
 impl Context {
+    /// Does a packet between these two cross the border of an isolated zone? Whatever it carries,
+    /// whoever began, and whether or not its beginning was seen: so it is asked of midstream
+    /// conversations and of ARP messages (by their sender and target) too. Not judged are group
+    /// addresses, and parties of which neither an address nor a MAC says where they live.
+    pub fn judge_isolation(
+        &self,
+        from: (Place, Option<IpAddr>),
+        to: (Place, Option<IpAddr>),
+    ) -> Result<(), Violation> {
+        if from.0.zone == to.0.zone || !lives_somewhere(from) || !lives_somewhere(to) {
+            return Ok(());
+        }
+        match self.isolation(from.0, to.0) {
+            Some(reason) => Err(self.violation(ViolationKind::Isolation, from.0, to.0, reason)),
+            None => Ok(()),
+        }
+    }
+
     /// May `from` open this conversation with `to`? Asked once at its first packet (no
     /// `app_proto` yet: the ports decide) and once more when the application protocol is known.
     /// Only the one who begins is judged, never answers. Not judged are: addresses that are not
-    /// one host's (multicast, broadcast), link-local ones, DHCP, ICMP that is no request.
+    /// one host's (multicast, broadcast), link-local ones, DHCP, ICMP that is no request; but the
+    /// border of an isolated zone is a border for these too.
     pub fn judge_contact(
         &self,
         from: (Place, Option<IpAddr>),
         to: (Place, Option<IpAddr>),
         service: &Service<'_>,
     ) -> Result<(), Violation> {
+        self.judge_isolation(from, to)?;
         if self.is_free(from, to) || is_housekeeping(service) {
             return Ok(());
         }
         let (from, to) = (from.0, to.0);
-        if let Some(reason) = self.isolation(from, to) {
-            return Err(self.violation(ViolationKind::Isolation, from, to, reason));
-        }
         let mut conduits = self.pairs.between(&self.conduits, from, to).peekable();
         if conduits.peek().is_none() {
             let reason = format!(
@@ -91,7 +108,8 @@ impl Context {
         service: Option<&Service<'_>>,
         command: &Command,
     ) -> Result<(), Violation> {
-        if self.is_free(from, to) {
+        let isolation = self.judge_isolation(from, to);
+        if isolation.is_ok() && self.is_free(from, to) {
             return Ok(());
         }
         let (from, to) = (from.0, to.0);
@@ -100,8 +118,8 @@ impl Context {
             violation.command = Some(command.clone());
             Err(violation)
         };
-        if let Some(reason) = self.isolation(from, to) {
-            return refuse(ViolationKind::Isolation, reason);
+        if let Err(violation) = isolation {
+            return refuse(ViolationKind::Isolation, violation.reason);
         }
         let between = |from, to| self.pairs.between(&self.conduits, from, to);
         let conduits: Vec<&Conduit> = between(from, to).collect();
@@ -133,6 +151,25 @@ impl Context {
             ViolationKind::Command,
             format!("the conduit from {who} to {whom} carries {protocol}, but not this: {what}"),
         )
+    }
+
+    /// Does a conduit allow a command with this verb or function in this conversation, be it to
+    /// another point? Tells what is refused for its point from what is refused altogether.
+    pub fn allows_elsewhere(&self, from: Place, to: Place, service: &Service<'_>, command: &Command) -> bool {
+        self.pairs
+            .between(&self.conduits, from, to)
+            .flat_map(|c| &c.grants)
+            .filter(|g| g.speaks(command.protocol, Some(service)))
+            .any(|g| g.commands.is_empty() || g.commands.iter().any(|c| c.names(command)))
+    }
+
+    /// True where what a conversation may carry depends on its commands: a grant that carries it
+    /// names some. Where it is false, `judge_contact` says it all.
+    pub fn names_commands(&self, from: Place, to: Place, service: &Service<'_>) -> bool {
+        self.pairs
+            .between(&self.conduits, from, to)
+            .flat_map(|c| &c.grants)
+            .any(|g| g.carries(service) && !g.commands.is_empty())
     }
 
     /// True where there is nothing to judge, whatever the conversation carries.
@@ -199,6 +236,15 @@ impl Context {
 /// Publications to topics that set something have the verb of what they do.
 fn is_publication(command: &Command) -> bool {
     command.verb == Verb::Publish || command.function == Verb::Publish.name()
+}
+
+/// Is it known where this party lives? By its address, else by its MAC.
+fn lives_somewhere((place, ip): (Place, Option<IpAddr>)) -> bool {
+    match ip {
+        Some(ip) if is_group(ip) => false,
+        Some(ip) if !has_no_home(ip) => true,
+        _ => place.zone.is_some(),
+    }
 }
 
 /// DHCP (RFC 2131) works before a device has a place, and ICMP messages that are no request
