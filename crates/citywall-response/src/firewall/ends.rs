@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use citywall_event::{AssetInfo, Mac, ZoneId};
+use citywall_event::{AssetInfo, Mac, Prefix, ZoneId};
 use citywall_policy::Ruleset;
 
 use super::model::{Field, Right, Rule, Statement, Value, Verdict, canonical, canonical_map};
@@ -215,6 +215,51 @@ impl Ends {
         rules
     }
 
+    /// As `by_zone`, and by hardware address for those whose address says nothing.
+    pub(super) fn by_zone_or_mac(&self, side: Side, verdicts: &BTreeMap<ZoneId, Verdict>) -> Vec<Rule> {
+        let mut rules = self.by_zone(side, verdicts);
+        if self.sees_mac(side) {
+            let of = |(mac, c): (&Mac, &Carrier)| Some((Value::Mac(*mac), verdicts.get(&c.zone?)?.clone()));
+            let entries = canonical_map(self.carriers.iter().filter_map(of).collect());
+            if !entries.is_empty() {
+                for mut rule in no_home(side) {
+                    rule.push(Statement::Map {
+                        key: side.ether(),
+                        entries: entries.clone(),
+                    });
+                    rules.push(rule);
+                }
+            }
+        }
+        rules
+    }
+
+    /// Rules for what neither its address nor its hardware address says where it lives.
+    pub(super) fn lives_nowhere(&self, side: Side, tail: &[Statement]) -> Vec<Rule> {
+        let members: Vec<Value> = self.members().keys().map(|mac| Value::Mac(*mac)).collect();
+        let strangers = (self.sees_mac(side) && !members.is_empty()).then(|| Statement::Match {
+            left: vec![side.ether()],
+            not: true,
+            right: Right::Values(canonical(members)),
+        });
+        let finish = |mut rule: Rule| {
+            rule.extend(strangers.clone());
+            rule.extend_from_slice(tail);
+            rule
+        };
+        no_home(side).into_iter().map(finish).collect()
+    }
+
+    /// Rules for addresses that stand for more than one host, or for the asker itself.
+    pub(super) fn group_address(side: Side, tail: &[Statement]) -> Vec<Rule> {
+        both(side, &GROUPS, tail)
+    }
+
+    /// Rules for addresses that say nothing about where a device lives.
+    pub(super) fn no_home_address(side: Side, tail: &[Statement]) -> Vec<Rule> {
+        both(side, &NO_HOME, tail)
+    }
+
     /// Rules that look up the declared asset, and do what is said for it.
     pub(super) fn by_asset(&self, side: Side, verdicts: &BTreeMap<usize, Verdict>) -> Vec<Rule> {
         let of = |(ip, asset): (&IpAddr, &usize)| Some((Value::ip(*ip), verdicts.get(asset)?.clone()));
@@ -323,6 +368,40 @@ impl Ends {
         }
         rules
     }
+}
+
+/// Unspecified and link-local addresses (RFC 1122, RFC 3927, RFC 4291).
+const NO_HOME: [(&str, u8); 4] = [("0.0.0.0", 32), ("169.254.0.0", 16), ("::", 128), ("fe80::", 10)];
+/// Multicast, broadcast and loopback.
+const GROUPS: [(&str, u8); 5] = [
+    ("224.0.0.0", 4),
+    ("255.255.255.255", 32),
+    ("127.0.0.0", 8),
+    ("ff00::", 8),
+    ("::1", 128),
+];
+
+/// Networks by their text.
+pub(super) fn networks(list: &[(&str, u8)]) -> Vec<Value> {
+    let one = |(ip, length): &(&str, u8)| Prefix::new(ip.parse().ok()?, *length).map(Value::network);
+    canonical(list.iter().filter_map(one).collect())
+}
+
+fn no_home(side: Side) -> Vec<Rule> {
+    both(side, &NO_HOME, &[])
+}
+
+/// One rule a family.
+fn both(side: Side, list: &[(&str, u8)], tail: &[Statement]) -> Vec<Rule> {
+    let (v6, v4): (Vec<Value>, Vec<Value>) = networks(list).into_iter().partition(Value::is_v6);
+    [(side.ip4(), v4), (side.ip6(), v6)]
+        .into_iter()
+        .map(|(field, values)| {
+            let mut rule = vec![is_in(field, values)];
+            rule.extend_from_slice(tail);
+            rule
+        })
+        .collect()
 }
 
 /// Roles that no measure may cut off.

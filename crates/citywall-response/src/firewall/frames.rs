@@ -15,8 +15,8 @@ use super::ends::{Ends, in_set, is_in};
 use super::model::{Chain, Family, Field, Rule, Statement, Table, Value, Verdict, canonical_map};
 use super::wall::{base, chain, count_drop, zone_names};
 
-/// IEEE 802.1Q, 802.1ad and PPPoE: IP within them is not shown to `inet`.
-const HIDING: [u32; 4] = [0x8100, 0x88a8, 0x8863, 0x8864];
+/// IEEE 802.1Q, 802.1ad and sessions of PPPoE (RFC 2516): IP within them is not shown to `inet`.
+const HIDING: [u32; 3] = [0x8100, 0x88a8, 0x8864];
 /// IPv4, ARP, IPv6.
 const IP: [u32; 3] = [0x0800, 0x0806, 0x86dd];
 

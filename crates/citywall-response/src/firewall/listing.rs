@@ -86,7 +86,7 @@ impl Listing {
         }
         for table in &mut listing.tables {
             table.counters.sort();
-            table.sets.sort_by(|a, b| a.name.cmp(&b.name));
+            table.sets.sort_by(|a, b| a.order().cmp(&b.order()));
         }
         listing.tables.sort_by_key(|t| t.family);
         listing.held.sort();
@@ -348,10 +348,11 @@ fn mac(text: &str) -> Option<Mac> {
 fn value(json: &Json, field: Option<Field>) -> Option<Value> {
     if let Some(number) = json.as_u64() {
         let number = u32::try_from(number).ok()?;
-        // nft 1.0.6 shows this one in the order of the wire.
-        let swapped = field == Some(Field::EtherType) && cfg!(target_endian = "little");
-        let number = if swapped {
-            u32::from((number as u16).swap_bytes())
+        // nft 1.0.6 shows the types that it has a name for in the order of the wire.
+        let swapped = u32::from((number as u16).swap_bytes());
+        let named = [0x0800, 0x0806, 0x86dd, 0x8100, 0x88a8].contains(&swapped);
+        let number = if field == Some(Field::EtherType) && named {
+            swapped
         } else {
             number
         };

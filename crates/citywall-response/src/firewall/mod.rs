@@ -18,6 +18,8 @@ mod listing;
 mod measures;
 mod model;
 
+#[cfg(test)]
+mod tests;
 mod text;
 mod wall;
 

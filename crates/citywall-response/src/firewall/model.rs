@@ -36,7 +36,8 @@ pub struct Table {
     pub family: Family,
     /// Named counters, sorted.
     pub counters: Vec<String>,
-    /// Sets, sorted by name.
+    /// Sets: those that outlive an apply first, each kind sorted by name, as the kernel lists them
+    /// in the order in which they were made.
     pub sets: Vec<Set>,
     /// Chains; those that are jumped to stand before those that jump.
     pub chains: Vec<Chain>,
@@ -87,6 +88,13 @@ pub struct Set {
     pub size: u32,
     /// What it always holds. `None`: what it holds is not the policy's, and lives through an apply.
     pub elements: Option<Vec<Value>>,
+}
+
+impl Set {
+    /// The order of sets in a table.
+    pub(super) fn order(&self) -> (bool, &str) {
+        (self.elements.is_some(), &self.name)
+    }
 }
 
 /// A chain.

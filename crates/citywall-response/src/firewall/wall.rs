@@ -5,11 +5,10 @@
 //! (`conduits`), where packets come from (`ends`), the timed sets' meaning (`elements`).
 //!
 //! Order of the `forward` chain: measures; conversations that were allowed; what stays within a
-//! zone; floods; what is never judged; zones that are open or closed while the enforcer is down;
-//! isolated zones; conduits; the rest is denied and counted.
+//! zone; isolated zones; floods; what is never judged; zones that are open or closed while the
+//! enforcer is down; conduits; the rest is denied and counted.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv4Addr};
 
 use citywall_event::{Prefix, ZoneId};
 use citywall_policy::{Inspect, Peer, RuledZone, Ruleset, WhenDown};
@@ -17,7 +16,7 @@ use citywall_policy::{Inspect, Peer, RuledZone, Ruleset, WhenDown};
 use super::conduits::{Pass, goto, jump, verdict};
 use super::deployment::{Deployment, Mode};
 use super::elements;
-use super::ends::{Ends, Side, in_set, is_in, is_infrastructure, not_in_set, sets};
+use super::ends::{Ends, Side, in_set, is_in, is_infrastructure, networks, not_in_set, sets};
 use super::model::{
     Base, Chain, Family, Field, KeyType, Mark, Right, Rule, Set, Statement, Table, Value, Verdict, canonical,
     state,
@@ -38,7 +37,6 @@ pub mod marks {
 mod groups {
     pub const OPEN: &str = "open";
     pub const CLOSED: &str = "closed";
-    pub const ISOLATED_ZONES: &str = "apart";
     pub const INSPECT_CLOSED: &str = "strict";
 }
 
@@ -83,7 +81,7 @@ fn inet(rules: &Ruleset, at: &Deployment, ends: &Ends) -> Table {
     let mut all_sets = elements::timed_sets();
     all_sets.extend(elements::listed_sets());
     all_sets.extend(policy_sets(rules, at, ends));
-    all_sets.sort_by(|a, b| a.name.cmp(&b.name));
+    all_sets.sort_by(|a, b| a.order().cmp(&b.order()));
     let mut chains = measures::chains(at);
     chains.extend(verdict_chains(at, ends));
     let mut forward = vec![
@@ -221,6 +219,7 @@ fn policy_chains(rules: &Ruleset, ends: &Ends, forward: &mut Vec<Rule>) -> Vec<C
         within.insert(id, Verdict::Jump(name));
     }
     forward.extend(ends.by_zone(Side::Source, &within));
+    chains.extend(isolation(rules, ends, &names, forward));
     chains.push(between_outsiders(ends));
     forward.push(vec![jump("outside_alone")]);
     forward.push(vec![jump("floods")]);
@@ -228,7 +227,6 @@ fn policy_chains(rules: &Ruleset, ends: &Ends, forward: &mut Vec<Rule>) -> Vec<C
     forward.push(vec![jump("never_judged")]);
     chains.extend(down(ends));
     forward.push(vec![not_in_set(Field::Family, elements::ALIVE), jump("down")]);
-    chains.extend(isolation(rules, ends, &names, forward));
     for inspected in [true, false] {
         let (made, entering) = Pass::new(rules, ends, &names, inspected).build();
         if entering.is_empty() {
@@ -256,46 +254,20 @@ fn between_outsiders(ends: &Ends) -> Chain {
     chain("outside_alone", rules)
 }
 
-fn networks(list: &[(IpAddr, u8)]) -> Vec<Value> {
-    let prefix = |(ip, length): &(IpAddr, u8)| Prefix::new(*ip, *length).map(Value::network);
-    canonical(list.iter().filter_map(prefix).collect())
-}
-
 /// Addresses that are not one host's, and messages without which nothing works: as in
 /// `Context::judge_contact`.
 fn never_judged(rules: &Ruleset) -> Vec<Rule> {
-    let v4 = |a, b, c, d| IpAddr::V4(Ipv4Addr::new(a, b, c, d));
-    let v6 = |text: &str| text.parse::<IpAddr>().ok();
-    let [zero, local, many, own]: [Option<IpAddr>; 4] = [v6("::"), v6("fe80::"), v6("ff00::"), v6("::1")];
-    let no_home4 = networks(&[(v4(0, 0, 0, 0), 32), (v4(169, 254, 0, 0), 16)]);
-    let no_home6: Vec<(IpAddr, u8)> = zero
-        .map(|z| (z, 128))
-        .into_iter()
-        .chain(local.map(|l| (l, 10)))
-        .collect();
-    let groups6: Vec<(IpAddr, u8)> = own
-        .map(|o| (o, 128))
-        .into_iter()
-        .chain(many.map(|m| (m, 8)))
-        .collect();
-    let groups4 = networks(&[
-        (v4(224, 0, 0, 0), 4),
-        (v4(255, 255, 255, 255), 32),
-        (v4(127, 0, 0, 0), 8),
-    ]);
-    let no_home6 = networks(&no_home6);
-    let mut list = vec![
-        is_in(Field::Ip4Source, no_home4.clone()),
-        is_in(Field::Ip4Target, [no_home4, groups4].concat()),
-        is_in(Field::Ip6Source, no_home6.clone()),
-        is_in(Field::Ip6Target, [no_home6, networks(&groups6)].concat()),
-    ];
+    let accept = [verdict(Verdict::Accept)];
+    let mut all = Ends::no_home_address(Side::Source, &accept);
+    all.extend(Ends::no_home_address(Side::Target, &accept));
+    all.extend(Ends::group_address(Side::Target, &accept));
+    let mut list = Vec::new();
     let broadcasts = broadcasts(rules);
     if !broadcasts.is_empty() {
         list.push(is_in(Field::Ip4Target, broadcasts));
     }
     let numbers = |list: &[u32]| list.iter().map(|n| Value::number(*n)).collect::<Vec<_>>();
-    list.push(is_in(Field::UdpPort, numbers(&[67, 68, 546, 547])));
+    list.push(is_in(Field::UdpPort, canonical(numbers(&[67, 68, 546, 547]))));
     // All but echo, timestamp, information and address mask requests (RFC 792, RFC 950).
     let not = |field, values| Statement::Match {
         left: vec![field],
@@ -305,9 +277,11 @@ fn never_judged(rules: &Ruleset) -> Vec<Rule> {
     list.push(not(Field::IcmpType, numbers(&[8, 13, 15, 17])));
     list.push(not(Field::Icmp6Type, numbers(&[128])));
     list.push(is_in(Field::Protocol, numbers(&[2])));
-    list.into_iter()
-        .map(|statement| vec![statement, verdict(Verdict::Accept)])
-        .collect()
+    all.extend(
+        list.into_iter()
+            .map(|statement| vec![statement, verdict(Verdict::Accept)]),
+    );
+    all
 }
 
 /// The highest address of each IPv4 network that has hosts.
@@ -368,7 +342,8 @@ fn down(ends: &Ends) -> Vec<Chain> {
     ]
 }
 
-/// Nothing crosses the border of an isolated zone.
+/// Nothing crosses the border of an isolated zone, whatever it carries, as in
+/// `Context::judge_isolation`.
 fn isolation(rules: &Ruleset, ends: &Ends, names: &[String], forward: &mut Vec<Rule>) -> Vec<Chain> {
     let apart: Vec<ZoneId> = zones(rules)
         .filter(|(_, z)| z.isolated)
@@ -383,15 +358,21 @@ fn isolation(rules: &Ruleset, ends: &Ends, names: &[String], forward: &mut Vec<R
         // Conversations within an isolated zone whose inside is denied go on to the conduits.
         let name = format!("apart_{}", names[usize::from(id)]);
         let back = BTreeMap::from([(id, Verdict::Return)]);
-        let mut own = ends.by_zone(Side::Target, &back);
+        let mut own = ends.by_zone_or_mac(Side::Target, &back);
         own.push(vec![goto("isolation_violation")]);
         chains.push(chain(&name, own));
         inside.insert(id, Verdict::Goto(name));
     }
-    let mut from = ends.by_zone(Side::Source, &inside);
-    let violation = [goto("isolation_violation")];
-    from.extend(ends.in_group(Side::Target, groups::ISOLATED_ZONES, &violation));
-    chains.push(chain("isolation", from));
+    let back = [verdict(Verdict::Return)];
+    let mut all = Ends::group_address(Side::Source, &back);
+    all.extend(Ends::group_address(Side::Target, &back));
+    all.extend(ends.lives_nowhere(Side::Source, &back));
+    all.extend(ends.lives_nowhere(Side::Target, &back));
+    let violation = Verdict::Goto("isolation_violation".to_owned());
+    let into = inside.keys().map(|id| (*id, violation.clone())).collect();
+    all.extend(ends.by_zone_or_mac(Side::Source, &inside));
+    all.extend(ends.by_zone_or_mac(Side::Target, &into));
+    chains.push(chain("isolation", all));
     forward.push(vec![jump("isolation")]);
     chains
 }
@@ -417,23 +398,19 @@ fn policy_sets(rules: &Ruleset, at: &Deployment, ends: &Ends) -> Vec<Set> {
         z.when_down == WhenDown::Open && !z.isolated
     }));
     all.extend(group(groups::CLOSED, &|z| z.when_down == WhenDown::Closed));
-    all.extend(group(groups::ISOLATED_ZONES, &|z| z.isolated));
     all.extend(group(groups::INSPECT_CLOSED, &|z| {
         z.inspect == Inspect::FailClosed
     }));
     all.extend(by_family(sets::KNOWN, ends.known()));
-    let private = [
+    // RFC 1918, RFC 6598, RFC 4193.
+    let private = networks(&[
         ("10.0.0.0", 8),
         ("172.16.0.0", 12),
         ("192.168.0.0", 16),
         ("100.64.0.0", 10),
         ("fc00::", 7),
-    ];
-    let private: Vec<(IpAddr, u8)> = private
-        .iter()
-        .filter_map(|(ip, n)| Some((ip.parse().ok()?, *n)))
-        .collect();
-    all.extend(by_family(sets::PRIVATE, networks(&private)));
+    ]);
+    all.extend(by_family(sets::PRIVATE, private));
     let infrastructure = || rules.assets.iter().filter(|a| is_infrastructure(&a.roles));
     let addresses = |asset: &citywall_policy::RuledAsset| {
         asset

@@ -1,0 +1,364 @@
+//! Real conversations through the wall: three hosts in namespaces of their own, the wall between
+//! them once as a router and once as a bridge.
+
+use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::{Duration, Instant};
+
+use citywall_event::{Prefix, Verb, VerbSet};
+use citywall_policy::City;
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+
+use super::kernel::{inside, listing, nft, run, try_nft};
+use crate::firewall::{Deployment, Mode, Wall, Wanted, add, heartbeat, install, remove, silence};
+use crate::{ActionId, Host, Measure};
+
+/// Longer than any answer takes, shorter than TCP's patience.
+const ANSWER: Duration = Duration::from_millis(400);
+
+/// Does something in the network of a host.
+fn at<T: Send + 'static>(host: &str, what: impl FnOnce() -> T + Send + 'static) -> T {
+    let file = File::open(format!("/run/netns/{host}")).unwrap();
+    std::thread::spawn(move || {
+        use std::os::fd::AsFd as _;
+        move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network)).unwrap();
+        what()
+    })
+    .join()
+    .unwrap()
+}
+
+/// Answers every byte with itself.
+fn serve(host: &str, address: &str) {
+    let address: SocketAddr = address.parse().unwrap();
+    let listener = at(host, move || TcpListener::bind(address).unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let Ok(mut stream) = stream else { return };
+            std::thread::spawn(move || {
+                let mut buffer = [0; 64];
+                while let Ok(n @ 1..) = stream.read(&mut buffer) {
+                    if stream.write_all(&buffer[..n]).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+}
+
+fn open(host: &str, address: &str) -> Option<TcpStream> {
+    let address: SocketAddr = address.parse().unwrap();
+    let stream = at(host, move || TcpStream::connect_timeout(&address, ANSWER).ok())?;
+    stream.set_read_timeout(Some(ANSWER)).unwrap();
+    stream.set_nodelay(true).unwrap();
+    Some(stream)
+}
+
+/// A new question, and its own answer: earlier ones may still come, as TCP tries again.
+fn alive(stream: &mut TcpStream) -> bool {
+    static QUESTION: AtomicU8 = AtomicU8::new(0);
+    let question = QUESTION.fetch_add(1, Ordering::Relaxed);
+    if stream.write_all(&[question]).is_err() {
+        return false;
+    }
+    let end = Instant::now() + ANSWER;
+    let mut buffer = [0; 64];
+    while Instant::now() < end {
+        match stream.read(&mut buffer) {
+            Ok(n @ 1..) if buffer[..n].contains(&question) => return true,
+            Ok(1..) => {}
+            _ => return false,
+        }
+    }
+    false
+}
+
+fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let end = Instant::now() + Duration::from_secs(10);
+    while !holds() {
+        assert!(Instant::now() < end, "waited in vain: {what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Hosts `a` (10.1.0.9) and `b` (10.2.0.9), and the wall between them. On a bridge both have long
+/// networks, so that they see each other without a router.
+fn hosts(mode: Mode) {
+    run("mount", "-t tmpfs none /run");
+    std::fs::create_dir("/run/netns").unwrap();
+    run("ip", "link set lo up");
+    if mode == Mode::Bridge {
+        run("ip", "link add br0 type bridge");
+        run("ip", "link set br0 up");
+        for name in ["bridge-nf-call-iptables", "bridge-nf-call-ip6tables"] {
+            std::fs::write(format!("/proc/sys/net/bridge/{name}"), "1").unwrap();
+        }
+    } else {
+        std::fs::write("/proc/sys/net/ipv4/ip_forward", "1").unwrap();
+    }
+    for (host, net) in [("a", 1), ("b", 2)] {
+        run("ip", &format!("netns add {host}"));
+        run(
+            "ip",
+            &format!("link add to_{host} type veth peer name eth0 netns {host}"),
+        );
+        let length = if mode == Mode::Bridge { 8 } else { 24 };
+        run(
+            "ip",
+            &format!("-n {host} link set eth0 address 02:00:00:00:0{net}:09"),
+        );
+        run(
+            "ip",
+            &format!("-n {host} address add 10.{net}.0.9/{length} dev eth0"),
+        );
+        run("ip", &format!("-n {host} link set eth0 up"));
+        run("ip", &format!("-n {host} link set lo up"));
+        run("ip", &format!("link set to_{host} up"));
+        if mode == Mode::Bridge {
+            run("ip", &format!("link set to_{host} master br0"));
+        } else {
+            run("ip", &format!("address add 10.{net}.0.1/24 dev to_{host}"));
+            run("ip", &format!("-n {host} route add default via 10.{net}.0.1"));
+        }
+    }
+}
+
+const CITY: &str = r#"
+[city]
+name = "Live"
+[[domain]]
+name = "works"
+[[zone]]
+name = "east"
+domain = "works"
+networks = ["10.1.0.0/24"]
+[[zone]]
+name = "west"
+domain = "works"
+networks = ["10.2.0.0/24"]
+WHEN_DOWN
+[[conduit]]
+from = "east"
+to = "west"
+allow = ["modbus: read", "tcp/80"]
+"#;
+
+fn wall(mode: Mode, when_down: &str) -> Wall {
+    let when_down = format!("when_down = \"{when_down}\"");
+    let city = City::parse(&CITY.replace("WHEN_DOWN", &when_down), "live.toml").unwrap();
+    let at = Deployment {
+        mode,
+        ingress: vec!["to_a".to_owned(), "to_b".to_owned()],
+        ..Deployment::default()
+    };
+    Wall::new(&city.compile().0, &at)
+}
+
+fn wanted(measure: Measure, seconds: i64) -> Wanted {
+    Wanted {
+        measure,
+        action: ActionId("I0-1-1.1".to_owned()),
+        life: seconds * 1_000_000_000,
+    }
+}
+
+fn a() -> Host {
+    Host::Ip("10.1.0.9".parse().unwrap())
+}
+
+fn prefix(text: &str, length: u8) -> Prefix {
+    Prefix::new(text.parse().unwrap(), length).unwrap()
+}
+
+/// What passes, what does not, and what a measure does to a conversation that lives.
+fn conversations(mode: Mode) {
+    hosts(mode);
+    serve("b", "10.2.0.9:80");
+    serve("b", "10.2.0.9:81");
+    serve("b", "10.2.0.9:502");
+    serve("a", "10.1.0.9:80");
+    assert!(open("a", "10.2.0.9:81").is_some(), "without a wall all is open");
+    nft(&install(&wall(mode, "last-good"), &listing()));
+    nft(&heartbeat(None));
+    let mut held = open("a", "10.2.0.9:80").expect("the conduit carries it");
+    assert!(alive(&mut held));
+    assert!(open("a", "10.2.0.9:81").is_none(), "no conduit carries this port");
+    assert!(open("b", "10.1.0.9:80").is_none(), "no conduit leads back");
+    let measures = [
+        Measure::DenyPair {
+            from: a(),
+            to: prefix("10.2.0.0", 24),
+        },
+        Measure::DenyPair {
+            from: a(),
+            to: prefix("10.2.0.9", 32),
+        },
+        Measure::Isolate { host: a() },
+        Measure::Quarantine { host: a() },
+        Measure::Isolate {
+            host: Host::Mac([2, 0, 0, 0, 1, 9]),
+        },
+    ];
+    for measure in &measures {
+        nft(&add(&[wanted(measure.clone(), 60)], mode).unwrap());
+        assert!(!alive(&mut held), "{measure:?} cuts what lives");
+        assert!(
+            open("a", "10.2.0.9:80").is_none(),
+            "{measure:?} denies what is new"
+        );
+        nft(&remove([measure], mode).unwrap());
+        until("the conversation goes on", || alive(&mut held));
+    }
+    // The kernel undoes it alone.
+    nft(&add(&[wanted(measures[0].clone(), 1)], mode).unwrap());
+    assert!(!alive(&mut held));
+    until("the measure's end", || alive(&mut held));
+    assert!(listing().held.is_empty());
+    inspected(mode);
+}
+
+/// Conversations whose commands are judged carry the mark, in both directions.
+fn inspected(mode: Mode) {
+    nft("table inet probe {\n counter open {\n }\n chain seen {\n \
+         type filter hook forward priority 100; policy accept;\n \
+         meta mark & 0x00010000 == 0x00010000 counter name \"open\"\n }\n}\n");
+    let count = || {
+        let told = try_nft(&["list", "counter", "inet", "probe", "open"], "").unwrap();
+        let number = told.split_whitespace().skip_while(|w| *w != "packets").nth(1);
+        number.unwrap().parse::<u32>().unwrap()
+    };
+    let mut plain = open("a", "10.2.0.9:80").unwrap();
+    assert!(alive(&mut plain));
+    assert_eq!(count(), 0, "nothing names commands here");
+    let mut polling = open("a", "10.2.0.9:502").unwrap();
+    assert!(alive(&mut polling));
+    assert!(count() >= 4, "the conduit names commands");
+    let before = count();
+    let deny = Measure::DenyCommand {
+        from: a(),
+        to: prefix("10.2.0.9", 32),
+        verbs: VerbSet::default().with(Verb::Write),
+    };
+    nft(&add(&[wanted(deny.clone(), 60)], mode).unwrap());
+    assert!(alive(&mut plain), "the reading goes on");
+    assert!(count() >= before + 2, "and is looked at");
+    nft(&remove([&deny], mode).unwrap());
+    let before = count();
+    assert!(alive(&mut plain));
+    assert_eq!(count(), before);
+}
+
+#[test]
+fn a_router_cuts_and_undoes() {
+    if inside("live::a_router_cuts_and_undoes") {
+        conversations(Mode::Routed);
+    }
+}
+
+#[test]
+fn a_bridge_cuts_and_undoes() {
+    if inside("live::a_bridge_cuts_and_undoes") {
+        if !std::path::Path::new("/proc/sys/net/bridge").exists() {
+            eprintln!("SKIPPED: a_bridge_cuts_and_undoes: no br_netfilter in this kernel");
+            return;
+        }
+        conversations(Mode::Bridge);
+    }
+}
+
+/// The enforcer's sign of life ends, and each zone has what the city chose. What was allowed stays.
+#[test]
+fn zones_have_their_choice_while_the_enforcer_is_down() {
+    if !inside("live::zones_have_their_choice_while_the_enforcer_is_down") {
+        return;
+    }
+    hosts(Mode::Routed);
+    serve("b", "10.2.0.9:80");
+    serve("b", "10.2.0.9:81");
+    for (choice, conduit, other) in [
+        ("last-good", true, false),
+        ("open", true, false),
+        ("closed", false, false),
+    ] {
+        nft(&install(&wall(Mode::Routed, choice), &listing()));
+        nft(&heartbeat(Some(1)));
+        let mut held = open("a", "10.2.0.9:80").expect("up: the conduit holds");
+        assert!(alive(&mut held));
+        assert!(open("a", "10.2.0.9:81").is_none());
+        std::thread::sleep(Duration::from_millis(1200));
+        assert_eq!(listing().alive, None);
+        assert!(alive(&mut held), "{choice}: what was allowed stays");
+        assert_eq!(open("a", "10.2.0.9:80").is_some(), conduit, "{choice}");
+        assert_eq!(open("a", "10.2.0.9:81").is_some(), other, "{choice}");
+        nft(&heartbeat(Some(60)));
+        assert!(open("a", "10.2.0.9:80").is_some(), "{choice}: up again");
+        nft(&silence());
+    }
+    // Open where both ends are.
+    let both = CITY
+        .replace("WHEN_DOWN", "when_down = \"open\"")
+        .replace("name = \"east\"", "name = \"east\"\nwhen_down = \"open\"");
+    let city = City::parse(&both, "live.toml").unwrap();
+    nft(&install(
+        &Wall::new(&city.compile().0, &Deployment::default()),
+        &listing(),
+    ));
+    assert!(open("a", "10.2.0.9:81").is_some(), "down, and both are open");
+    nft(&heartbeat(None));
+    assert!(open("a", "10.2.0.9:81").is_none(), "up");
+}
+
+/// What a host sends beyond its rate is dropped, what is below it is not.
+#[test]
+fn a_rate_is_the_rate_that_was_asked_for() {
+    if !inside("live::a_rate_is_the_rate_that_was_asked_for") {
+        return;
+    }
+    hosts(Mode::Routed);
+    let text = CITY.replace("WHEN_DOWN", "").replace("\"tcp/80\"", "\"udp/9\"");
+    let city = City::parse(&text, "live.toml").unwrap();
+    nft(&install(
+        &Wall::new(&city.compile().0, &Deployment::default()),
+        &listing(),
+    ));
+    nft(&heartbeat(None));
+    for rate in [20, 100] {
+        let limit = Measure::LimitRate {
+            host: a(),
+            packets_per_second: rate,
+        };
+        nft(&add(&[wanted(limit.clone(), 60)], Mode::Routed).unwrap());
+        let passed = datagrams(Duration::from_secs(2));
+        nft(&remove([&limit], Mode::Routed).unwrap());
+        // A burst of one second's worth, then the rate.
+        let most = rate * 3 + rate / 2;
+        assert!((rate * 2..=most).contains(&passed), "{passed} of at most {most}");
+    }
+    assert!(datagrams(Duration::from_millis(500)) > 100, "unlimited again");
+}
+
+/// Sends about 500 datagrams a second, and counts what arrives.
+fn datagrams(span: Duration) -> u32 {
+    use std::net::UdpSocket;
+    let receiver = at("b", || UdpSocket::bind("10.2.0.9:9").unwrap());
+    receiver
+        .set_read_timeout(Some(Duration::from_millis(200)))
+        .unwrap();
+    let counter = std::thread::spawn(move || {
+        let mut count = 0;
+        while receiver.recv(&mut [0; 16]).is_ok() {
+            count += 1;
+        }
+        count
+    });
+    let sender = at("a", || UdpSocket::bind("10.1.0.9:0").unwrap());
+    let end = Instant::now() + span;
+    while Instant::now() < end {
+        let _ = sender.send_to(b"x", "10.2.0.9:9");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    counter.join().unwrap()
+}
