@@ -1,12 +1,21 @@
 //! What the gate knows of the city, from the city file that the enforcer read itself.
 //!
 //! Owns: the standing of a host (zone, asset, how bad it is when it stops, whether everything else
-//! needs it), who the people are, when maintenance is. Does not own: the city file.
+//! needs it), what the policy permits between two ends, who the people are, when maintenance is.
+//! Does not own: the city file. Nothing here is heard from the sensor.
+
+mod standing;
+mod work;
 
 use std::net::IpAddr;
 
-use citywall_event::{Context, Mac, Prefix};
+use citywall_event::{AssetInfo, Conduit, ConduitEnd, Context, Mac, Nanos, Place, Prefix, ZoneId};
 use citywall_policy::{City, Role, Timezone, Window};
+use sha2::{Digest, Sha256};
+
+pub(crate) use standing::Device;
+pub use standing::HostStanding;
+use standing::Tags;
 
 /// An account on some machine or console: `unix:ada`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -33,9 +42,9 @@ pub struct Principal {
 /// The city as the gate sees it. Equal cities give equal facts.
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
-    /// Which reading of the city file this is; approvals are bound to it.
+    /// Stands for what the city file says, and for how often it was read; approvals are bound to it.
     pub revision: u64,
-    /// Zones, assets, conduits, services.
+    /// Zones, assets, services.
     pub context: Context,
     /// The networks of each zone, by `ZoneId`.
     pub networks: Vec<Vec<Prefix>>,
@@ -45,32 +54,38 @@ pub struct Facts {
     pub windows: Vec<Window>,
     /// The zone of the windows' times.
     pub timezone: Timezone,
-    /// The enforcer's own addresses and those of its management: never acted against.
-    pub own: Vec<IpAddr>,
-    /// The enforcer's own hardware addresses.
-    pub own_macs: Vec<Mac>,
+    conduits: Vec<Conduit>,
+    /// From where the networks and this machine are run.
+    management: Vec<ConduitEnd>,
+    tags: Tags,
 }
 
 impl Facts {
-    /// Reads them off a city. `own` and `own_macs` are the machine's.
+    /// Reads them off a city. `own` and `own_macs` are the addresses of the machine that enforces:
+    /// never acted against, as the management path leads there.
     pub fn of(city: &City, revision: u64, own: Vec<IpAddr>, own_macs: Vec<Mac>) -> Facts {
         let person = |person: &citywall_policy::Person| Principal {
             name: person.name.clone(),
             roles: person.roles.clone(),
-            accounts: match person.unix.is_empty() {
-                true => Vec::new(),
-                false => vec![Account::unix(&person.unix)],
-            },
+            accounts: person.unix.iter().map(|name| Account::unix(name)).collect(),
         };
+        let context = city.compile().1;
+        let conduits = city.conduits.iter().map(|conduit| Conduit {
+            from: conduit.from.clone(),
+            to: conduit.to.clone(),
+            grants: conduit.allow.clone(),
+        });
+        let macs = city.zones.iter().map(|zone| zone.macs.len() as u32).collect();
         Facts {
-            revision,
-            context: city.compile().1,
+            revision: fingerprint(city, revision),
             networks: city.zones.iter().map(|zone| zone.networks.clone()).collect(),
             people: city.people.iter().map(person).collect(),
             windows: city.windows.clone(),
             timezone: city.timezone.clone(),
-            own,
-            own_macs,
+            conduits: conduits.collect(),
+            management: city.response.management.clone(),
+            tags: Tags::of(&context, macs, own, own_macs),
+            context,
         }
     }
 
@@ -78,4 +93,36 @@ impl Facts {
     pub fn principal(&self, account: &Account) -> Option<&Principal> {
         self.people.iter().find(|p| p.accounts.contains(account))
     }
+
+    /// How many devices of a zone may be touched at a time: 1 % of those that the city file names,
+    /// and one at least. What is only seen in traffic does not count, as it can be invented.
+    /// `None` for "outside", whose devices are not the city's.
+    pub(crate) fn zone_cap(&self, zone: Option<ZoneId>) -> Option<u32> {
+        let devices = self.tags.devices.get(usize::from(zone?)).copied().unwrap_or(0);
+        Some((devices / 100).max(1))
+    }
+
+    /// A zone by its name.
+    pub(crate) fn zone_named(&self, name: &str) -> Option<ZoneId> {
+        let place = self.context.zones().iter().position(|zone| zone.name == name)?;
+        ZoneId::try_from(place).ok()
+    }
+
+    /// The window in which somebody works on what lives at a place now.
+    pub(crate) fn maintenance(&self, place: Place, wall: Nanos) -> Option<&str> {
+        let open = |window: &&Window| window.is_on(place) && window.is_open(wall, &self.timezone);
+        self.windows.iter().find(open).map(|window| window.name.as_str())
+    }
+
+    fn asset(&self, index: u32) -> Option<&AssetInfo> {
+        self.context.asset(index)
+    }
+}
+
+/// Equal for equal cities, whatever file they were read from; a city that changed while the
+/// enforcer was down is another one.
+fn fingerprint(city: &City, revision: u64) -> u64 {
+    let digest = Sha256::digest(format!("{revision} {city:?}"));
+    let bytes = digest.iter().take(8);
+    bytes.fold(0, |number, byte| number << 8 | u64::from(*byte))
 }

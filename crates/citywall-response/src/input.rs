@@ -126,4 +126,3 @@ pub struct Vital {
     /// Whether its heartbeat (whatever it sends at regular times) came; `None` = it has none.
     pub heartbeat: Option<bool>,
 }
-

@@ -6,28 +6,37 @@
 //! is, the policy, processes, sockets and clocks: what is done is told as effects, which the binary
 //! carries out.
 //!
-//! The names are laid out in `docs/adr/0005-a-wall-that-acts.md`.
+//! The names are laid out in `docs/adr/0005-a-wall-that-acts.md`; ladder, guards and the journal's
+//! entries in `docs/spec/response.md`. Entry point: [`Governor`].
 
+mod bug;
 mod effect;
 mod facts;
 pub mod firewall;
 mod gate;
 mod governor;
+mod grounds;
 mod input;
 mod journal;
 mod measure;
 mod notice;
 mod plan;
+mod planner;
 pub mod playbook;
+pub mod rehearsal;
 mod settings;
+#[cfg(test)]
+mod tests;
 
+pub use citywall_event::{Change, Crossing, Suspect, Victim};
 pub use effect::{Effect, Outcome, Refusal};
-pub use facts::{Account, Facts, Principal};
+pub use facts::{Account, Facts, HostStanding, Principal};
 pub use gate::Approved;
 pub use governor::{Governor, Stage, View};
+pub use grounds::Grounds;
 pub use input::{Input, Moment, Proposal, Vital};
 pub use journal::{Entry, EntryError, Fact};
 pub use measure::{Held, Host, Key, Measure};
-pub use notice::{Change, Crossing, Notice, Suspect};
+pub use notice::{Flooded, Notice};
 pub use plan::{Action, ActionId, Plan, PlanHash, Rung};
 pub use settings::{Act, Mode, Settings, VerifiedAct};

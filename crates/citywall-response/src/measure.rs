@@ -104,7 +104,9 @@ impl Measure {
     /// The device whose work is touched: the source, but of `LimitInto` the flooded one.
     pub fn host(&self) -> Host {
         match *self {
-            Measure::Isolate { host } | Measure::Quarantine { host } | Measure::LimitRate { host, .. } => host,
+            Measure::Isolate { host } | Measure::Quarantine { host } | Measure::LimitRate { host, .. } => {
+                host
+            }
             Measure::DenyPair { from, .. } | Measure::DenyCommand { from, .. } => from,
             Measure::LimitInto { to, .. } => Host::Ip(to),
         }

@@ -2,14 +2,18 @@
 //!
 //! Owns: the typed form in which a sensor tells an incident to the governor. Nothing in it is
 //! believed about criticality, role or zone: the governor looks those up in the city file that it
-//! read itself. Does not own: how an incident comes about (`citywall-incident`).
+//! read itself. Does not own: how an incident comes about (`citywall-incident`), and its parties'
+//! shape (`citywall-event`).
 
 use std::net::IpAddr;
 
-use citywall_event::{Mac, Nanos};
+use citywall_event::{Change, Crossing, IncidentReport, Nanos, Suspect, Victim};
+
+/// Pieces of evidence that a notice names.
+const EVIDENCE: usize = 16;
 
 /// An incident opened, grew or closed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Notice {
     /// The incident's number, as in events (`I0-1660-1`).
     pub incident: String,
@@ -32,43 +36,45 @@ pub struct Notice {
     pub crossings: Vec<Crossing>,
     /// Changing commands that a suspect gave without leave.
     pub changes: Vec<Change>,
+    /// Those to whom something was done, the first few.
+    pub victims: Vec<Victim>,
+    /// Those who are flooded from sources that prove nothing.
+    pub flooded: Vec<Flooded>,
     /// Ids of the events that show it, the worst first.
     pub evidence: Vec<String>,
 }
 
-/// Somebody who is suspected.
+/// An address that is flooded.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Suspect {
-    /// Its name, for people.
-    pub name: String,
-    /// Its address.
-    pub address: Option<IpAddr>,
-    /// Its hardware address, where its own link was seen.
-    pub mac: Option<Mac>,
-    /// It was taken over and acts on its own.
-    pub taken: bool,
-    /// Its address cannot be invented: it completed a handshake, or answered on its link.
-    pub proved: bool,
+pub struct Flooded {
+    /// Which.
+    pub address: IpAddr,
+    /// By this IP protocol.
+    pub protocol: u8,
 }
 
-/// A zone that a suspect reached without leave.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Crossing {
-    /// Index into `Notice::suspects`.
-    pub suspect: usize,
-    /// The zone's name; `outside` for what has none.
-    pub zone: String,
-    /// Whom it reached there, the first few. What has no zone can only be denied by address.
-    pub targets: Vec<IpAddr>,
-}
-
-/// A changing command without leave.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Change {
-    /// Index into `Notice::suspects`.
-    pub suspect: usize,
-    /// The device that was told.
-    pub target: IpAddr,
-    /// Protocol name.
-    pub protocol: String,
+impl From<&IncidentReport> for Notice {
+    fn from(report: &IncidentReport) -> Notice {
+        let parties = &report.parties;
+        Notice {
+            incident: report.number.clone(),
+            change: report.change.to_owned(),
+            severity: report.severity,
+            kinds: parties.kinds.iter().map(|k| (*k).to_owned()).collect(),
+            title: report.title.clone(),
+            at: report.last,
+            suspects: parties.suspects.clone(),
+            crossings: parties.crossings.clone(),
+            changes: parties.changes.clone(),
+            victims: parties.victims.clone(),
+            flooded: Vec::new(),
+            evidence: report
+                .reasons
+                .iter()
+                .rev()
+                .take(EVIDENCE)
+                .map(|reason| reason.event.to_string())
+                .collect(),
+        }
+    }
 }

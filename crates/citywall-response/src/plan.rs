@@ -4,10 +4,12 @@
 //! may be carried out, and doing it.
 
 use std::fmt;
+use std::net::IpAddr;
 
-use citywall_event::Nanos;
+use citywall_event::{Nanos, Prefix, Verb};
+use sha2::{Digest, Sha256};
 
-use crate::Measure;
+use crate::{Host, Measure};
 
 /// The ladder of least harm, the mildest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -129,4 +131,116 @@ pub struct Plan {
     pub revision: u64,
     /// The least harmful first.
     pub actions: Vec<Action>,
+}
+
+impl Plan {
+    /// What an approval is bound to: every word of it counts.
+    pub fn hash(&self) -> PlanHash {
+        let mut text = Canonical(Sha256::new());
+        text.text("citywall-plan/1");
+        text.text(&self.incident);
+        text.number(i128::from(self.revision));
+        text.number(self.actions.len() as i128);
+        for action in &self.actions {
+            for word in [
+                &action.id.0,
+                action.rung.name(),
+                &action.target,
+                &action.reason,
+                &action.owner,
+            ] {
+                text.text(word);
+            }
+            text.number(i128::from(action.time_to_live));
+            text.number(action.measures.len() as i128);
+            action.measures.iter().for_each(|m| text.measure(m));
+        }
+        PlanHash(text.0.finalize().into())
+    }
+}
+
+/// One way to write everything down: each piece with its length.
+struct Canonical(Sha256);
+
+impl Canonical {
+    fn text(&mut self, text: &str) {
+        self.number(text.len() as i128);
+        self.0.update(text.as_bytes());
+    }
+
+    fn number(&mut self, number: i128) {
+        self.0.update(number.to_be_bytes());
+    }
+
+    fn host(&mut self, host: Host) {
+        match host {
+            Host::Ip(ip) => self.ip(ip),
+            Host::Mac(mac) => {
+                self.0.update([b'm']);
+                self.0.update(mac);
+            }
+        }
+    }
+
+    fn ip(&mut self, ip: IpAddr) {
+        match ip {
+            IpAddr::V4(v4) => {
+                self.0.update([b'4']);
+                self.0.update(v4.octets());
+            }
+            IpAddr::V6(v6) => {
+                self.0.update([b'6']);
+                self.0.update(v6.octets());
+            }
+        }
+    }
+
+    fn network(&mut self, network: Prefix) {
+        self.ip(network.first());
+        self.0.update([network.length()]);
+    }
+
+    fn measure(&mut self, measure: &Measure) {
+        match measure {
+            Measure::Isolate { host } => {
+                self.text("isolate");
+                self.host(*host);
+            }
+            Measure::Quarantine { host } => {
+                self.text("quarantine");
+                self.host(*host);
+            }
+            Measure::DenyPair { from, to } => {
+                self.text("deny-pair");
+                self.host(*from);
+                self.network(*to);
+            }
+            Measure::LimitRate {
+                host,
+                packets_per_second,
+            } => {
+                self.text("limit-rate");
+                self.host(*host);
+                self.number(i128::from(*packets_per_second));
+            }
+            Measure::LimitInto {
+                to,
+                protocol,
+                packets_per_second,
+            } => {
+                self.text("limit-into");
+                self.ip(*to);
+                self.number(i128::from(*protocol));
+                self.number(i128::from(*packets_per_second));
+            }
+            Measure::DenyCommand { from, to, verbs } => {
+                self.text("deny-command");
+                self.host(*from);
+                self.network(*to);
+                for verb in Verb::ALL {
+                    self.number(i128::from(verbs.has(verb)));
+                }
+            }
+        }
+    }
 }

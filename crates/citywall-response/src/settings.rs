@@ -4,8 +4,12 @@
 //! file, the configuration) and how an act's signature is proved.
 
 use citywall_event::Nanos;
+use citywall_policy::{City, ResponseMode};
+use citywall_trust::{Payload, Purpose, Verified};
+use serde::{Deserialize, Serialize};
 
 use crate::Rung;
+use crate::bug::{Bug, planted};
 
 const SECOND: Nanos = 1_000_000_000;
 const MINUTE: Nanos = 60 * SECOND;
@@ -20,8 +24,8 @@ pub enum Mode {
     Propose,
 }
 
-/// Numbers of the governor. The caps can be made smaller than their defaults, not larger: larger
-/// ones count as the default.
+/// Numbers of the governor. `unattended_cap` can be made smaller than its default and
+/// `unattended_window` longer; what would be laxer counts as the default.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// Without a signed act.
@@ -50,12 +54,31 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The most actions in force in a city, whatever is configured.
+    /// Actions in force in a city that says nothing of it.
     pub const CITY_CAP: u32 = 10;
     /// The most devices touched unattended within `UNATTENDED_WINDOW`.
     pub const UNATTENDED_CAP: u32 = 3;
     /// The span of the unattended cap.
     pub const UNATTENDED_WINDOW: Nanos = 10 * MINUTE;
+
+    /// What the city file says, and else the defaults.
+    pub fn of(city: &City) -> Settings {
+        Settings {
+            mode: match city.response.mode {
+                ResponseMode::Observe => Mode::Observe,
+                ResponseMode::Propose => Mode::Propose,
+            },
+            city_cap: city.response.blast_radius,
+            ..Settings::default()
+        }
+    }
+
+    pub(crate) fn unattended(&self) -> (u32, Nanos) {
+        (
+            self.unattended_cap.min(Settings::UNATTENDED_CAP),
+            self.unattended_window.max(Settings::UNATTENDED_WINDOW),
+        )
+    }
 }
 
 impl Default for Settings {
@@ -85,15 +108,112 @@ pub struct Act {
     pub rungs: Vec<Rung>,
     /// Wall time at which it ends.
     pub expires: Nanos,
-    /// Grows with every act; a smaller one than was heard is refused.
+    /// Grows with every act; one that is not greater than all that were heard is refused.
     pub serial: u64,
 }
 
-/// An act whose signature was proved by the enforcer (`citywall_trust::Signed<Act>`).
+/// An act's form in its envelope.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ActForm {
+    zones: Vec<String>,
+    rungs: Vec<String>,
+    /// Seconds since 1970, UTC.
+    expires: i64,
+    serial: u64,
+}
+
+impl Act {
+    /// Zones, and rungs, that an act can name.
+    pub const NAMES: usize = 1_024;
+
+    pub(crate) fn covers(&self, zone: &str, rung: Rung) -> bool {
+        self.rungs.contains(&rung) && (self.zones.iter().any(|z| z == zone) || planted(Bug::ActEverywhere))
+    }
+}
+
+impl Payload for Act {
+    const PURPOSE: Purpose = Purpose::Act;
+
+    fn subject(&self) -> String {
+        "automatic".to_owned()
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        let form = ActForm {
+            zones: self.zones.clone(),
+            rungs: self.rungs.iter().map(|r| r.name().to_owned()).collect(),
+            expires: self.expires.div_euclid(SECOND),
+            serial: self.serial,
+        };
+        // Strings and numbers always have a form.
+        serde_json::to_vec(&form).unwrap_or_default()
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Act, String> {
+        let form: ActForm = serde_json::from_slice(bytes).map_err(|e| format!("an act: {e}"))?;
+        if form.zones.len() > Act::NAMES || form.rungs.len() > Rung::ALL.len() {
+            return Err(format!(
+                "an act names {} zones at most, and each rung once",
+                Act::NAMES
+            ));
+        }
+        let rung = |name: &String| {
+            let known = || Rung::ALL.map(Rung::name).join(", ");
+            Rung::parse(name).ok_or_else(|| format!("an act names the rung {name:?}; there are {}", known()))
+        };
+        Ok(Act {
+            zones: form.zones,
+            rungs: form.rungs.iter().map(rung).collect::<Result<_, _>>()?,
+            expires: form.expires.saturating_mul(SECOND),
+            serial: form.serial,
+        })
+    }
+}
+
+/// An act whose signature was proved.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct VerifiedAct {
+    act: Act,
+    signer: String,
+}
+
+impl VerifiedAct {
     /// What was signed.
-    pub act: Act,
-    /// Who signed: the key's id, for the journal.
-    pub signer: String,
+    pub fn act(&self) -> &Act {
+        &self.act
+    }
+
+    /// Who signed: a person of the city file, for the journal.
+    pub fn signer(&self) -> &str {
+        &self.signer
+    }
+
+    /// For a rehearsal, which does nothing: had all rungs been automatic in these zones. The
+    /// enforcer has no use for it: its acts come out of envelopes.
+    pub fn rehearsed(zones: Vec<String>) -> VerifiedAct {
+        VerifiedAct {
+            act: Act {
+                zones,
+                rungs: Rung::ALL.to_vec(),
+                expires: Nanos::MAX,
+                serial: 1,
+            },
+            signer: "rehearsal".to_owned(),
+        }
+    }
+
+    /// As it was journalled.
+    pub(crate) fn remembered(act: Act, signer: String) -> VerifiedAct {
+        VerifiedAct { act, signer }
+    }
+}
+
+impl From<Verified<Act>> for VerifiedAct {
+    fn from(verified: Verified<Act>) -> VerifiedAct {
+        VerifiedAct {
+            signer: verified.signer().principal.clone(),
+            act: verified.into_value(),
+        }
+    }
 }

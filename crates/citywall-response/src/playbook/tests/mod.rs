@@ -116,6 +116,8 @@ fn notice(kinds: &[&str], suspects: &[&str]) -> Notice {
             target: "10.0.0.9".parse().unwrap(),
             protocol: "modbus".into(),
         }],
+        victims: Vec::new(),
+        flooded: Vec::new(),
         evidence: vec!["0-1-0".into()],
     }
 }

@@ -1,0 +1,87 @@
+//! Whether an action says one thing only, about one device.
+//!
+//! Owns: that its measures are those of its rung, that they name hosts and not groups, and that its
+//! life is bounded. Does not own: whom they hit.
+
+use std::net::IpAddr;
+
+use super::Guard;
+use crate::{Action, Facts, Host, Measure, Rung, Settings};
+
+/// Measures that one action may have.
+pub(crate) const MEASURES: usize = 16;
+
+pub(super) fn judge(action: &Action, facts: &Facts, settings: &Settings) -> Option<Guard> {
+    let shape = |what: &str| {
+        let what = what.to_owned();
+        Some(Guard::Shape { what })
+    };
+    let count = action.measures.len();
+    if count == 0 || count > MEASURES {
+        return shape("an action has one to sixteen measures");
+    }
+    if !(1..=settings.longest).contains(&action.time_to_live) {
+        return shape("its time to live is not within what the city allows");
+    }
+    let device = action.measures.first().map(|m| facts.device(m.host()));
+    for measure in &action.measures {
+        if !belongs(action.rung, measure) {
+            return shape("its measures are not those of its rung");
+        }
+        if Some(facts.device(measure.host())) != device {
+            return shape("an action is about one device");
+        }
+        if let Host::Ip(ip) = measure.host()
+            && (!is_one_host(ip) || is_border(facts, ip))
+        {
+            let what = format!("{ip} is not the address of one device");
+            return Some(Guard::NotOneDevice { what });
+        }
+        if let Some(to) = measure.to()
+            && !facts.is_one_target(to)
+        {
+            let what = format!("{to} is neither one zone's network nor one address");
+            return Some(Guard::NotOneDevice { what });
+        }
+        if let Measure::LimitRate {
+            packets_per_second: 0,
+            ..
+        }
+        | Measure::LimitInto {
+            packets_per_second: 0,
+            ..
+        } = measure
+        {
+            return shape("a limit that lets nothing pass is no limit");
+        }
+    }
+    None
+}
+
+fn belongs(rung: Rung, measure: &Measure) -> bool {
+    matches!(
+        (rung, measure),
+        (Rung::DenyCommand, Measure::DenyCommand { .. })
+            | (
+                Rung::LimitRate,
+                Measure::LimitRate { .. } | Measure::LimitInto { .. }
+            )
+            | (Rung::DenyConduit, Measure::DenyPair { .. })
+            | (Rung::Quarantine, Measure::Quarantine { .. })
+            | (Rung::Isolate, Measure::Isolate { .. })
+    )
+}
+
+fn is_one_host(ip: IpAddr) -> bool {
+    let group = match ip {
+        IpAddr::V4(v4) => v4.is_broadcast() || v4.octets()[0] == 0 || v4.octets()[0] >= 240,
+        IpAddr::V6(_) => false,
+    };
+    !(group || ip.is_unspecified() || ip.is_loopback() || ip.is_multicast())
+}
+
+/// The lowest and the highest address of an IPv4 network are not a device's.
+fn is_border(facts: &Facts, ip: IpAddr) -> bool {
+    let mut networks = facts.networks.iter().flatten();
+    ip.is_ipv4() && networks.any(|n| n.length() <= 30 && (n.first() == ip || n.last() == ip))
+}

@@ -1,0 +1,324 @@
+//! What would be done about an incident: the least that stops it.
+//!
+//! Owns: which rungs are wanted against whom, their measures and their words. One planner for
+//! `watch`, for rehearsals and for the enforcer. Does not own: whether it may be (`gate`).
+//!
+//! What no conduit allows can be denied without harm, so that comes before anything that touches
+//! permitted work. Nothing beyond `notify` is planned against what everything else needs.
+
+use std::net::IpAddr;
+
+use citywall_event::{Criticality, OUTSIDE, Prefix, Verb, VerbSet};
+
+use crate::gate::MEASURES;
+use crate::{Facts, Flooded, Grounds, Host, HostStanding, Measure, Notice, Rung, Settings, Suspect};
+
+/// Suspects of one incident that are planned against.
+const SUSPECTS: usize = 16;
+
+/// Something wanted, before it is an action.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Draft {
+    pub(crate) rung: Rung,
+    pub(crate) target: String,
+    pub(crate) reason: String,
+    pub(crate) measures: Vec<Measure>,
+    pub(crate) grounds: Grounds,
+}
+
+/// All that is wanted about an incident, the least harmful first.
+pub(crate) fn plan(notice: &Notice, facts: &Facts, settings: &Settings) -> Vec<Draft> {
+    let mut drafts = Vec::new();
+    if notice.severity > 2 {
+        let why = "not enough to act on: watch it and see who it speaks with";
+        let source = notice.suspects.first().map_or(&notice.incident, |s| &s.name);
+        drafts.push(Draft::of(Rung::Observe, source, why));
+    } else {
+        let why = format!("{} must know", department(notice, facts));
+        drafts.push(Draft::of(Rung::Notify, &notice.incident, &why));
+    }
+    for victim in notice.victims.iter().filter(|v| v.taken) {
+        let why = "others know its password: change it, and see what else it opens";
+        drafts.push(Draft::of(Rung::Notify, &victim.name, why));
+    }
+    if notice.severity <= 2 && !facts.context.is_empty() {
+        for index in 0..notice.suspects.len().min(SUSPECTS) {
+            against(notice, index, facts, settings, &mut drafts);
+        }
+        drafts.extend(for_flooded(notice, settings));
+    }
+    drafts.sort_by_key(|draft| draft.rung);
+    drafts
+}
+
+/// The rungs against one suspect.
+fn against(notice: &Notice, index: usize, facts: &Facts, settings: &Settings, drafts: &mut Vec<Draft>) {
+    let Some(suspect) = notice.suspects.get(index) else {
+        return;
+    };
+    let Some(host) = host_of(suspect) else { return };
+    let standing = facts.standing(host);
+    if let Some(guard) = untouchable(&standing) {
+        let why = format!(
+            "{guard}: nothing is done to {} but to tell its people",
+            suspect.name
+        );
+        let target = format!("those who run {}", suspect.name);
+        drafts.push(Draft::of(Rung::Notify, &target, &why));
+        return;
+    }
+    let safety = standing.criticality == Criticality::Safety;
+    if safety {
+        let why = format!(
+            "people can come to harm when it stops ({}): {} is not cut off",
+            standing.why, suspect.name
+        );
+        let target = format!("those who run {}", suspect.name);
+        drafts.push(Draft::of(Rung::Notify, &target, &why));
+    }
+    let mut rungs = vec![Rung::DenyCommand, Rung::DenyConduit];
+    if suspect.taken && standing.zone.is_some() && !safety {
+        rungs.push(match standing.criticality {
+            Criticality::Normal => Rung::Quarantine,
+            _ => Rung::LimitRate,
+        });
+    }
+    for rung in rungs {
+        drafts.extend(rung_against(rung, notice, index, facts, settings));
+    }
+}
+
+/// One rung against one suspect of an incident, as far as it has an object. What a playbook wants
+/// becomes measures here, too.
+pub(crate) fn rung_against(
+    rung: Rung,
+    notice: &Notice,
+    index: usize,
+    facts: &Facts,
+    settings: &Settings,
+) -> Vec<Draft> {
+    let Some(suspect) = notice.suspects.get(index) else {
+        return Vec::new();
+    };
+    let Some(host) = host_of(suspect) else {
+        return Vec::new();
+    };
+    let grounds = Grounds {
+        proved: suspect.proved,
+        contradicts: facts.disagree(suspect.address, suspect.mac),
+        by_hand: None,
+    };
+    let one = |measure: Measure, reason: &str| {
+        vec![Draft {
+            rung,
+            target: suspect.name.clone(),
+            reason: reason.to_owned(),
+            measures: vec![measure],
+            grounds: grounds.clone(),
+        }]
+    };
+    match rung {
+        Rung::Observe | Rung::Notify => vec![Draft::of(rung, &suspect.name, "")],
+        Rung::DenyCommand => deny_commands(notice, index, host, facts, &grounds),
+        Rung::DenyConduit => deny_conduits(notice, index, host, facts, &grounds),
+        Rung::LimitRate => one(
+            Measure::LimitRate {
+                host,
+                packets_per_second: settings.packets_per_second,
+            },
+            "it was taken over, but the city notices when it stops: limit it and let its people decide",
+        ),
+        Rung::Quarantine => one(
+            Measure::Quarantine { host },
+            "it was taken over and acts on its own; it is of normal criticality, and its update and address \
+             services stay reachable",
+        ),
+        Rung::Isolate => one(
+            Measure::Isolate { host },
+            "it is cut off until somebody has seen to it",
+        ),
+    }
+}
+
+/// Changing commands to the zones where it changed something.
+fn deny_commands(notice: &Notice, index: usize, from: Host, facts: &Facts, grounds: &Grounds) -> Vec<Draft> {
+    let changes = notice.changes.iter().filter(|c| c.suspect == index);
+    let mut zones = Vec::new();
+    for change in changes {
+        let zone = facts.context.locate(Some(change.target), None).zone;
+        let same = |(known, _): &(Option<u16>, IpAddr)| *known == zone && zone.is_some();
+        if !zones.iter().any(same) && zones.len() < MEASURES {
+            zones.push((zone, change.target));
+        }
+    }
+    let verbs = changing();
+    let mut drafts = Vec::new();
+    for (zone, target) in zones {
+        let Some((networks, name)) = networks(facts, zone, &[target]) else {
+            continue;
+        };
+        let permitted = networks.iter().any(|to| facts.commands(from, *to, verbs).any);
+        let reason = match permitted {
+            false => "no conduit allows them, so denying them stops no permitted work",
+            true => "a conduit allows some there: denying them stops permitted work, too",
+        };
+        drafts.push(Draft {
+            rung: Rung::DenyCommand,
+            target: format!("changing commands from {} to {name}", suspect_name(notice, index)),
+            reason: reason.to_owned(),
+            measures: networks
+                .into_iter()
+                .map(|to| Measure::DenyCommand { from, to, verbs })
+                .collect(),
+            grounds: grounds.clone(),
+        });
+    }
+    drafts
+}
+
+/// What it opened without leave. Where a conduit allows other work with a zone, only those whom
+/// it reached without leave are denied, and none of them to whom work is permitted.
+fn deny_conduits(notice: &Notice, index: usize, from: Host, facts: &Facts, grounds: &Grounds) -> Vec<Draft> {
+    let mut drafts = Vec::new();
+    for crossing in notice.crossings.iter().filter(|c| c.suspect == index) {
+        let zone = facts.zone_named(&crossing.zone);
+        if zone.is_none() && crossing.zone != OUTSIDE {
+            continue;
+        }
+        let Some((whole, name)) = networks(facts, zone, &crossing.targets) else {
+            continue;
+        };
+        let free = |to: &Prefix| {
+            let work = facts.work(from, *to);
+            !work.any && !work.lifeline
+        };
+        let mut name = name;
+        let mut measures: Vec<Prefix> = whole.iter().filter(|to| free(to)).copied().collect();
+        if measures.len() < whole.len() {
+            measures = singles(&crossing.targets).into_iter().filter(free).collect();
+            name = format!("{} of {name}", list(&measures));
+        }
+        if measures.is_empty() {
+            continue;
+        }
+        drafts.push(Draft {
+            rung: Rung::DenyConduit,
+            target: format!("{} to {name}", suspect_name(notice, index)),
+            reason: "no conduit allows it, so denying it stops no permitted work".to_owned(),
+            measures: measures
+                .into_iter()
+                .map(|to| Measure::DenyPair { from, to })
+                .collect(),
+            grounds: grounds.clone(),
+        });
+    }
+    drafts
+}
+
+/// Those who are flooded are spared what opens anew beyond a rate, whoever sends it: the sources
+/// prove nothing, so none of them is acted against.
+fn for_flooded(notice: &Notice, settings: &Settings) -> Vec<Draft> {
+    let limit = |flooded: &Flooded| {
+        let to = flooded.address.to_canonical();
+        let named = notice.victims.iter().find(|v| v.address == Some(flooded.address));
+        let name = named.map_or_else(|| to.to_string(), |v| v.name.clone());
+        Draft {
+            rung: Rung::LimitRate,
+            target: format!("new conversations with {name} from other zones"),
+            reason: "it is flooded from sources that prove nothing; what is established goes on".to_owned(),
+            measures: vec![Measure::LimitInto {
+                to,
+                protocol: flooded.protocol,
+                packets_per_second: settings.packets_per_second,
+            }],
+            grounds: Grounds::default(),
+        }
+    };
+    notice.flooded.iter().take(SUSPECTS).map(limit).collect()
+}
+
+impl Draft {
+    /// Something that only people are told.
+    pub(crate) fn of(rung: Rung, target: &str, reason: &str) -> Draft {
+        Draft {
+            rung,
+            target: target.to_owned(),
+            reason: reason.to_owned(),
+            measures: Vec::new(),
+            grounds: Grounds::default(),
+        }
+    }
+}
+
+/// How a measure names a suspect: by address, as a hardware address may be a gateway's.
+pub(crate) fn host_of(suspect: &Suspect) -> Option<Host> {
+    let by_ip = suspect.address.map(|ip| Host::Ip(ip.to_canonical()));
+    by_ip.or(suspect.mac.map(Host::Mac))
+}
+
+/// Why nothing is done against somebody.
+fn untouchable(standing: &HostStanding) -> Option<String> {
+    if standing.own {
+        return Some("it is the wall itself".to_owned());
+    }
+    let role = standing.infrastructure.as_ref()?;
+    Some(format!("everything else needs it ({role})"))
+}
+
+/// The verbs that change something.
+pub(crate) fn changing() -> VerbSet {
+    let changes = Verb::ALL.into_iter().filter(|verb| verb.changes());
+    changes.fold(VerbSet::default(), VerbSet::with)
+}
+
+/// What is meant by a zone: its networks; of "outside" the addresses themselves.
+fn networks(facts: &Facts, zone: Option<u16>, targets: &[IpAddr]) -> Option<(Vec<Prefix>, String)> {
+    let (networks, name) = match zone {
+        None => (singles(targets), OUTSIDE.to_owned()),
+        Some(zone) => {
+            let name = format!("zone {}", facts.context.zone_name(Some(zone)));
+            let all = facts.networks.get(usize::from(zone))?;
+            (all.iter().take(MEASURES).copied().collect(), name)
+        }
+    };
+    (!networks.is_empty()).then_some((networks, name))
+}
+
+fn singles(targets: &[IpAddr]) -> Vec<Prefix> {
+    let mut singles: Vec<Prefix> = Vec::new();
+    for ip in targets {
+        let ip = ip.to_canonical();
+        let length = if ip.is_ipv4() { 32 } else { 128 };
+        let single = Prefix::containing(ip, length).filter(|p| !singles.contains(p));
+        singles.extend(single.filter(|_| singles.len() < MEASURES));
+    }
+    singles
+}
+
+fn list(networks: &[Prefix]) -> String {
+    let names: Vec<String> = networks.iter().map(|n| n.first().to_string()).collect();
+    match names.as_slice() {
+        [one, two, _, rest @ ..] => format!("{one}, {two} and {} more", rest.len() + 1),
+        few => few.join(" and "),
+    }
+}
+
+fn suspect_name(notice: &Notice, index: usize) -> &str {
+    notice.suspects.get(index).map_or("?", |s| s.name.as_str())
+}
+
+/// Whose matter it is: the domains of those to whom it was done.
+fn department(notice: &Notice, facts: &Facts) -> String {
+    let mut domains: Vec<&str> = Vec::new();
+    for victim in &notice.victims {
+        let place = facts.context.locate(victim.address, None);
+        let zone = place.zone.and_then(|id| facts.context.zone(id));
+        if let Some(zone) = zone.filter(|z| !domains.contains(&z.domain.as_str())) {
+            domains.push(&zone.domain);
+        }
+    }
+    match domains.is_empty() {
+        true => "the city's security team".to_owned(),
+        false => format!("the people of {}", domains.join(" and ")),
+    }
+}
