@@ -35,6 +35,7 @@ pub use error::{PlaybookError, limits};
 pub use explain::{Explanation, Line, explain};
 pub use model::{Command, Deed, Playbook, Step, Target};
 pub use read::INCIDENTS;
+pub(crate) use read::parse_time;
 pub use runs::{Playbooks, Runs};
 pub use seam::{Answer, Question, Said, Say, Standing, Wish};
 pub use variable::{Fact, GIVEN, Given, Kind, Variable};

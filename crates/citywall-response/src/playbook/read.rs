@@ -317,7 +317,7 @@ fn timestamp(fields: &Fields<'_>, name: &str, report: &mut Report<'_>) -> Option
     parsed
 }
 
-fn parse_time(text: &str) -> Option<Nanos> {
+pub(crate) fn parse_time(text: &str) -> Option<Nanos> {
     let (date, time) = text.strip_suffix('Z')?.split_once('T')?;
     let number = |text: &str, digits: usize| -> Option<i64> {
         let good = text.len() == digits && text.bytes().all(|b| b.is_ascii_digit());
