@@ -21,8 +21,18 @@ pub(crate) enum Kind {
     Alert,
     /// Many failed logins.
     Guessing,
+    /// Somebody outside is called again and again, or names that a program made up are asked for.
+    Callback,
     /// A scan.
     Scan,
+    /// Far more was carried out of the city than ever before.
+    Upload,
+    /// Far more than somebody takes.
+    Flood,
+    /// Names that carry data.
+    Tunnel,
+    /// An address was claimed that is another's.
+    Claim,
     /// Somebody got in: with a vendor's default password, or a guessed one.
     Takeover,
     /// A forbidden change was refused by the device.
@@ -72,9 +82,9 @@ impl Kind {
             Kind::ForbiddenContact => 1,
             Kind::ForbiddenRead => 3,
             Kind::Alert => 3,
-            Kind::Guessing => 4,
-            Kind::Scan => 5,
-            Kind::Takeover | Kind::RefusedChange => 6,
+            Kind::Guessing | Kind::Callback => 4,
+            Kind::Scan | Kind::Upload => 5,
+            Kind::Flood | Kind::Tunnel | Kind::Claim | Kind::Takeover | Kind::RefusedChange => 6,
             Kind::Isolation | Kind::UnansweredChange | Kind::Change => 10,
         }
     }
@@ -99,6 +109,8 @@ pub(crate) enum Party {
     Ip(IpAddr),
     /// A hardware address, where there is no other.
     Mac(Mac),
+    /// Many, or invented ones: the senders of a flood.
+    Many,
 }
 
 /// A party with what is needed to speak of it.
@@ -151,10 +163,15 @@ impl<'a> Evidence<'a> {
             _ => return None,
         };
         let subject = &event.subject;
-        let actor = party(subject.src_ip, subject.src_mac, context)?;
+        let actor = match party(subject.src_ip, subject.src_mac, context) {
+            None if kind == Kind::Flood => Party::Many,
+            found => found?,
+        };
         // A scan is about many; the event names only the last.
         let victim = match kind {
             Kind::Scan | Kind::Guessing => None,
+            // The name server only carries the names, and claims go to everybody.
+            Kind::Tunnel | Kind::Callback | Kind::Claim => None,
             _ => party(subject.dst_ip, subject.dst_mac, context),
         };
         Some(Evidence {
@@ -295,6 +312,7 @@ impl Party {
             Party::Asset(id) => format!("asset {id}"),
             Party::Ip(ip) => ip.to_string(),
             Party::Mac(mac) => mac.map(|b| format!("{b:02x}")).join(":"),
+            Party::Many => "somebody, by many addresses,".to_owned(),
         }
     }
 }
@@ -311,6 +329,12 @@ fn behaviour_kind(kind: &str) -> Option<Kind> {
         "horizontal_scan" | "vertical_scan" => Some(Kind::Scan),
         "password_guessing" => Some(Kind::Guessing),
         "password_guessed" => Some(Kind::Takeover),
+        "periodic_callback" | "generated_names" => Some(Kind::Callback),
+        "upload_out_of_habit" => Some(Kind::Upload),
+        "dns_tunnel" => Some(Kind::Tunnel),
+        "address_claimed" => Some(Kind::Claim),
+        "syn_flood" | "ack_flood" | "udp_flood" | "amplification" | "icmp_flood" | "packet_flood"
+        | "outbound_flood" | "carpet_flood" => Some(Kind::Flood),
         _ => None,
     }
 }

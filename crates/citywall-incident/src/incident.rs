@@ -21,6 +21,16 @@ const MET: usize = 8;
 /// Actors, and victims, that an incident names.
 pub(crate) const SEATS: usize = 64;
 
+/// Evidence that is serious whatever else is known.
+const SERIOUS: [Kind; 6] = [
+    Kind::Isolation,
+    Kind::RefusedChange,
+    Kind::Claim,
+    Kind::Flood,
+    Kind::Tunnel,
+    Kind::Upload,
+];
+
 /// Evidence as it is kept.
 #[derive(Clone, Debug)]
 pub(crate) struct Held {
@@ -239,7 +249,7 @@ impl Incident {
         let taken_over = self.has(Kind::Takeover) && forbidden && self.a_victim_acts();
         if (change || self.has(Kind::Isolation)) && harm {
             1
-        } else if change || self.has(Kind::Isolation) || self.has(Kind::RefusedChange) || taken_over {
+        } else if change || taken_over || SERIOUS.iter().any(|kind| self.has(*kind)) {
             2
         } else {
             3

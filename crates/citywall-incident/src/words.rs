@@ -49,8 +49,26 @@ pub(crate) fn title(incident: &Incident, context: &Context) -> String {
             list(&taken)
         );
     }
+    if incident.has(Kind::Claim) {
+        return format!("{} poses as another device", source.name);
+    }
+    if incident.has(Kind::Flood) {
+        return match victims.as_slice() {
+            [] => format!("{} floods the network", source.name),
+            victims => format!("{} floods {}", source.name, list(victims)),
+        };
+    }
+    if incident.has(Kind::Tunnel) {
+        return format!("{} carries data out in names that it asks for", source.name);
+    }
+    if incident.has(Kind::Upload) {
+        return format!("{} carries far more out of the city than it ever did", source.name);
+    }
     if incident.has(Kind::Scan) {
         return format!("{} searches the network", source.name);
+    }
+    if incident.has(Kind::Callback) {
+        return format!("{} calls somebody outside again and again", source.name);
     }
     if incident.has(Kind::Guessing) {
         return format!("{} guesses passwords", source.name);

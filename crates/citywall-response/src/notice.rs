@@ -22,8 +22,8 @@ pub struct Notice {
     /// 1 (worst) to 4.
     pub severity: u8,
     /// What the evidence shows, the weakest first, by these names: `forbidden-contact`,
-    /// `forbidden-read`, `alert`, `password-guessing`, `scan`, `flood`, `rogue-device`, `takeover`,
-    /// `stolen-credentials`, `refused-change`, `isolation`, `unanswered-change`, `change`. A
+    /// `forbidden-read`, `alert`, `password-guessing`, `callback`, `scan`, `upload`, `flood`, `tunnel`,
+    /// `address-claimed`, `rogue-device`, `takeover`, `stolen-credentials`, `refused-change`, `isolation`, `unanswered-change`, `change`. A
     /// playbook is chosen by them; one that is not known here matches no playbook.
     pub kinds: Vec<String>,
     /// One line.

@@ -10,6 +10,8 @@
 //! its handshakes and talks explains its own packets, so it is no flood. A habit grows by at most a
 //! factor of two in ten minutes: a slow ramp is not learned away.
 
+use std::net::IpAddr;
+
 use citywall_event::{Behaviour, Nanos, Technique};
 
 use super::meter::{Class, Key, SLICE, Tally};
@@ -52,7 +54,7 @@ impl Default for FloodLimits {
             outbound: 2_000.0,
             habit: 4.0,
             calm: 3_000_000_000,
-            keys: 8_192,
+            keys: 4_096,
         }
     }
 }
@@ -86,7 +88,11 @@ const KNOWN: u32 = 600;
 pub struct FloodFound {
     /// Of whom.
     pub key: Key,
-    /// What; its reason says `began` or `ended`.
+    /// Who sends most of it, where that is clear; it may be invented.
+    pub main: Option<IpAddr>,
+    /// IP protocol; 0 where it is mixed.
+    pub protocol: u8,
+    /// What.
     pub behaviour: Behaviour,
     /// False where it is over.
     pub began: bool,
@@ -102,16 +108,19 @@ struct Kind {
     since: Option<Nanos>,
     /// The last slice of the flood that was not calm.
     last: Nanos,
-    /// Packets of the flood so far, and the worst slice.
+    /// Packets of the flood so far, those of the slice at hand, and the worst slice.
     packets: u64,
+    slice: u64,
     peak: f64,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
 struct State {
-    slice: Nanos,
     seen: u32,
     kinds: [Kind; KINDS.len()],
+    /// The slice at hand, and what was before it: another worker may have more of the slice.
+    slice: Option<Tally>,
+    before: [(f64, f64); KINDS.len()],
 }
 
 /// Finds floods.
@@ -147,16 +156,17 @@ impl FloodDetector {
         self.active.len()
     }
 
-    /// Takes a tally, in the order of slices.
+    /// Takes a tally, in the order of slices. Where workers share the traffic, each one's tally of a
+    /// slice is taken by itself and adds to those before.
     pub fn observe(&mut self, tally: &Tally) -> Option<FloodFound> {
-        let unexplained = self.unexplained(tally);
         let limits = self.limits;
         let state = self.states.entry(tally.key);
-        state.catch_up(tally.start, &limits);
+        let whole = state.turn_to(tally, &limits);
+        let known = state.seen >= KNOWN;
         let mut worst: Option<(usize, f64)> = None;
-        for (kind, packets) in unexplained.into_iter().enumerate() {
+        for (kind, packets) in unexplained(&whole).into_iter().enumerate() {
             let floor = floor(&limits, kind);
-            if !state.kinds[kind].take(packets, floor, state.seen >= KNOWN, tally.start, &limits) {
+            if !state.kinds[kind].take(packets, floor, known, tally.start, &limits) {
                 continue;
             }
             let excess = packets / floor;
@@ -164,7 +174,6 @@ impl FloodDetector {
                 worst = Some((kind, excess));
             }
         }
-        state.seen = state.seen.saturating_add(1);
         let (kind, _) = worst?;
         // One flood a key is told at a time: the worst.
         let on = self.active.iter().any(|(key, _)| *key == tally.key);
@@ -173,7 +182,7 @@ impl FloodDetector {
         }
         self.active.push((tally.key, kind));
         let state = state.kinds[kind];
-        Some(began(tally, kind, &state))
+        Some(began(&whole, kind, &state))
     }
 
     /// A border of packet time: tells floods that are over.
@@ -200,35 +209,34 @@ impl FloodDetector {
         });
         ended
     }
+}
 
-    /// Packets of each kind that nothing explains.
-    fn unexplained(&self, t: &Tally) -> [f64; KINDS.len()] {
-        let of = |class| f64::from(t.of(class));
-        let back = f64::from(t.back);
-        let mut out = [0.0; KINDS.len()];
-        if let Key::From(_) = t.key {
-            let answered = 4.0 * back;
-            // What is sent as answers to SYNs is the work of one who is flooded itself.
-            let sent = f64::from(t.total()) - of(Class::SynAck) - of(Class::Reflected);
-            let small = t.bytes < 200 * u64::from(t.total());
-            let many = t.others.estimate() > 64.0;
-            // One stream to one receiver is what cameras do.
-            if small || many {
-                out[OUTBOUND] = (sent - answered).max(0.0);
-            }
-            return out;
+/// Packets of each kind that nothing explains.
+fn unexplained(t: &Tally) -> [f64; KINDS.len()] {
+    let of = |class| f64::from(t.of(class));
+    let back = f64::from(t.back);
+    let mut out = [0.0; KINDS.len()];
+    if let Key::From(_) = t.key {
+        // What is sent as answers to SYNs is the work of one who is flooded itself.
+        let sent = f64::from(t.total()) - of(Class::SynAck) - of(Class::Reflected);
+        let small = t.bytes < 200 * u64::from(t.total());
+        let many = t.others.estimate() > 64.0;
+        // One stream to one receiver is what cameras do.
+        if small || many {
+            out[OUTBOUND] = (sent - 4.0 * back).max(0.0);
         }
-        let small = t.bytes < 120 * u64::from(t.total());
-        out[0] = (of(Class::Syn) - of(Class::Tcp) / 2.0).max(0.0);
-        if small && t.back_bytes < 2 * t.bytes {
-            out[1] = of(Class::Tcp);
-        }
-        out[2] = (of(Class::Udp) - 4.0 * back).max(0.0);
-        out[3] = (of(Class::Reflected) - back).max(0.0);
-        out[4] = of(Class::Icmp);
-        out[5] = of(Class::Other);
-        out
+        return out;
     }
+    let small = t.bytes < 120 * u64::from(t.total());
+    out[0] = (of(Class::Syn) - of(Class::Tcp) / 2.0).max(0.0);
+    if small && t.back_bytes < 2 * t.bytes {
+        out[1] = of(Class::Tcp);
+    }
+    out[2] = (of(Class::Udp) - 4.0 * back).max(0.0);
+    out[3] = (of(Class::Reflected) - back).max(0.0);
+    out[4] = of(Class::Icmp);
+    out[5] = of(Class::Other);
+    out
 }
 
 /// Packets a slice.
@@ -246,10 +254,20 @@ fn floor(limits: &FloodLimits, kind: usize) -> f64 {
 }
 
 impl State {
-    /// Slices without a tally had next to nothing.
-    fn catch_up(&mut self, slice: Nanos, limits: &FloodLimits) {
-        let missing = ((slice - self.slice) / SLICE - 1).clamp(0, 100_000);
-        if self.slice != 0 && missing > 0 {
+    /// Goes on to the slice of a tally, over slices without one, which had next to nothing. Gives
+    /// all that was counted of it so far.
+    fn turn_to(&mut self, tally: &Tally, limits: &FloodLimits) -> Tally {
+        if let Some(whole) = self.slice.as_mut().filter(|s| s.start >= tally.start) {
+            whole.merge(tally);
+            for (kind, (habit, sum)) in self.kinds.iter_mut().zip(self.before) {
+                kind.habit = habit;
+                kind.sum = sum;
+                kind.packets -= kind.slice;
+            }
+            return *whole;
+        }
+        if let Some(last) = self.slice {
+            let missing = ((tally.start - last.start) / SLICE - 1).clamp(0, 100_000);
             let decay = (1.0 - LEARN).powi(missing as i32);
             for (index, kind) in self.kinds.iter_mut().enumerate() {
                 kind.habit *= decay;
@@ -257,7 +275,10 @@ impl State {
             }
             self.seen = self.seen.saturating_add(missing as u32);
         }
-        self.slice = slice;
+        self.seen = self.seen.saturating_add(1);
+        self.before = self.kinds.map(|k| (k.habit, k.sum));
+        self.slice = Some(*tally);
+        *tally
     }
 }
 
@@ -273,8 +294,10 @@ impl Kind {
             self.since.get_or_insert(slice);
         }
         let on = self.since.is_some();
+        self.slice = 0;
         if on {
-            self.packets += packets as u64;
+            self.slice = packets as u64;
+            self.packets += self.slice;
             self.peak = self.peak.max(packets);
             if packets > threshold / 2.0 {
                 self.last = slice;
@@ -288,6 +311,15 @@ impl Kind {
             };
         }
         on
+    }
+}
+
+fn protocol(kind: usize) -> u8 {
+    match kind {
+        0 | 1 => 6,
+        2 | 3 => 17,
+        4 => 1,
+        _ => 0,
     }
 }
 
@@ -308,8 +340,12 @@ fn began(tally: &Tally, kind: usize, state: &Kind) -> FloodFound {
         Key::From(_) => "receivers",
         _ => "senders",
     };
+    let who = match (tally.key, tally.main) {
+        (Key::From(_), _) | (_, None) => String::new(),
+        (_, Some(main)) => format!(", most of them by {main}"),
+    };
     let reason = format!(
-        "{} {rate:.0} {what} a second, about {others:.0} {side}; its habit is {:.0}",
+        "{} {rate:.0} {what} a second, about {others:.0} {side}{who}; its habit is {:.0}",
         name(tally.key),
         state.habit * PER_SECOND
     );
@@ -330,6 +366,8 @@ fn began(tally: &Tally, kind: usize, state: &Kind) -> FloodFound {
     };
     FloodFound {
         key: tally.key,
+        main: tally.main.filter(|_| !matches!(tally.key, Key::From(_))),
+        protocol: protocol(kind),
         behaviour,
         began: true,
     }
@@ -356,6 +394,8 @@ fn over(key: Key, kind: usize, state: &Kind, since: Nanos) -> FloodFound {
     };
     FloodFound {
         key,
+        main: None,
+        protocol: protocol(kind),
         behaviour,
         began: false,
     }

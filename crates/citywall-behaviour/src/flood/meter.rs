@@ -115,9 +115,27 @@ pub struct Tally {
     pub hosts: u32,
     /// How many others there were: senders of a receiver, receivers of a sender.
     pub others: Distinct,
+    /// The other that clearly has the most packets (a lead of a quarter), where there is one (majority vote, Boyer and
+    /// Moore 1981); who it is is not proved.
+    pub main: Option<IpAddr>,
 }
 
 impl Tally {
+    /// Adds what another meter counted of the same key in the same slice.
+    pub fn merge(&mut self, other: &Tally) {
+        for (mine, other) in self.packets.iter_mut().zip(other.packets) {
+            *mine = mine.saturating_add(other);
+        }
+        self.bytes += other.bytes;
+        self.back = self.back.saturating_add(other.back);
+        self.back_bytes += other.back_bytes;
+        self.hosts = self.hosts.max(other.hosts);
+        self.others.merge(&other.others);
+        if self.main != other.main {
+            self.main = None;
+        }
+    }
+
     /// Packets of all classes.
     pub fn total(&self) -> u32 {
         self.packets.iter().sum()
@@ -136,6 +154,9 @@ struct Cell {
     packets: [u32; CLASSES],
     bytes: u64,
     others: Distinct,
+    /// Candidate of the majority vote, and its lead.
+    main: u128,
+    lead: u32,
 }
 
 const EMPTY: Cell = Cell {
@@ -144,11 +165,14 @@ const EMPTY: Cell = Cell {
     packets: [0; CLASSES],
     bytes: 0,
     others: Distinct::EMPTY,
+    main: 0,
+    lead: 0,
 };
 
 /// One way to see packets.
 #[derive(Clone, Debug)]
 struct Board {
+    heavy: u32,
     /// Open addressing, at most half full.
     cells: Vec<Cell>,
     used: Vec<u32>,
@@ -161,6 +185,7 @@ struct Board {
 #[derive(Clone, Debug)]
 pub struct Meter {
     seed: u64,
+    heavy: u32,
     slice: Nanos,
     to: Board,
     from: Board,
@@ -170,13 +195,16 @@ pub struct Meter {
 }
 
 impl Meter {
-    /// Nothing counted yet. The seed keeps keys from being aimed at one cell.
-    pub fn new(seed: u64) -> Meter {
+    /// Nothing counted yet. The seed keeps keys from being aimed at one cell; `meters` is how many
+    /// share the traffic, each of which tells what could be heavy together.
+    pub fn new(seed: u64, meters: u16) -> Meter {
+        let heavy = (HEAVY / u32::from(meters.max(1))).max(4);
         Meter {
             seed,
+            heavy,
             slice: Nanos::MIN,
-            to: Board::new(),
-            from: Board::new(),
+            to: Board::new(heavy),
+            from: Board::new(heavy),
             nets: Vec::new(),
             uncounted: 0,
         }
@@ -189,8 +217,8 @@ impl Meter {
         self.advance(at, out);
         let (src, dst) = (bits(sample.src), bits(sample.dst));
         let (src_hash, dst_hash) = (hash128(self.seed, src), hash128(self.seed, dst));
-        let mut counted = self.to.add(dst, dst_hash, src_hash, sample);
-        counted &= self.from.add(src, src_hash, dst_hash, sample);
+        let mut counted = self.to.add(dst, dst_hash, (src, src_hash), sample);
+        counted &= self.from.add(src, src_hash, (dst, dst_hash), sample);
         self.uncounted += u64::from(!counted);
     }
 
@@ -248,7 +276,7 @@ impl Meter {
                     back.merge(sent);
                 }
             }
-            if sum.total() >= HEAVY {
+            if sum.total() >= self.heavy {
                 let mut tally = sum.tally(Key::Network(address(group[0].0)), start, Some(&back));
                 tally.hosts = group.len() as u32;
                 out.push(tally);
@@ -258,8 +286,9 @@ impl Meter {
 }
 
 impl Board {
-    fn new() -> Board {
+    fn new(heavy: u32) -> Board {
         Board {
+            heavy,
             cells: vec![EMPTY; EXACT * 2],
             used: Vec::with_capacity(EXACT),
             rest: CountMin::new(4_096),
@@ -270,7 +299,7 @@ impl Board {
 
     /// Counts; false where only the sketch did.
     #[inline]
-    fn add(&mut self, key: u128, hash: u64, other: u64, sample: &Sample) -> bool {
+    fn add(&mut self, key: u128, hash: u64, other: (u128, u64), sample: &Sample) -> bool {
         let mask = self.cells.len() - 1;
         let mut place = hash as usize & mask;
         // At most half of the cells are used, so the search ends.
@@ -297,14 +326,14 @@ impl Board {
     }
 
     #[cold]
-    fn overflow(&mut self, key: u128, hash: u64, other: u64, sample: &Sample) -> bool {
+    fn overflow(&mut self, key: u128, hash: u64, other: (u128, u64), sample: &Sample) -> bool {
         if let Some(cell) = self.late.iter_mut().find(|c| c.key == key) {
             cell.count(other, sample);
             return true;
         }
         self.rest_used = true;
         let estimate = self.rest.add(hash, 1);
-        if estimate < HEAVY || self.late.len() >= LATE {
+        if estimate < self.heavy || self.late.len() >= LATE {
             return false;
         }
         // It comes in with what the sketch has: which class those were is not known.
@@ -321,7 +350,7 @@ impl Board {
 
     fn heavy(&self) -> impl Iterator<Item = &Cell> {
         let exact = self.used.iter().map(|place| &self.cells[*place as usize]);
-        exact.chain(&self.late).filter(|cell| cell.total() >= HEAVY)
+        exact.chain(&self.late).filter(|cell| cell.total() >= self.heavy)
     }
 
     fn find(&self, key: u128, seed: u64) -> Option<&Cell> {
@@ -349,10 +378,17 @@ impl Board {
 
 impl Cell {
     #[inline]
-    fn count(&mut self, other: u64, sample: &Sample) {
+    fn count(&mut self, other: (u128, u64), sample: &Sample) {
         self.packets[sample.class as usize] += 1;
         self.bytes += u64::from(sample.bytes);
-        self.others.add(other);
+        self.others.add(other.1);
+        if self.main == other.0 {
+            self.lead += 1;
+        } else if self.lead == 0 {
+            (self.main, self.lead) = (other.0, 1);
+        } else {
+            self.lead -= 1;
+        }
     }
 
     fn total(&self) -> u32 {
@@ -377,6 +413,7 @@ impl Cell {
             back_bytes: back.map_or(0, |b| b.bytes),
             hosts: 1,
             others: self.others,
+            main: (self.lead * 4 > self.total()).then(|| address(self.main)),
         }
     }
 }

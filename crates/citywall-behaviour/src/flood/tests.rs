@@ -37,7 +37,7 @@ struct Bench {
 impl Bench {
     fn new() -> Bench {
         Bench {
-            meter: Meter::new(1),
+            meter: Meter::new(1, 1),
             detector: FloodDetector::new(FloodLimits::default()),
             tallies: Vec::new(),
             found: Vec::new(),
@@ -230,7 +230,7 @@ fn bulk_transfer_is_no_flood() {
 
 #[test]
 fn a_heavy_key_behind_many_light_ones_is_not_missed() {
-    let mut meter = Meter::new(3);
+    let mut meter = Meter::new(3, 1);
     let mut tallies = Vec::new();
     let mut send = |src, dst, at| {
         let sample = Sample {
@@ -254,11 +254,36 @@ fn a_heavy_key_behind_many_light_ones_is_not_missed() {
     assert!((200..220).contains(&total(Key::From(ip(5)))));
 }
 
+/// Two workers that share the traffic find what one finds.
+#[test]
+fn workers_together_find_what_one_does() {
+    let mut meters = [Meter::new(1, 2), Meter::new(1, 2)];
+    let mut detector = FloodDetector::new(FloodLimits::default());
+    let mut found = Vec::new();
+    let mut dice = Dice(7);
+    for n in 0..1_000 {
+        let at = n * 2_000_000;
+        let roll = dice.roll();
+        let sample = Sample {
+            src: ip(0x20_0000 | roll as u32 & 0xffff),
+            dst: ip(80),
+            class: Class::Syn,
+            bytes: 60,
+        };
+        let mut tallies = Vec::new();
+        meters[roll as usize >> 20 & 1].packet(at, &sample, &mut tallies);
+        found.extend(tallies.iter().filter_map(|t| detector.observe(t)));
+    }
+    let rates: Vec<f64> = found.iter().map(|f| f.behaviour.features[0].1).collect();
+    assert_eq!(rates.len(), 1, "{found:?}");
+    assert!((400.0..=500.0).contains(&rates[0]), "{rates:?}");
+}
+
 proptest! {
     /// Below its room the meter is exact, in whatever order packets come.
     #[test]
     fn exact_below_its_room(packets in proptest::collection::vec((0_u32..40, 0_u32..3), 1..800), seed: u64) {
-        let mut meter = Meter::new(seed);
+        let mut meter = Meter::new(seed, 1);
         let mut tallies = Vec::new();
         for (src, dst) in &packets {
             let sample = Sample { src: ip(100 + src), dst: ip(*dst), class: Class::Udp, bytes: 10 };

@@ -5,7 +5,10 @@
 
 use std::collections::BTreeMap;
 
-use citywall_behaviour::{GuessingLimits, PasswordGuessing, ScanDetector, ScanLimits};
+use citywall_behaviour::{
+    BeaconLimits, BeaconWatch, GuessingLimits, IdentityLimits, IdentityWatch, NameLimits, NameWatch,
+    PasswordGuessing, ScanDetector, ScanLimits, UploadLimits, UploadWatch,
+};
 use citywall_event::{Body, Context, Event, Nanos, Subject};
 use citywall_incident::Situation;
 use citywall_inventory::{Device, Inventory};
@@ -20,6 +23,10 @@ pub struct Judge {
     inventory: Inventory,
     scans: ScanDetector,
     guessing: PasswordGuessing,
+    beacons: BeaconWatch,
+    names: NameWatch,
+    uploads: UploadWatch,
+    identity: IdentityWatch,
     situation: Situation,
 }
 
@@ -34,6 +41,10 @@ impl Judge {
             inventory: Inventory::new(limits, settings.makers.clone()),
             scans: ScanDetector::new(ScanLimits::default()),
             guessing: PasswordGuessing::new(GuessingLimits::default()),
+            beacons: BeaconWatch::new(BeaconLimits::default()),
+            names: NameWatch::new(NameLimits::default()),
+            uploads: UploadWatch::new(UploadLimits::default()),
+            identity: IdentityWatch::new(IdentityLimits::default()),
             situation: Situation::new(citywall_incident::Limits::default()),
         }
     }
@@ -47,7 +58,14 @@ impl Judge {
     /// Hears an event and says what follows from it.
     pub fn event(&mut self, event: &Event, context: &Context) -> Vec<Conclusion> {
         self.inventory.observe(event, context);
-        let found = [self.scans.observe(event), self.guessing.observe(event)];
+        let found = [
+            self.scans.observe(event),
+            self.guessing.observe(event),
+            self.beacons.observe(event, context),
+            self.names.observe(event),
+            self.uploads.observe(event, context),
+            self.identity.observe(event, context),
+        ];
         let mut conclusions: Vec<Conclusion> = found
             .into_iter()
             .flatten()
@@ -91,6 +109,10 @@ impl Judge {
             ("assets_refused", inventory.refused),
             ("scans_forgotten", self.scans.forgotten()),
             ("guesses_forgotten", self.guessing.forgotten()),
+            ("callbacks_forgotten", self.beacons.forgotten()),
+            ("names_forgotten", self.names.forgotten()),
+            ("uploads_forgotten", self.uploads.forgotten()),
+            ("addresses_forgotten", self.identity.forgotten()),
             ("suspects_forgotten", situation.forgotten),
             ("incidents_evicted", situation.evicted),
         ])
