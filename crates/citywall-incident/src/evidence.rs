@@ -165,6 +165,7 @@ impl<'a> Evidence<'a> {
         let subject = &event.subject;
         let actor = match party(subject.src_ip, subject.src_mac, context) {
             None if kind == Kind::Flood => Party::Many,
+            _ if kind == Kind::Claim => party(None, subject.src_mac, context)?,
             found => found?,
         };
         // A scan is about many; the event names only the last.
@@ -191,6 +192,15 @@ impl<'a> Evidence<'a> {
     /// The one who acts.
     pub(crate) fn actor_seat(&self, context: &Context, inventory: &Inventory) -> Seat {
         let Subject { src_ip, src_mac, .. } = self.event.subject;
+        if self.kind == Kind::Claim {
+            // Its address is the one that is claimed: another's. That it is there is seen on its link.
+            let mut seat = Seat::new(self.actor, None, src_mac, context, inventory);
+            if seat.place.asset.is_none() {
+                seat.name = self.actor.text();
+            }
+            seat.proved = true;
+            return seat;
+        }
         let mut seat = Seat::new(self.actor, src_ip, src_mac, context, inventory);
         seat.proved |= self.was_answered();
         seat

@@ -82,7 +82,7 @@ pub fn run(args: &CommandsArgs) -> anyhow::Result<End> {
                 .or(tally.value.take());
         }
     };
-    let mut preparer = Preparer::new(&settings);
+    let mut preparer = Preparer::new(&settings, 1);
     let mut worker = Worker::new(Arc::clone(&settings), 0, 1);
     let mut prepared = Prepared::default();
     let mut facts = Facts::default();

@@ -1,5 +1,6 @@
 //! What travels from the workers to the ordered stage.
 
+use citywall_behaviour::Tally;
 use citywall_event::{Event, Order};
 
 use crate::stats::Seen;
@@ -14,7 +15,7 @@ pub struct Record {
     pub start: u32,
     /// Length of the line.
     pub len: u32,
-    /// Index into `Facts::events`, or `NO_EVENT`.
+    /// Index into `Facts::events`, or `NO_EVENT`; into `Facts::tallies` where `kind` is `TALLY`.
     pub event: u32,
     /// The event type of the line.
     pub kind: &'static str,
@@ -22,6 +23,9 @@ pub struct Record {
 
 /// `Record::event` where there is none.
 pub const NO_EVENT: u32 = u32::MAX;
+
+/// `Record::kind` of a tally, which has no line.
+pub const TALLY: &str = "tally";
 
 /// What one worker found in one batch, in order.
 #[derive(Debug, Default)]
@@ -34,6 +38,8 @@ pub struct Facts {
     pub text: Vec<u8>,
     /// Meanings.
     pub events: Vec<Event>,
+    /// What was counted of packets.
+    pub tallies: Vec<Tally>,
     /// What this worker has seen so far; in the last facts of a batch only.
     pub seen: Option<Seen>,
 }
@@ -50,6 +56,7 @@ impl Facts {
         self.records.clear();
         self.text.clear();
         self.events.clear();
+        self.tallies.clear();
         self.seen = None;
     }
 }

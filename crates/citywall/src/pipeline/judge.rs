@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 
 use citywall_behaviour::{
-    BeaconLimits, BeaconWatch, GuessingLimits, IdentityLimits, IdentityWatch, NameLimits, NameWatch,
-    PasswordGuessing, ScanDetector, ScanLimits, UploadLimits, UploadWatch,
+    BeaconLimits, BeaconWatch, FloodDetector, FloodFound, FloodLimits, GuessingLimits, IdentityLimits, IdentityWatch, Key,
+    NameLimits, NameWatch, PasswordGuessing, ScanDetector, ScanLimits, Tally, UploadLimits, UploadWatch,
 };
 use citywall_event::{Body, Context, Event, Nanos, Subject};
 use citywall_incident::Situation;
@@ -27,6 +27,7 @@ pub struct Judge {
     names: NameWatch,
     uploads: UploadWatch,
     identity: IdentityWatch,
+    floods: FloodDetector,
     situation: Situation,
 }
 
@@ -45,6 +46,7 @@ impl Judge {
             names: NameWatch::new(NameLimits::default()),
             uploads: UploadWatch::new(UploadLimits::default()),
             identity: IdentityWatch::new(IdentityLimits::default()),
+            floods: FloodDetector::new(FloodLimits::default()),
             situation: Situation::new(citywall_incident::Limits::default()),
         }
     }
@@ -75,10 +77,18 @@ impl Judge {
         conclusions
     }
 
+    /// Hears what was counted of one sender or receiver.
+    pub fn tally(&mut self, tally: &Tally, context: &Context) -> Vec<Conclusion> {
+        let found = self.floods.observe(tally);
+        found.map(|f| flood(f, context)).into_iter().flatten().collect()
+    }
+
     /// A border of packet time.
     pub fn tick(&mut self, at: Nanos, context: &Context) -> Vec<Conclusion> {
         self.inventory.tick(at, context);
         let mut conclusions = self.assets_told();
+        let over = self.floods.tick(at);
+        conclusions.extend(over.into_iter().filter_map(|f| flood(f, context)));
         conclusions.extend(self.situation.tick(at, context));
         conclusions
     }
@@ -113,8 +123,28 @@ impl Judge {
             ("names_forgotten", self.names.forgotten()),
             ("uploads_forgotten", self.uploads.forgotten()),
             ("addresses_forgotten", self.identity.forgotten()),
+            ("floods_forgotten", self.floods.forgotten()),
             ("suspects_forgotten", situation.forgotten),
             ("incidents_evicted", situation.evicted),
         ])
     }
+}
+
+/// A flood as an event. What somebody outside sends is told of those who receive it; with a city,
+/// what is neither sent nor received by one of its zones is not its matter.
+fn flood(found: FloodFound, context: &Context) -> Option<Conclusion> {
+    let inside = |ip| context.is_empty() || context.locate(Some(ip), None).zone.is_some();
+    let mut subject = Subject {
+        protocol: (found.protocol != 0).then_some(found.protocol),
+        ..Subject::default()
+    };
+    match found.key {
+        Key::To(ip) | Key::Network(ip) if inside(ip) => {
+            subject.src_ip = found.main;
+            subject.dst_ip = Some(ip);
+        }
+        Key::From(ip) if inside(ip) => subject.src_ip = Some(ip),
+        _ => return None,
+    }
+    Some((subject, Body::Behaviour(found.behaviour)))
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use citywall_event::{Body, Event, Nanos, Order};
 use citywall_rules::Thresholds;
 
-use super::facts::{Facts, Record};
+use super::facts::{Facts, Record, TALLY};
 use super::judge::{Conclusion, Judge};
 use crate::output::alerting::Alerting;
 use crate::output::eve::EveLog;
@@ -69,6 +69,15 @@ impl Stage {
     pub fn record(&mut self, facts: &Facts, record: &Record) {
         self.tick(record.order);
         self.last = record.order;
+        if record.kind == TALLY {
+            if let Some(tally) = facts.tallies.get(record.event as usize) {
+                let conclusions = self.judge.tally(tally, &self.settings.context);
+                if !conclusions.is_empty() {
+                    self.conclude(record.order, record.order.at, conclusions);
+                }
+            }
+            return;
+        }
         let event = facts.events.get(record.event as usize);
         if let Some(event) = event
             && let Body::Alert(alert) = &event.body

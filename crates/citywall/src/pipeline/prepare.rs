@@ -4,11 +4,13 @@
 //! decode anomalies. All of this happens before packets are spread over workers, so it does not
 //! depend on their number.
 
+use citywall_behaviour::{Class, Meter, Sample, Tally};
 use citywall_capture::{Batch, FrameMeta};
 use citywall_event::Nanos;
 use citywall_flow::{FlowKey, KeyOptions};
 use citywall_packet::{
-    Defragmenter, Incomplete, Malformed, Network, Packet, Span, decode, decode_reassembled,
+    Defragmenter, Incomplete, Malformed, Network, Packet, Span, Transport, decode, decode_reassembled,
+    tcp_flags,
 };
 
 use super::super::stats::PrepareStats;
@@ -50,6 +52,9 @@ pub struct Prepared {
     pub malformed: Vec<Malformed>,
     /// Datagrams that were given up, by a fragment of each, in the order of the packets.
     pub incomplete: Vec<(Packet, Malformed)>,
+    /// What was counted of packets, in slices that ended before the packet whose place in `packets`
+    /// this is.
+    pub tallies: Vec<(u32, Tally)>,
     /// Effective time, source and number of the last packet (also where the batch is empty).
     pub last: (Nanos, u16, u64),
     /// Frames and bytes prepared so far, those of this batch included.
@@ -91,13 +96,16 @@ pub struct Preparer {
     found: Vec<Malformed>,
     incomplete: Vec<Incomplete>,
     border: i64,
+    meter: Meter,
+    counted: Vec<Tally>,
     /// Counts.
     pub stats: PrepareStats,
 }
 
 impl Preparer {
     /// A fresh start. Later settings (after a reload) change nothing: conversations stay where they are.
-    pub fn new(settings: &Settings) -> Preparer {
+    /// `preparers` share the traffic.
+    pub fn new(settings: &Settings, preparers: u16) -> Preparer {
         Preparer {
             defragmenter: settings.defragmenter(),
             keys: settings.key_options(),
@@ -107,6 +115,8 @@ impl Preparer {
             found: Vec::new(),
             incomplete: Vec::new(),
             border: 0,
+            meter: Meter::new(settings.hash_seed, preparers),
+            counted: Vec::new(),
             stats: PrepareStats::default(),
         }
     }
@@ -141,6 +151,7 @@ impl Preparer {
         prepared.malformed.clear();
         prepared.incomplete.clear();
         prepared.reassembled.clear();
+        prepared.tallies.clear();
         let frames = std::mem::take(&mut prepared.batch.frames);
         for meta in &frames {
             self.frame(meta, prepared);
@@ -175,6 +186,7 @@ impl Preparer {
             }
         }
         let malformed = self.admit(prepared);
+        self.count(&packet, meta.wire_len, prepared);
         let shard = match FlowKey::with(&packet, self.keys) {
             // Not the low half: by that the worker's table finds its buckets, which would then be
             // every n-th only.
@@ -192,6 +204,35 @@ impl Preparer {
             incomplete,
             shard,
         });
+    }
+
+    /// Counts a packet by who sends and who receives it.
+    #[inline]
+    fn count(&mut self, packet: &Packet, bytes: u32, prepared: &mut Prepared) {
+        let Network::Ip(ip) = packet.network else { return };
+        let class = match packet.transport {
+            Transport::Tcp(tcp) => match tcp.flags & (tcp_flags::SYN | tcp_flags::ACK) {
+                tcp_flags::SYN => Class::Syn,
+                both if both & tcp_flags::SYN != 0 => Class::SynAck,
+                _ => Class::Tcp,
+            },
+            Transport::Udp { src_port, .. } if Class::reflects(src_port) => Class::Reflected,
+            Transport::Udp { .. } => Class::Udp,
+            _ if matches!(ip.protocol, 1 | 58) => Class::Icmp,
+            _ => Class::Other,
+        };
+        let sample = Sample {
+            src: ip.src,
+            dst: ip.dst,
+            class,
+            bytes,
+        };
+        self.meter.packet(self.last.0, &sample, &mut self.counted);
+        if !self.counted.is_empty() {
+            let place = prepared.packets.len() as u32;
+            let told = self.counted.drain(..).map(|tally| (place, tally));
+            prepared.tallies.extend(told);
+        }
     }
 
     /// Datagrams that were never completed are told before the packet at which time showed it.
@@ -281,7 +322,7 @@ mod tests {
                 number,
             });
         }
-        Preparer::new(settings).prepare(&mut prepared);
+        Preparer::new(settings, 1).prepare(&mut prepared);
         prepared.packets.iter().map(|ready| ready.shard).collect()
     }
 

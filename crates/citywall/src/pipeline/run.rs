@@ -216,7 +216,7 @@ fn read(
     show_progress: bool,
 ) -> Ending {
     let settings = shared.get();
-    let mut preparer = Preparer::new(&settings);
+    let mut preparer = Preparer::new(&settings, 1);
     let mut progress = show_progress.then(Progress::start);
     let mut in_flight: VecDeque<Arc<Prepared>> = VecDeque::new();
     let mut error = None;
@@ -420,7 +420,7 @@ fn watch(
     // The kernel has shared out the packets: all that comes is this worker's.
     let mut worker = Worker::alone(shared.get(), workers);
     let mut generation = shared.generation.load(Ordering::Acquire);
-    let mut preparer = Preparer::new(&shared.get());
+    let mut preparer = Preparer::new(&shared.get(), workers);
     let mut prepared = Prepared::default();
     let mut error = None;
     let mut spill = |facts| carry_off(facts, lane, to_order, spares);

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use citywall_behaviour::Tally;
 use citywall_event::{
     Anomaly, Body, Command, Contact, Context, Event, FlowSummary, Nanos, Order, Service, Violation,
     json::Object,
@@ -14,7 +15,7 @@ use citywall_packet::{Checksum, Malformed, Packet, Transport, verify_transport};
 use citywall_transaction::{Item, Output, Session, SessionState, Transaction};
 
 use super::conversation::{Conversation, flow_line, hint, service, subject};
-use super::facts::{Facts, NO_EVENT, Record};
+use super::facts::{Facts, NO_EVENT, Record, TALLY};
 use super::inspect::Inspector;
 use super::prepare::{Prepared, Ready};
 use crate::settings::Settings;
@@ -101,11 +102,17 @@ impl Worker {
         self.teller.facts.clear();
         let mut malformed = prepared.malformed.as_slice();
         let mut incomplete = prepared.incomplete.as_slice();
-        for ready in &prepared.packets {
+        let mut tallies = prepared.tallies.as_slice();
+        for (place, ready) in (0..).zip(&prepared.packets) {
             let (own, rest) = malformed.split_at(usize::from(ready.malformed).min(malformed.len()));
             malformed = rest;
             let (given_up, rest) = incomplete.split_at(usize::from(ready.incomplete).min(incomplete.len()));
             incomplete = rest;
+            if self.index == 0 && tallies.first().is_some_and(|(before, _)| *before == place) {
+                let own = tallies.iter().take_while(|(before, _)| *before == place).count();
+                self.teller.tallies(ready, &tallies[..own]);
+                tallies = &tallies[own..];
+            }
             self.time_outs(ready, spill);
             if ready.shard % self.workers != self.index {
                 continue;
@@ -282,6 +289,25 @@ impl Teller {
         }
         self.facts = spill(facts);
         self.facts.clear();
+    }
+
+    /// What was counted goes on by the first worker alone. It stands before the packet that showed
+    /// that its slice is over, and before time-outs, whose flow is never 0.
+    fn tallies(&mut self, ready: &Ready, tallies: &[(u32, Tally)]) {
+        for (ordinal, (_, tally)) in (0..).zip(tallies) {
+            let order = Order {
+                at: ready.at,
+                source: ready.source,
+                packet: ready.number,
+                phase: Order::TIMER,
+                flow: 0,
+                ordinal,
+            };
+            let index = self.facts.tallies.len() as u32;
+            self.facts.tallies.push(*tally);
+            let start = self.facts.text.len();
+            self.record(order, start, index, TALLY);
+        }
     }
 
     fn next_order(&mut self) -> Order {
