@@ -21,6 +21,8 @@ pub struct Parties {
     pub changes: Vec<Change>,
     /// Those to whom something was done, the first few.
     pub victims: Vec<Victim>,
+    /// Those who are flooded, the first few, whoever floods them.
+    pub flooded: Vec<Flooded>,
 }
 
 /// Somebody who is suspected.
@@ -71,6 +73,15 @@ pub struct Victim {
     pub taken: bool,
 }
 
+/// An address that is flooded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Flooded {
+    /// Which.
+    pub address: IpAddr,
+    /// By this IP protocol; 0 where it is mixed.
+    pub protocol: u8,
+}
+
 impl Parties {
     /// Writes the fields into `incident`.
     pub(crate) fn write(&self, o: &mut Object<'_>) {
@@ -79,6 +90,9 @@ impl Parties {
         o.array("crossings", |a| each(a, &self.crossings, Crossing::write));
         o.array("changes", |a| each(a, &self.changes, Change::write));
         o.array("victims", |a| each(a, &self.victims, Victim::write));
+        if !self.flooded.is_empty() {
+            o.array("flooded", |a| each(a, &self.flooded, Flooded::write));
+        }
     }
 }
 
@@ -123,5 +137,12 @@ impl Victim {
             o.ip("ip", ip);
         }
         o.bool("taken", self.taken);
+    }
+}
+
+impl Flooded {
+    fn write(&self, o: &mut Object<'_>) {
+        o.ip("ip", self.address);
+        o.u64("protocol", self.protocol.into());
     }
 }

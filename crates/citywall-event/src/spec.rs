@@ -109,6 +109,7 @@ pub const PERSONAL: &[(&str, &str)] = &[
     ("incident.incident.crossings", "addresses"),
     ("incident.incident.changes", "addresses"),
     ("incident.incident.victims", "addresses"),
+    ("incident.incident.flooded", "addresses"),
     ("action.action.target", "addresses"),
     ("action.action.reason", "addresses"),
 ];

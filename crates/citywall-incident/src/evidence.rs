@@ -5,7 +5,7 @@
 use std::net::IpAddr;
 
 use citywall_event::{
-    Body, Command, CommandOutcome, Context, Criticality, Event, Mac, Place, Subject, Technique, Violation,
+    Body, Command, CommandOutcome, Context, Criticality, Event, Flooded, Mac, Place, Subject, Technique, Violation,
     ViolationKind,
 };
 use citywall_inventory::Inventory;
@@ -47,12 +47,17 @@ pub(crate) enum Kind {
 
 impl Kind {
     /// All, weakest first.
-    pub(crate) const ALL: [Kind; 10] = [
+    pub(crate) const ALL: [Kind; 15] = [
         Kind::ForbiddenContact,
         Kind::ForbiddenRead,
         Kind::Alert,
         Kind::Guessing,
+        Kind::Callback,
         Kind::Scan,
+        Kind::Upload,
+        Kind::Flood,
+        Kind::Tunnel,
+        Kind::Claim,
         Kind::Takeover,
         Kind::RefusedChange,
         Kind::Isolation,
@@ -67,7 +72,12 @@ impl Kind {
             Kind::ForbiddenRead => "forbidden-read",
             Kind::Alert => "alert",
             Kind::Guessing => "password-guessing",
+            Kind::Callback => "callback",
             Kind::Scan => "scan",
+            Kind::Upload => "upload",
+            Kind::Flood => "flood",
+            Kind::Tunnel => "tunnel",
+            Kind::Claim => "address-claimed",
             Kind::Takeover => "takeover",
             Kind::RefusedChange => "refused-change",
             Kind::Isolation => "isolation",
@@ -215,6 +225,13 @@ impl<'a> Evidence<'a> {
             }
             _ => None,
         }
+    }
+
+    /// Who is flooded, by which protocol.
+    pub(crate) fn floods(&self) -> Option<Flooded> {
+        let address = self.event.subject.dst_ip.filter(|_| self.kind == Kind::Flood)?;
+        let protocol = self.event.subject.protocol.unwrap_or(0);
+        Some(Flooded { address, protocol })
     }
 
     /// Did the other side answer in TCP? Then the actor gets what is sent to its address.

@@ -6,7 +6,7 @@
 use std::net::IpAddr;
 
 use citywall_event::{
-    Change, Context, Criticality, Crossing, IncidentReport, Nanos, Order, Parties, Place, Reason, Subject,
+    Change, Context, Criticality, Crossing, Flooded, IncidentReport, Nanos, Order, Parties, Place, Reason, Subject,
     Suspect, Technique, Victim, ZoneId,
 };
 
@@ -44,6 +44,8 @@ pub(crate) struct Held {
     pub(crate) mark: u64,
     /// The protocol of a changing command, whatever became of it.
     pub(crate) changes_by: Option<&'static str>,
+    /// The address that is flooded, and the IP protocol.
+    pub(crate) floods: Option<Flooded>,
     /// How often it came.
     pub(crate) times: u64,
 }
@@ -70,6 +72,8 @@ pub(crate) struct Incident {
     met: Vec<Vec<IpAddr>>,
     /// Changing commands without leave: by whom, to whom, in which protocol.
     told_to: Vec<(Party, IpAddr, &'static str)>,
+    /// Those who are flooded.
+    flooded: Vec<Flooded>,
     worst_change: Criticality,
     pub(crate) severity: u8,
     pub(crate) told: Nanos,
@@ -107,6 +111,7 @@ impl Incident {
             reached: Vec::new(),
             met: Vec::new(),
             told_to: Vec::new(),
+            flooded: Vec::new(),
             worst_change: Criticality::Normal,
             severity: 4,
             told: first.at,
@@ -169,6 +174,9 @@ impl Incident {
             if let (Some(protocol), Some(ip)) = (held.changes_by, victim.ip) {
                 note(&mut self.told_to, (actor.party, ip, protocol));
             }
+        }
+        if let Some(flooded) = held.floods {
+            note_flooded(&mut self.flooded, flooded);
         }
         self.order_actors();
         let strong = kind >= Kind::Takeover;
@@ -337,6 +345,7 @@ impl Incident {
             crossings: self.reached.iter().zip(&self.met).filter_map(crossing).collect(),
             changes: self.told_to.iter().filter_map(change).collect(),
             victims: self.victims.iter().map(victim).collect(),
+            flooded: self.flooded.clone(),
         }
     }
 
@@ -411,6 +420,9 @@ impl Incident {
         self.last = self.last.max(other.last);
         self.kinds |= other.kinds;
         self.worst_change = self.worst_change.max(other.worst_change);
+        for flooded in &other.flooded {
+            note_flooded(&mut self.flooded, *flooded);
+        }
         for actor in &other.actors {
             let kind = actor.worst.unwrap_or(Kind::ForbiddenContact);
             self.seat_actor(actor, kind);
@@ -468,5 +480,11 @@ fn note<T: PartialEq>(noted: &mut Vec<T>, new: T) {
 fn once(names: &mut Vec<String>, name: &str) {
     if !names.iter().any(|n| n == name) {
         names.push(name.to_owned());
+    }
+}
+
+fn note_flooded(all: &mut Vec<Flooded>, one: Flooded) {
+    if all.len() < SEATS && !all.contains(&one) {
+        all.push(one);
     }
 }

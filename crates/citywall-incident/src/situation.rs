@@ -398,6 +398,7 @@ fn hold(evidence: &Evidence<'_>, actor: &Seat, victim: Option<&Seat>) -> Held {
         victim: evidence.victim,
         mark: evidence.mark,
         changes_by: evidence.changes_by(),
+        floods: evidence.floods(),
         times: 1,
     }
 }

@@ -139,10 +139,12 @@ fn flood(found: FloodFound, context: &Context) -> Option<Conclusion> {
         ..Subject::default()
     };
     match found.key {
-        Key::To(ip) | Key::Network(ip) if inside(ip) => {
+        Key::To(ip) if inside(ip) => {
             subject.src_ip = found.main;
             subject.dst_ip = Some(ip);
         }
+        // No host by itself: the reason names the network.
+        Key::Network(ip) if inside(ip) => subject.src_ip = found.main,
         Key::From(ip) if inside(ip) => subject.src_ip = Some(ip),
         _ => return None,
     }
