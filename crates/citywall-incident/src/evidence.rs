@@ -5,8 +5,8 @@
 use std::net::IpAddr;
 
 use citywall_event::{
-    Body, Command, CommandOutcome, Context, Criticality, Event, Flooded, Mac, Place, Subject, Technique, Violation,
-    ViolationKind,
+    Body, Command, CommandOutcome, Context, Criticality, Event, Flooded, Mac, Place, Subject, Technique,
+    Violation, ViolationKind,
 };
 use citywall_inventory::Inventory;
 

@@ -6,8 +6,8 @@
 use std::net::IpAddr;
 
 use citywall_event::{
-    Change, Context, Criticality, Crossing, Flooded, IncidentReport, Nanos, Order, Parties, Place, Reason, Subject,
-    Suspect, Technique, Victim, ZoneId,
+    Change, Context, Criticality, Crossing, Flooded, IncidentReport, Nanos, Order, Parties, Place, Reason,
+    Subject, Suspect, Technique, Victim, ZoneId,
 };
 
 use crate::evidence::{Kind, Party, Seat};

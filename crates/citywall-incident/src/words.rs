@@ -62,7 +62,10 @@ pub(crate) fn title(incident: &Incident, context: &Context) -> String {
         return format!("{} carries data out in names that it asks for", source.name);
     }
     if incident.has(Kind::Upload) {
-        return format!("{} carries far more out of the city than it ever did", source.name);
+        return format!(
+            "{} carries far more out of the city than it ever did",
+            source.name
+        );
     }
     if incident.has(Kind::Scan) {
         return format!("{} searches the network", source.name);

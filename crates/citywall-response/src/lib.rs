@@ -28,7 +28,7 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
-pub use citywall_event::{Change, Crossing, Suspect, Victim};
+pub use citywall_event::{Change, Crossing, Flooded, Suspect, Victim};
 pub use effect::{Effect, Outcome, Refusal};
 pub use facts::{Account, Facts, HostStanding, Principal};
 pub use gate::Approved;
@@ -37,6 +37,6 @@ pub use grounds::Grounds;
 pub use input::{Input, Moment, Proposal, Vital};
 pub use journal::{Entry, EntryError, Fact};
 pub use measure::{Held, Host, Key, Measure};
-pub use notice::{Flooded, Notice};
+pub use notice::Notice;
 pub use plan::{Action, ActionId, Plan, PlanHash, Rung};
 pub use settings::{Act, Mode, Settings, VerifiedAct};

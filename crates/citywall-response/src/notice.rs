@@ -5,9 +5,7 @@
 //! read itself. Does not own: how an incident comes about (`citywall-incident`), and its parties'
 //! shape (`citywall-event`).
 
-use std::net::IpAddr;
-
-use citywall_event::{Change, Crossing, IncidentReport, Nanos, Suspect, Victim};
+use citywall_event::{Change, Crossing, Flooded, IncidentReport, Nanos, Suspect, Victim};
 
 /// Pieces of evidence that a notice names.
 const EVIDENCE: usize = 16;
@@ -44,15 +42,6 @@ pub struct Notice {
     pub evidence: Vec<String>,
 }
 
-/// An address that is flooded.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Flooded {
-    /// Which.
-    pub address: IpAddr,
-    /// By this IP protocol.
-    pub protocol: u8,
-}
-
 impl From<&IncidentReport> for Notice {
     fn from(report: &IncidentReport) -> Notice {
         let parties = &report.parties;
@@ -67,7 +56,7 @@ impl From<&IncidentReport> for Notice {
             crossings: parties.crossings.clone(),
             changes: parties.changes.clone(),
             victims: parties.victims.clone(),
-            flooded: Vec::new(),
+            flooded: parties.flooded.clone(),
             evidence: report
                 .reasons
                 .iter()
