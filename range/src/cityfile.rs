@@ -4,15 +4,29 @@
 
 use std::fmt::Write;
 
-use crate::topology::{OUTSIDE, Topology};
+use crate::topology::{Conduit, OUTSIDE, Topology};
 
-/// Writes the city file. `more` is put behind it as it is: what a scenario declares on its own.
-pub(crate) fn write(topology: &Topology, more: &str) -> String {
+/// Writes the city file.
+pub(crate) fn write(topology: &Topology) -> String {
     let mut text = String::new();
     // Writing to a String cannot fail.
     let _ = lines(topology, &mut text);
-    text.push_str(more);
     text
+}
+
+/// The same city as it was before anybody thought of conduits: everybody may reach everybody.
+pub(crate) fn write_open(topology: &Topology) -> String {
+    let anybody = |from: &'static str, to: &'static str| Conduit {
+        from: vec![from],
+        to: vec![to],
+        allow: vec!["any"],
+        reason: "not yet segmented",
+    };
+    let conduits = vec![anybody("*", "*"), anybody("*", OUTSIDE), anybody(OUTSIDE, "*")];
+    write(&Topology {
+        conduits,
+        ..topology.clone()
+    })
 }
 
 fn lines(topology: &Topology, text: &mut String) -> std::fmt::Result {

@@ -81,6 +81,9 @@ pub(crate) enum Detected {
 pub(crate) enum Done {
     /// One of these rungs is in force against this host.
     Action(&'static [&'static str], &'static str),
+    /// One of these rungs is in force against this host, after a person approved it: the product
+    /// must have waited for that.
+    Approved(&'static [&'static str], &'static str),
     /// The attack's step by this name got through before, and does not any more.
     Stops(&'static str),
     /// The step's share that gets through falls below this many percent.
@@ -119,6 +122,6 @@ pub(crate) enum Twist {
     RulesForEverything,
     /// A configuration of an absurd size comes.
     HugeConfiguration,
-    /// A signed playbook comes that asks for far too much.
-    GreedyPlaybook,
+    /// A person asks for far too much: that this host be isolated.
+    GreedyProposal(&'static str),
 }

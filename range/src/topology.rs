@@ -295,7 +295,7 @@ impl Draw {
         self.works("ward-2", Work::syslog(log, 300));
         self.host("offices", "office-1", "workstation", vec![]);
         self.host("offices", "office-2", "workstation", vec![]);
-        self.host("offices", "kiosk", "kiosk", vec![]);
+        self.host("offices", "kiosk", "kiosk", vec![Server::telnet("admin", "1234")]);
         self.works("office-1", Work::http_get(records, "/forms", 200));
         self.works("office-2", Work::dns(resolver, 300));
     }

@@ -32,20 +32,20 @@ impl Enforcer {
             Undone::ByTime | Undone::ByDeath => Duration::from_secs(6),
             Undone::ByCommand | Undone::Nothing => Duration::from_secs(60),
         };
-        let mut command = super::within(super::WALL, &setting.program.to_string_lossy());
-        command
-            .args(["-v", "enforce", "--serve", "--city"])
-            .arg(folder.join("city.toml"));
-        command.arg("--socket").arg(&socket);
-        let child = super::spawn(command, folder, "enforcer")?;
-        let enforcer = Enforcer {
+        if !setting.enforced {
+            // The wall stands in a city whose policy is not in force yet: the rules of the open city
+            // are loaded, and are left as they are by the enforcer that is started then.
+            let mut opener = launch(setting, folder, "open.toml", &socket)?;
+            super::signal(&opener, super::Signal::TERM);
+            let _ = opener.wait();
+        }
+        let child = launch(setting, folder, "city.toml", &socket)?;
+        Ok(Enforcer {
             socket,
             time_to_live,
             folder: folder.to_owned(),
             child,
-        };
-        super::says(&folder.join("enforcer.errors"), "listening")?;
-        Ok(enforcer)
+        })
     }
 
     /// A command of `citywall actions`.
@@ -59,8 +59,8 @@ impl Enforcer {
         network::output(&mut command, "")
     }
 
-    /// What is in force now.
-    pub(super) fn in_force(&self, program: &Path) -> Result<Vec<Act>> {
+    /// All actions, whatever became of them.
+    pub(super) fn list(&self, program: &Path) -> Result<Vec<Act>> {
         let text = self.actions(program, &["list", "--json"])?;
         let all: Value = serde_json::from_str(&text).map_err(|error| RangeError::Form {
             what: "citywall actions list --json".to_owned(),
@@ -78,9 +78,14 @@ impl Enforcer {
             target: word(act, "target"),
             stage: word(act, "stage"),
             reason: word(act, "reason"),
+            guards: act["guards"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(|guard| guard.as_str().map(str::to_owned))
+                .collect(),
         });
-        let changes = |act: &Act| !matches!(act.rung.as_str(), "observe" | "notify");
-        Ok(acts.filter(|act| act.stage == "active" && changes(act)).collect())
+        Ok(acts.collect())
     }
 
     /// A person takes an action back.
@@ -88,18 +93,17 @@ impl Enforcer {
         self.actions(program, &["undo", id]).map(drop)
     }
 
-    /// What it declined, as it told it.
-    pub(super) fn refusals(&self) -> Vec<String> {
-        let log = std::fs::read_to_string(self.folder.join("enforcer.errors")).unwrap_or_default();
-        log.lines()
-            .filter(|line| line.contains("refused"))
-            .map(str::to_owned)
-            .collect()
+    /// A person approves an action as it stands.
+    pub(super) fn approve(&self, program: &Path, id: &str) -> Result<()> {
+        self.actions(program, &["approve", id, "--reason", "seen by the operator"])
+            .map(drop)
     }
 
-    /// Gives it a playbook, rightly signed, that asks for far too much.
-    pub(super) fn greedy_playbook(&self, _program: &Path) -> Result<()> {
-        Ok(())
+    /// A person proposes something by hand.
+    pub(super) fn propose(&self, program: &Path, rung: &str, host: &str) -> Result<()> {
+        let reason = "an abuse report came in";
+        self.actions(program, &["propose", rung, host, "--reason", reason])
+            .map(drop)
     }
 
     /// Kills all of its processes at once.
@@ -107,6 +111,24 @@ impl Enforcer {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Starts the enforcer on a city file, and waits until it listens.
+fn launch(setting: &Setting<'_>, folder: &Path, city: &str, socket: &Path) -> Result<Child> {
+    let name = if city == "city.toml" { "enforcer" } else { "opener" };
+    let mut command = super::within(super::WALL, &setting.program.to_string_lossy());
+    command.args(["-v", "enforce", "--serve", "--sensor", "0", "--city"]);
+    command.arg(folder.join(city)).arg("--socket").arg(socket);
+    command
+        .arg("--journal")
+        .arg(folder.join(format!("{name}.journal")));
+    let mut child = super::spawn(command, folder, name)?;
+    super::says(
+        &mut child,
+        &folder.join(format!("{name}.errors")),
+        "control socket",
+    )?;
+    Ok(child)
 }
 
 impl Drop for Enforcer {

@@ -42,17 +42,29 @@ pub(crate) struct Act {
     pub target: String,
     pub stage: String,
     pub reason: String,
+    /// What holds it back.
+    pub guards: Vec<String>,
+}
+
+impl Act {
+    /// It would change something.
+    pub(crate) fn changes(&self) -> bool {
+        !matches!(self.rung.as_str(), "observe" | "notify")
+    }
 }
 
 /// The product as it runs.
 pub(crate) struct Product {
     program: PathBuf,
     folder: PathBuf,
+    topology: crate::Topology,
     pub enforcer: Option<Enforcer>,
     watch: Child,
     eve: Tail,
     /// All events so far.
     pub seen: Vec<Seen>,
+    /// What it said no to when it was asked for too much.
+    pub declined: Vec<String>,
 }
 
 /// How the product is to be started.
@@ -72,7 +84,8 @@ impl Product {
     pub(crate) fn start(setting: &Setting<'_>) -> Result<Product> {
         let folder = setting.folder.join("product");
         std::fs::create_dir_all(&folder).map_err(file(&folder))?;
-        write(&folder.join("city.toml"), &cityfile::write(setting.topology, ""))?;
+        write(&folder.join("city.toml"), &cityfile::write(setting.topology))?;
+        write(&folder.join("open.toml"), &cityfile::write_open(setting.topology))?;
         write(&folder.join("citywall.toml"), CONFIGURATION)?;
         write(
             &folder.join("city.rules"),
@@ -107,22 +120,19 @@ impl Product {
         }
         let watch = spawn(command, &folder, "watch")?;
         let eve = Tail::new(folder.join("out").join("eve.json"));
-        let product = Product {
+        let mut product = Product {
             program: setting.program.to_owned(),
             folder,
+            topology: setting.topology.clone(),
             enforcer,
             watch,
             eve,
             seen: Vec::new(),
+            declined: Vec::new(),
         };
-        product.says("watch", &format!("watching {SPAN}"))?;
+        let errors = product.folder.join("watch.errors");
+        says(&mut product.watch, &errors, &format!("watching {SPAN}"))?;
         Ok(product)
-    }
-
-    /// Waits until one of its processes has told something.
-    pub(crate) fn says(&self, process: &str, text: &str) -> Result<()> {
-        let path = self.folder.join(format!("{process}.errors"));
-        says(&path, text)
     }
 
     /// Reads what came since the last time.
@@ -156,22 +166,20 @@ impl Product {
         network::output(within(WALL, "nft").args(["-s", "list", "ruleset"]), "")
     }
 
-    /// Runs a command of the product in the wall's namespace.
-    pub(crate) fn command(&self, arguments: &[&str]) -> Result<String> {
-        network::output(within(WALL, &self.program.to_string_lossy()).args(arguments), "")
-    }
-
-    /// What is in force now; nothing where nobody responds.
-    pub(crate) fn in_force(&self) -> Result<Vec<Act>> {
+    /// All actions, whatever became of them; none where nobody responds.
+    pub(crate) fn actions(&self) -> Result<Vec<Act>> {
         match &self.enforcer {
-            Some(enforcer) => enforcer.in_force(&self.program),
+            Some(enforcer) => enforcer.list(&self.program),
             None => Ok(Vec::new()),
         }
     }
 
-    /// Everything that the enforcer declined, as it told it.
-    pub(crate) fn refusals(&self) -> Vec<String> {
-        self.enforcer.as_ref().map_or_else(Vec::new, Enforcer::refusals)
+    /// A person approves an action as it stands.
+    pub(crate) fn approve(&self, id: &str) -> Result<()> {
+        match &self.enforcer {
+            Some(enforcer) => enforcer.approve(&self.program, id),
+            None => Ok(()),
+        }
     }
 
     /// A person takes an action back.
@@ -213,11 +221,22 @@ impl Product {
                 let city = std::fs::read_to_string(self.folder.join("city.toml")).unwrap_or_default();
                 self.reload("city.toml", &(city + &"# once more\n".repeat(3_000_000)))
             }
-            Twist::GreedyPlaybook => match &self.enforcer {
-                Some(enforcer) => enforcer.greedy_playbook(&self.program),
-                None => Ok(()),
-            },
+            Twist::GreedyProposal(whom) => {
+                let Some(host) = self.topology_host(whom) else {
+                    return Ok(());
+                };
+                if let Some(enforcer) = &self.enforcer
+                    && let Err(error) = enforcer.propose(&self.program, "isolate", &host)
+                {
+                    self.declined.push(format!("{whom}: {error}"));
+                }
+                Ok(())
+            }
         }
+    }
+
+    fn topology_host(&self, name: &str) -> Option<String> {
+        self.topology.host(name).map(|host| host.address.to_string())
     }
 
     /// The sensor's process is alive.
@@ -263,14 +282,15 @@ fn spawn(mut command: Command, folder: &Path, name: &str) -> Result<Child> {
     })
 }
 
-fn says(path: &Path, text: &str) -> Result<()> {
+/// Waits until a process has told something; in vain where it has ended.
+fn says(child: &mut Child, path: &Path, text: &str) -> Result<()> {
     let end = Instant::now() + PATIENCE;
     loop {
         let told = std::fs::read_to_string(path).unwrap_or_default();
         if told.contains(text) {
             return Ok(());
         }
-        if Instant::now() > end || told.lines().any(|line| line.starts_with("citywall: ")) {
+        if Instant::now() > end || matches!(child.try_wait(), Ok(Some(_))) {
             return Err(RangeError::Patience {
                 what: format!("{text:?} in {}, which says: {}", path.display(), told.trim()),
                 seconds: PATIENCE.as_secs(),

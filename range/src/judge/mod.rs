@@ -61,10 +61,14 @@ struct Run {
     before: String,
     /// When the attack began.
     start: u64,
-    /// When the first action was seen in force.
+    /// When the last action came in force.
     acted_at: Option<u64>,
     asked: Instant,
     most_at_once: usize,
+    /// All actions, as they were last told.
+    last: Vec<Act>,
+    /// What our operator approved.
+    approved: Vec<String>,
     played: Played,
 }
 
@@ -101,6 +105,8 @@ pub(crate) fn play(job: &Job) -> Result<Played> {
         acted_at: None,
         asked: Instant::now(),
         most_at_once: 0,
+        last: Vec::new(),
+        approved: Vec::new(),
         played: Played::default(),
     };
     run.attack(progress)?;
@@ -165,15 +171,21 @@ impl Run {
             return Ok(());
         }
         self.asked = Instant::now();
-        let in_force = self.product.in_force()?;
+        let all = self.product.actions()?;
+        self.approve(&all)?;
+        self.last = all.clone();
+        let in_force: Vec<Act> = all
+            .into_iter()
+            .filter(|act| act.stage == "active" && act.changes())
+            .collect();
         self.most_at_once = self.most_at_once.max(in_force.len());
         for act in in_force {
             if self.played.acted.iter().any(|known| known.id == act.id) {
                 continue;
             }
-            if self.acted_at.is_none() {
-                let at = self.monitor.first(&act.id).unwrap_or_else(now);
-                self.acted_at = Some(at);
+            let at = self.monitor.first(&act.id).unwrap_or_else(now);
+            self.acted_at = self.acted_at.max(Some(at));
+            if self.played.acted_ms.is_none() {
                 self.played.acted_ms = Some(at.saturating_sub(self.start) / 1_000_000);
             }
             if let (Some(rule), Some(evidence)) = (self.monitor.first(&act.id), self.evidence_of(&act)) {
@@ -182,6 +194,25 @@ impl Run {
                     .push(rule.saturating_sub(evidence) as f64 / 1e6);
             }
             self.played.acted.push(act);
+        }
+        Ok(())
+    }
+
+    /// The operator: approves what the scenario says, and nothing else.
+    fn approve(&mut self, all: &[Act]) -> Result<()> {
+        for act in all.iter().filter(|act| act.stage == "proposed") {
+            let wanted = |done: &Done| match done {
+                Done::Approved(rungs, name) => {
+                    let host = self.city.topology.host(name);
+                    rungs.contains(&act.rung.as_str()) && host.is_some_and(|h| work::is_about(act, h))
+                }
+                _ => false,
+            };
+            let known = self.approved.contains(&act.id);
+            if self.variant == Variant::On && !known && self.scenario.done.iter().any(wanted) {
+                self.approved.push(act.id.clone());
+                self.product.approve(&act.id)?;
+            }
         }
         Ok(())
     }
@@ -255,6 +286,15 @@ impl Run {
 
     fn judge_done(&mut self) {
         if self.variant == Variant::Benign {
+            for seen in self
+                .product
+                .seen
+                .iter()
+                .filter(|s| s.event["event_type"] == "incident")
+            {
+                let what = format!("a false alarm: {}", seen.event["incident"]["title"]);
+                self.played.problems.push(what);
+            }
             for act in &self.played.acted {
                 let what = format!("without an attack: {} against {}", act.rung, act.target);
                 self.played.problems.push(what);
@@ -337,6 +377,16 @@ impl Run {
                     format!("none of {rungs:?} was done against {name}"),
                 )
             }
+            Done::Approved(rungs, name) => {
+                let host = self.city.topology.host(name);
+                let is = |act: &&Act| {
+                    rungs.contains(&act.rung.as_str()) && host.is_some_and(|h| work::is_about(act, h))
+                };
+                let acts: Vec<&Act> = self.played.acted.iter().filter(is).collect();
+                let waited = acts.iter().any(|act| self.approved.contains(&act.id));
+                let why = format!("none of {rungs:?} was proposed against {name}, approved and then done");
+                yes(waited, why)
+            }
             Done::Stops(step) => {
                 let Some(answered) = answered else {
                     return Err(format!("{step}: nothing was done"));
@@ -364,14 +414,19 @@ impl Run {
             }
             Done::Refused(name) => {
                 let host = self.city.topology.host(name);
-                let told = self.product.refusals();
-                let fits = |line: &String| {
-                    line.contains(name) || host.is_some_and(|h| line.contains(&h.address.to_string()))
+                // An action that was held back by a guard, or the sentence that nothing is done.
+                let declined = |act: &&Act| {
+                    let held = act.changes() && act.stage != "active" && !act.guards.is_empty();
+                    held || act.reason.contains("nothing is done") || act.reason.contains("not cut off")
                 };
-                yes(
-                    told.iter().any(fits),
-                    format!("no refusal to act against {name} was told"),
-                )
+                let named = |act: &Act| {
+                    host.is_some_and(|h| {
+                        act.target.contains(h.name) || act.target.contains(&h.address.to_string())
+                    })
+                };
+                let told = self.last.iter().filter(declined).any(named);
+                let refused = self.product.declined.iter().any(|line| line.contains(name));
+                yes(told || refused, format!("nothing was declined about {name}"))
             }
             Done::Told(text) => yes(
                 self.product.log().contains(text),
@@ -391,7 +446,10 @@ impl Run {
         let mut patience = UNDO;
         match self.scenario.undone {
             Undone::ByCommand => {
-                let acts = self.product.in_force()?;
+                let acts = self.product.actions()?;
+                let acts = acts
+                    .into_iter()
+                    .filter(|act| act.stage == "active" && act.changes());
                 let start = Instant::now();
                 for act in acts {
                     self.product.undo(&act.id)?;

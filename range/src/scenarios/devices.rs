@@ -24,81 +24,107 @@ pub(super) static CAMERA_WORM: Scenario = Scenario {
         ]
     },
     detected: &[Detected::Incident("camera-2"), Detected::Alert(9_000_001)],
-    done: &[Done::Action(CUT, "camera-2"), Done::Stops("telnet")],
+    done: &[
+        Done::Action(DENY, "camera-2"),
+        Done::Approved(CUT, "camera-2"),
+        Done::Stops("telnet"),
+    ],
     touched: &["camera-2", "camera-3", "kiosk"],
     ..BASE
 };
 
-pub(super) static KIOSK_SCAN: Scenario = Scenario {
-    name: "kiosk-scan",
-    title: "A kiosk looks for open doors among the cameras and the pumps",
+pub(super) static CAMERA_SCAN: Scenario = Scenario {
+    name: "camera-scan",
+    title: "A camera that was taken over looks for open doors among the pumps and the wards",
     lesson: "A scan needs no malware to be seen: many hosts, most of them in vain. Look at which zones the \
-             kiosk is denied, and that it is denied nothing else: its way to the forms of the city stays.",
+             camera is denied without anybody being asked, and what waits for a person, because it would stop \
+             the pictures as well. nmap is used where it is installed.",
     attack: |city| {
         let zone = |name: &str| city.zones.iter().find(|z| z.name == name);
-        let targets = ["video", "pumps"].iter().filter_map(|n| zone(n));
+        let targets = ["pumps", "hospital"].iter().filter_map(|n| zone(n));
         let targets = targets.flat_map(|z| (8..40).map(|last| z.at(last))).collect();
         let open = Step::Scan {
-            targets: ips(city, &["camera-1", "camera-2", "camera-3", "pump-plc-1"]),
-            ports: vec![23, 80, 502],
+            targets: ips(city, &["pump-plc-1", "pump-plc-2"]),
+            ports: vec![502],
+        };
+        let nmap = Step::Tool {
+            program: "nmap".to_owned(),
+            arguments: [
+                "-sT",
+                "-Pn",
+                "-n",
+                "--max-retries",
+                "0",
+                "-T4",
+                "-p",
+                "21-25,80,102,443,502",
+            ]
+            .iter()
+            .map(|a| (*a).to_owned())
+            .chain(
+                ips(city, &["pump-plc-1", "pump-plc-2"])
+                    .iter()
+                    .map(ToString::to_string),
+            )
+            .collect(),
+        };
+        let wide = Step::Scan {
+            targets,
+            ports: vec![23],
         };
         vec![
-            Part::once(
-                "kiosk",
-                Step::Scan {
-                    targets,
-                    ports: vec![23],
-                },
-            ),
-            Part::repeated("kiosk", 200, 60, 100, open),
+            take_over_camera(city),
+            Part::repeated("camera-2", 700, 1, 0, wide),
+            Part::repeated("camera-2", 700, 1, 0, nmap),
+            Part::repeated("camera-2", 800, 80, 100, open),
         ]
     },
     detected: &[
-        Detected::Incident("kiosk"),
+        Detected::Incident("camera-2"),
         Detected::Behaviour(&["horizontal_scan", "vertical_scan"]),
     ],
-    done: &[Done::Action(DENY, "kiosk"), Done::Stops("scan")],
-    touched: &["kiosk"],
+    done: &[Done::Action(DENY, "camera-2"), Done::Stops("scan")],
+    touched: &["camera-2", "kiosk"],
     ..BASE
 };
 
 pub(super) static PASSWORD_GUESSING: Scenario = Scenario {
     name: "password-guessing",
-    title: "An office machine tries password after password on a camera",
-    lesson: "None of the passwords is right, so nobody was taken over: the incident says guessing, and the \
-             answer is small. hydra is used where it is installed, our own program where it is not.",
+    title: "An office machine tries password after password on a camera, and one is right",
+    lesson: "Guessing alone is told and not acted on: a forgetful fitter looks the same. When the guess is right \
+             and the camera then speaks with whom it may not, it is another matter. hydra is used where it is \
+             installed, beside our own program.",
     attack: |city| {
-        let camera = ip(city, "camera-1");
+        let camera = ip(city, "camera-3");
         let words = [
-            "admin", "12345", "root", "pass", "666666", "default", "camera", "user",
+            "12345", "root", "pass", "666666", "default", "camera", "user", "admin",
         ];
         let passwords = words.map(|w| ("root".to_owned(), w.to_owned())).to_vec();
         let own = Step::Telnet {
             targets: vec![camera],
             passwords,
-            lines: vec![],
+            lines: worm_lines(city),
         };
-        let arguments = format!("-l root -x 4:4:a -t 2 -f -I telnet://{camera}");
+        let arguments = format!("-l root -x 2:2:a -t 2 -f -I telnet://{}", ip(city, "camera-1"));
         let hydra = Step::Tool {
             program: "hydra".to_owned(),
             arguments: arguments.split(' ').map(str::to_owned).collect(),
         };
-        let page = Step::Scan {
-            targets: vec![camera],
-            ports: vec![23],
+        let read = Step::ModbusRead {
+            to: ip(city, "pump-plc-1"),
         };
         vec![
-            Part::repeated("office-2", 0, 20, 200, own),
+            Part::once("office-2", own),
             Part::once("office-2", hydra),
-            Part::repeated("office-2", 100, 60, 100, page),
+            Part::repeated("camera-3", 1_000, 100, 100, read),
         ]
     },
     detected: &[
-        Detected::Incident("office-2"),
-        Detected::Behaviour(&["password_guessing"]),
+        Detected::Incident("camera-3"),
+        Detected::Behaviour(&["password_guessing", "password_guessed"]),
     ],
-    done: &[Done::Action(DENY, "office-2"), Done::Stops("scan")],
-    touched: &["office-2"],
+    done: &[Done::Action(DENY, "camera-3"), Done::Stops("modbus-read")],
+    touched: &["camera-3", "office-2", "camera-1"],
     ..BASE
 };
 
@@ -157,7 +183,10 @@ pub(super) static SCADA_MISUSE: Scenario = Scenario {
         vec![Part::repeated("scada-1", 0, 200, 50, write)]
     },
     detected: &[Detected::Incident("scada-1"), Detected::Violation],
-    done: &[Done::Action(&["deny-command"], "scada-1"), Done::Stops("modbus")],
+    done: &[
+        Done::Approved(&["deny-command"], "scada-1"),
+        Done::Stops("modbus"),
+    ],
     ..BASE
 };
 
@@ -243,13 +272,22 @@ pub(super) static ROGUE_DEVICE: Scenario = Scenario {
             ),
             ports: vec![22, 23, 80, 502],
         };
+        let write = Step::Modbus {
+            to: ip(city, "pump-plc-2"),
+            register: Some(900),
+        };
         vec![
             Part::repeated("stray-box", 0, 30, 200, look),
             Part::repeated("stray-box", 0, 100, 100, read),
+            Part::repeated("stray-box", 600, 100, 100, write),
         ]
     },
     detected: &[Detected::Incident("stray-box")],
-    done: &[Done::Action(ANY, "stray-box"), Done::Stops("modbus-read")],
+    done: &[
+        Done::Action(ANY, "stray-box"),
+        Done::Stops("modbus-read"),
+        Done::Stops("modbus"),
+    ],
     touched: &["stray-box"],
     ..BASE
 };

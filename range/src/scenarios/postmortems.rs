@@ -27,7 +27,7 @@ pub(super) static R2_TAKE_DOWN: Scenario = Scenario {
         Done::Refused("records"),
     ],
     touched: &["kiosk"],
-    twist: Twist::GreedyPlaybook,
+    twist: Twist::GreedyProposal("records"),
     ..BASE
 };
 

@@ -97,7 +97,7 @@ pub(super) static MALICIOUS_PLAYBOOK: Scenario = Scenario {
         Done::Refused("ward-1"),
     ],
     touched: &["office-1"],
-    twist: Twist::GreedyPlaybook,
+    twist: Twist::GreedyProposal("ward-1"),
     ..BASE
 };
 
