@@ -73,15 +73,18 @@ impl Listing {
             if answer.len() > BYTES {
                 return Err(ListingError::Long(answer.len()));
             }
-            let json: Json = serde_json::from_slice(answer)?;
-            let objects = json
-                .get("nftables")
-                .and_then(Json::as_array)
-                .ok_or(ListingError::Shape)?;
-            for (index, object) in objects.iter().enumerate() {
-                listing
-                    .take(object)
-                    .map_err(|what| ListingError::Object { index, what })?;
+            // One document a command that was asked.
+            for json in serde_json::Deserializer::from_slice(answer).into_iter::<Json>() {
+                let json = json?;
+                let objects = json
+                    .get("nftables")
+                    .and_then(Json::as_array)
+                    .ok_or(ListingError::Shape)?;
+                for (index, object) in objects.iter().enumerate() {
+                    listing
+                        .take(object)
+                        .map_err(|what| ListingError::Object { index, what })?;
+                }
             }
         }
         for table in &mut listing.tables {

@@ -27,7 +27,7 @@ pub use deployment::{Deployment, DeploymentError, Mode};
 pub use elements::{
     Element, ElementError, Wanted, add, block_list, flush, heartbeat, measure_of, remove, sets_of, silence,
 };
-pub use install::{differences, install, restore, uninstall};
+pub use install::{Difference, differences, install, restore, uninstall};
 pub use listing::{Listing, ListingError};
 pub use model::{Family, TABLE, Table};
 pub use wall::{Wall, marks};

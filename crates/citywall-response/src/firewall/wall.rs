@@ -53,6 +53,9 @@ pub const COUNTERS: [&str; 9] = [
     "violations",
 ];
 
+/// What others filter (priority 0), and the queue, come after us.
+const BEFORE_FILTER: i32 = -10;
+
 /// Our tables as they should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wall {
@@ -96,9 +99,16 @@ fn inet(rules: &Ruleset, at: &Deployment, ends: &Ends) -> Table {
     } else {
         chains.extend(policy_chains(rules, ends, &mut forward));
     }
-    chains.push(base("forward", "forward", None, 0, false, forward));
+    chains.push(base("forward", "forward", None, BEFORE_FILTER, false, forward));
     let from_cut_off = vec![vec![jump("early")]];
-    chains.push(base("input", "input", None, -10, true, from_cut_off.clone()));
+    chains.push(base(
+        "input",
+        "input",
+        None,
+        BEFORE_FILTER,
+        true,
+        from_cut_off.clone(),
+    ));
     for device in &at.ingress {
         let name = format!("{}{device}", super::EARLY);
         chains.push(base(

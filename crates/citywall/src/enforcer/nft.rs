@@ -1,0 +1,319 @@
+//! Running `nft`, and `iptables-nft` where the kernel has no queue of nft's own.
+//!
+//! Owns: the programs, their arguments, how long they may take and how much they may say, what
+//! their errors mean, and the constant rule that sends marked packets to the queue. Does not own:
+//! what is asked (`citywall_response::firewall`).
+//!
+//! The programs are run from fixed paths with an empty environment: who can change `$PATH` of a
+//! process with rights must not choose what it runs.
+
+use std::io::{Read, Write};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use citywall_response::firewall::marks;
+
+/// Longest text of an error that is passed on.
+const ERROR: usize = 400;
+/// Longest answer.
+const ANSWER: u64 = 256 << 20;
+/// Longest that a program may take. 100,000 elements take a second or two on a small box.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Where distributions put system programs.
+const FOLDERS: [&str; 5] = ["/usr/sbin", "/sbin", "/usr/bin", "/usr/local/sbin", "/bin"];
+
+/// Queue of packets that pass where the inspection is dead or late.
+pub const QUEUE_OPEN: u16 = 100;
+/// Queue of packets that stop there.
+pub const QUEUE_CLOSED: u16 = 101;
+/// The table of the queue rule, where nft has a queue.
+const QUEUE_TABLE: &str = "citywall-queue";
+
+/// Where a program is.
+fn find(program: &str) -> Result<String, String> {
+    FOLDERS
+        .iter()
+        .map(|folder| format!("{folder}/{program}"))
+        .find(|path| Path::new(path).is_file())
+        .ok_or_else(|| {
+            let package = if program == "nft" { "nftables" } else { "iptables" };
+            format!(
+                "there is no {program} in {}: install the package {package}",
+                FOLDERS.join(", ")
+            )
+        })
+}
+
+/// Carries out a transaction: all of it or nothing.
+///
+/// # Errors
+/// What `nft` says, and what to do about it.
+pub fn transaction(text: &str) -> Result<(), String> {
+    run("nft", &["-f", "-"], text).map(|_| ())
+}
+
+/// Asks: `list ...` commands, one a line; the answers are JSON, one after another.
+///
+/// # Errors
+/// What `nft` says.
+pub fn list(commands: &str) -> Result<Vec<u8>, String> {
+    let mut all = Vec::new();
+    for command in commands.lines().filter(|l| !l.trim().is_empty()) {
+        // As a file nft 1.0.6 takes JSON alone, and answers nothing to several commands.
+        let words: Vec<&str> = std::iter::once("-jnn")
+            .chain(command.split_whitespace())
+            .collect();
+        all.extend(run("nft", &words, "")?);
+    }
+    Ok(all)
+}
+
+/// Our tables, as JSON; nothing where there are none.
+///
+/// # Errors
+/// What `nft` says, but for tables that are not there.
+pub fn tables() -> Result<Vec<u8>, String> {
+    let known = String::from_utf8_lossy(&run("nft", &["list", "tables"], "")?).into_owned();
+    let mut all = Vec::new();
+    for family in ["inet", "bridge"] {
+        if known
+            .lines()
+            .any(|line| line.trim() == format!("table {family} citywall"))
+        {
+            all.extend(list(&format!("list table {family} citywall"))?);
+        }
+    }
+    Ok(all)
+}
+
+/// Runs a program and gives what it says.
+fn run(program: &str, arguments: &[&str], input: &str) -> Result<Vec<u8>, String> {
+    let mut child = Command::new(find(program)?)
+        .args(arguments)
+        .env_clear()
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|e| format!("cannot run {program}: {e}"))?;
+    let result = talk(&mut child, input);
+    if result.is_err() {
+        let _ = child.kill();
+    }
+    let status = child.wait().map_err(|e| format!("{program}: {e}"))?;
+    let (output, errors) = result.map_err(|e| format!("{program} {}: {e}", arguments.join(" ")))?;
+    if status.success() {
+        Ok(output)
+    } else {
+        Err(explain(program, &String::from_utf8_lossy(&errors)))
+    }
+}
+
+/// Writes and reads at once, within the bounds.
+fn talk(child: &mut Child, input: &str) -> Result<(Vec<u8>, Vec<u8>), String> {
+    let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+    let input = input.as_bytes().to_vec();
+    // The threads end when the program does: it is killed where they do not in time.
+    std::thread::spawn(move || stdin.map(|mut pipe| pipe.write_all(&input)));
+    let (told, answers) = mpsc::channel();
+    let reader = |pipe: Option<Box<dyn Read + Send>>, limit: u64, first: bool| {
+        let told = told.clone();
+        std::thread::spawn(move || {
+            let mut bytes = Vec::new();
+            let read = pipe.map(|p| p.take(limit).read_to_end(&mut bytes));
+            let whole = read.is_some_and(|r| r.is_ok()) && (bytes.len() as u64) < limit;
+            let _ = told.send((first, bytes, whole));
+        });
+    };
+    reader(stdout.map(|p| Box::new(p) as Box<dyn Read + Send>), ANSWER, true);
+    reader(
+        stderr.map(|p| Box::new(p) as Box<dyn Read + Send>),
+        1 << 20,
+        false,
+    );
+    let (mut output, mut errors) = (Vec::new(), Vec::new());
+    for _ in 0..2 {
+        let (first, bytes, whole) = answers
+            .recv_timeout(PATIENCE)
+            .map_err(|_| format!("no answer in {} seconds", PATIENCE.as_secs()))?;
+        if !whole && first {
+            return Err(format!("an answer of {ANSWER} bytes or more"));
+        }
+        *(if first { &mut output } else { &mut errors }) = bytes;
+    }
+    Ok((output, errors))
+}
+
+/// What an error means, and what to do about it.
+fn explain(program: &str, errors: &str) -> String {
+    let text: String = errors.split_whitespace().collect::<Vec<_>>().join(" ");
+    let text: String = text.chars().take(ERROR).collect();
+    let fix = if text.contains("Operation not permitted") || text.contains("ou must be root") {
+        "; it needs CAP_NET_ADMIN: run as root"
+    } else if text.contains("Message too long") {
+        "; the kernel takes no transaction of this length here: outside of a user namespace it does"
+    } else if text.contains("device") && text.contains("No such file") {
+        "; an interface that is named is not there: see `ip link`"
+    } else if text.contains("Could not process rule: No such file") {
+        "; something that the transaction names is not there, or this kernel was built without it"
+    } else if text.contains("Could not process rule: File exists") {
+        "; something else of this name, or an overlapping range, is there already"
+    } else {
+        ""
+    };
+    format!("{program}: {text}{fix}")
+}
+
+/// How marked packets come to the queue on this machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum QueueBy {
+    /// nft's own `queue` statement.
+    Nft,
+    /// One rule of `iptables-nft` a queue and family.
+    Iptables,
+}
+
+/// Which of the two this kernel has.
+///
+/// # Errors
+/// Where it has neither.
+pub fn queue_by() -> Result<QueueBy, String> {
+    if run("nft", &["-c", "-f", "-"], &queue_table()).is_ok() {
+        return Ok(QueueBy::Nft);
+    }
+    find("iptables-nft").and_then(|_| find("ip6tables-nft")).map_err(|error| {
+        format!("packets cannot be queued: the kernel has no queue of nftables (CONFIG_NFT_QUEUE), and {error}")
+    })?;
+    Ok(QueueBy::Iptables)
+}
+
+fn queue_table() -> String {
+    let rule = |bit: u32, queue: u16, bypass: &str| {
+        format!(
+            "meta mark & {:#x} == {bit:#x} queue num {queue}{bypass}\n",
+            bit | marks::JUDGED
+        )
+    };
+    format!(
+        "table inet {QUEUE_TABLE} {{\nchain forward {{\ntype filter hook forward priority 10; policy accept;\n{}{}}}\n}}\n",
+        rule(marks::INSPECT_CLOSED, QUEUE_CLOSED, ""),
+        rule(marks::INSPECT_OPEN, QUEUE_OPEN, " bypass"),
+    )
+}
+
+/// The arguments of one rule. The table `security` is looked at after `filter`, so a verdict of
+/// the queue skips no rule of anybody else.
+fn queue_rule(verb: &str, bit: u32, queue: u16) -> Vec<String> {
+    let mark = format!("{bit:#x}/{:#x}", bit | marks::JUDGED);
+    let text = format!(
+        "-w 5 -t security {verb} FORWARD -m mark --mark {mark} -m comment --comment citywall -j NFQUEUE --queue-num {queue}"
+    );
+    let mut words: Vec<String> = text.split(' ').map(str::to_owned).collect();
+    if queue == QUEUE_OPEN {
+        words.push("--queue-bypass".to_owned());
+    }
+    words
+}
+
+const QUEUES: [(u32, u16); 2] = [
+    (marks::INSPECT_CLOSED, QUEUE_CLOSED),
+    (marks::INSPECT_OPEN, QUEUE_OPEN),
+];
+
+/// Puts the queue rule in, outside of our table; where it is in, nothing changes. Packets that are
+/// already judged skip it.
+///
+/// # Errors
+/// Where neither way works.
+pub fn insert_queue() -> Result<QueueBy, String> {
+    let by = queue_by()?;
+    if by == QueueBy::Nft {
+        let fresh = format!(
+            "add table inet {QUEUE_TABLE}\ndelete table inet {QUEUE_TABLE}\n{}",
+            queue_table()
+        );
+        transaction(&fresh)?;
+        return Ok(by);
+    }
+    for program in ["iptables-nft", "ip6tables-nft"] {
+        for (bit, queue) in QUEUES {
+            let words = |verb| queue_rule(verb, bit, queue);
+            let there = words("-C");
+            let there: Vec<&str> = there.iter().map(String::as_str).collect();
+            if run(program, &there, "").is_ok() {
+                continue;
+            }
+            let insert = words("-I");
+            let insert: Vec<&str> = insert.iter().map(String::as_str).collect();
+            run(program, &insert, "")?;
+        }
+    }
+    Ok(by)
+}
+
+/// Takes the queue rule out; where it is not in, nothing changes.
+///
+/// # Errors
+/// Where a rule that is there cannot be taken out.
+pub fn remove_queue() -> Result<(), String> {
+    let known = run("nft", &["list", "tables"], "")?;
+    if String::from_utf8_lossy(&known).contains(&format!("table inet {QUEUE_TABLE}")) {
+        transaction(&format!("delete table inet {QUEUE_TABLE}\n"))?;
+    }
+    for program in ["iptables-nft", "ip6tables-nft"] {
+        if find(program).is_err() {
+            continue;
+        }
+        for (bit, queue) in QUEUES {
+            let words = |verb| queue_rule(verb, bit, queue);
+            let there = words("-C");
+            let there: Vec<&str> = there.iter().map(String::as_str).collect();
+            let delete = words("-D");
+            let delete: Vec<&str> = delete.iter().map(String::as_str).collect();
+            // Each insertion by whom ever is taken out, but not without end.
+            for _ in 0..8 {
+                if run(program, &there, "").is_err() {
+                    break;
+                }
+                run(program, &delete, "")?;
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_name_the_fix() {
+        let told = explain("nft", "Error: Could not process rule: Operation not permitted\n");
+        assert!(told.ends_with("it needs CAP_NET_ADMIN: run as root"), "{told}");
+        let long = explain("nft", &"x".repeat(10_000));
+        assert!(long.len() < 500);
+    }
+
+    #[test]
+    fn programs_are_found_in_fixed_places_alone() {
+        assert!(find("citywall-no-such-program").unwrap_err().contains("install"));
+    }
+
+    #[test]
+    fn the_rules_of_the_queue_are_these() {
+        expect_test::expect![[r#"
+            table inet citywall-queue {
+            chain forward {
+            type filter hook forward priority 10; policy accept;
+            meta mark & 0x60000 == 0x20000 queue num 101
+            meta mark & 0x50000 == 0x10000 queue num 100 bypass
+            }
+            }
+        "#]]
+        .assert_eq(&queue_table());
+        expect_test::expect!["-w 5 -t security -I FORWARD -m mark --mark 0x10000/0x50000 -m comment --comment citywall -j NFQUEUE --queue-num 100 --queue-bypass"]
+            .assert_eq(&queue_rule("-I", marks::INSPECT_OPEN, QUEUE_OPEN).join(" "));
+    }
+}
