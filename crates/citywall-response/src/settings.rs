@@ -203,6 +203,20 @@ impl VerifiedAct {
         }
     }
 
+    /// The same for fewer rungs.
+    #[must_use]
+    pub fn only(mut self, rungs: &[Rung]) -> VerifiedAct {
+        self.act.rungs.retain(|rung| rungs.contains(rung));
+        self
+    }
+
+    /// As if it had been proved.
+    #[cfg(test)]
+    pub(crate) fn tested(act: Act) -> VerifiedAct {
+        let signer = "Ada".to_owned();
+        VerifiedAct { act, signer }
+    }
+
     /// As it was journalled.
     pub(crate) fn remembered(act: Act, signer: String) -> VerifiedAct {
         VerifiedAct { act, signer }

@@ -46,7 +46,7 @@ pub struct Rehearsal {
 impl Rehearsal {
     /// Nothing has happened yet. With an act, what it covers needs no person.
     pub fn new(facts: Facts, settings: Settings, runs: Runs, act: Option<VerifiedAct>) -> Rehearsal {
-        let context = facts.context.clone();
+        let context = (*facts.context).clone();
         Rehearsal {
             harms: Harms::default(),
             governor: Governor::new(facts, settings).with_playbooks(runs),

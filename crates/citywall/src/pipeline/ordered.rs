@@ -17,6 +17,9 @@ use crate::output::story::Story;
 use crate::settings::Settings;
 use crate::stats::Seen;
 
+/// Who hears the log's lines.
+pub type Listener = Box<dyn FnMut(&[u8])>;
+
 /// The ordered stage.
 pub struct Stage {
     settings: Arc<Settings>,
@@ -33,6 +36,8 @@ pub struct Stage {
     /// The run's last counts of one type, added up before they go to the map.
     run: (&'static str, u64),
     line: Vec<u8>,
+    /// Hears every line of the log, written or not.
+    listener: Option<Listener>,
     /// Source and packet of the last conclusion, and how many it has.
     late: (u16, u64, u32),
     border: i64,
@@ -53,10 +58,16 @@ impl Stage {
             held_back: 0,
             run: ("", 0),
             line: Vec::new(),
+            listener: None,
             late: (0, 0, 0),
             border: i64::MIN,
             last: Order::default(),
         }
+    }
+
+    /// Has every line of the log told to somebody, too, in order and with its line feed.
+    pub fn listen(&mut self, listener: Listener) {
+        self.listener = Some(listener);
     }
 
     /// Takes new settings.
@@ -88,6 +99,9 @@ impl Stage {
         }
         let line = facts.line(record);
         if !line.is_empty() {
+            if let Some(listener) = &mut self.listener {
+                listener(line);
+            }
             if let Some(log) = &mut self.log {
                 log.line(line, record.order.at);
             }
@@ -196,6 +210,9 @@ impl Stage {
             self.line.clear();
             let kind = event.body.event_type().unwrap_or("");
             if self.settings.writes(kind) && event.write(&mut self.line, self.settings.interface.as_deref()) {
+                if let Some(listener) = &mut self.listener {
+                    listener(&self.line);
+                }
                 if let Some(log) = &mut self.log {
                     log.line(&self.line, cause.at);
                 }
