@@ -19,8 +19,8 @@ use crate::pipeline::run::{self, Outcome, Shared, Signals};
 use crate::settings::{CitySource, Settings};
 
 /// The built-in story's capture and city file, made by `cargo xtask story --seed 1 --bless`.
-const STORY_CAPTURE: &[u8] = include_bytes!("../../story/story.pcap.gz");
-const STORY_CITY: &str = include_str!("../../story/city.toml");
+pub const STORY_CAPTURE: &[u8] = include_bytes!("../../story/story.pcap.gz");
+pub const STORY_CITY: &str = include_str!("../../story/city.toml");
 
 /// Runs the command.
 ///
@@ -150,7 +150,7 @@ fn give_up_rights(args: &WatchArgs, settings: &Settings) -> anyhow::Result<()> {
 
 /// True where the kernel knows this id in the process's user namespace, user_namespaces(7). In one
 /// that holds root alone (`unshare -r`, some containers) no other user can be become.
-fn is_mapped(map: &str, id: u32) -> bool {
+pub fn is_mapped(map: &str, id: u32) -> bool {
     let text = std::fs::read_to_string(format!("/proc/self/{map}"));
     // A kernel without user namespaces has no such file, and every user.
     text.map_or(true, |text| {
