@@ -111,10 +111,7 @@ fn load(args: &InlineArgs) -> anyhow::Result<Engine> {
     let rules = Some(Arc::clone(&settings.rules));
     let policy = match &settings.city {
         Some(city) => Policy::new(city, rules),
-        None => Policy {
-            rules,
-            ..Policy::default()
-        },
+        None => Policy::of_rules(rules),
     };
     Ok(Engine::new(policy))
 }
@@ -199,7 +196,10 @@ fn listen(orders: &Shared) {
             None => send(orders, line.as_bytes()),
         };
         if let Err(error) = sent {
-            println!("{}", serde_json::json!({"told": "refused-order", "reason": format!("{error:#}")}));
+            println!(
+                "{}",
+                serde_json::json!({"told": "refused-order", "reason": format!("{error:#}")})
+            );
         }
     }
 }
@@ -213,7 +213,11 @@ fn send(orders: &Shared, message: &[u8]) -> anyhow::Result<()> {
 fn send_city(orders: &Shared, path: &str) -> anyhow::Result<()> {
     let socket = current(orders).context("there is no parser")?;
     let file = std::fs::File::open(path).with_context(|| format!("cannot read {path}"))?;
-    Ok(send_message(socket.as_fd(), &Order::City.write(), &[file.as_fd()])?)
+    Ok(send_message(
+        socket.as_fd(),
+        &Order::City.write(),
+        &[file.as_fd()],
+    )?)
 }
 
 /// What the parser tells, to standard output.

@@ -10,9 +10,7 @@ use citywall_capture::nfqueue::Verdict;
 use citywall_capture::shared::{Reply, Told};
 use citywall_event::Service;
 use citywall_flow::{Carrier, Content, Direction};
-use citywall_packet::{
-    Frame, Ip, LinkType, Malformed, Network, Packet, Tcp, Transport, decode, tcp_flags,
-};
+use citywall_packet::{Frame, Ip, LinkType, Malformed, Network, Packet, Tcp, Transport, decode, tcp_flags};
 use citywall_policy::Denied;
 use citywall_transaction::{Hint, Input, Item, Output, PROTOCOLS, Probe, Protocol};
 
@@ -189,13 +187,7 @@ impl Engine {
     }
 
     /// Does a rule stop the packet? Gives whether both ends are to be told then.
-    fn by_rules(
-        &mut self,
-        told: &Told,
-        packet: &Packet,
-        data: &[u8],
-        reply: &mut Reply,
-    ) -> Option<Stopped> {
+    fn by_rules(&mut self, told: &Told, packet: &Packet, data: &[u8], reply: &mut Reply) -> Option<Stopped> {
         let mut stopped = self.rules.judge(told, packet, data)?;
         self.drop(reply);
         match stopped.report.take() {
@@ -262,9 +254,10 @@ impl Engine {
         } else {
             (receiver, sender, (ports.1, ports.0))
         };
-        let requests = Requests {
-            midway: !syn,
-            ..Requests::default()
+        let requests = if syn {
+            Requests::default()
+        } else {
+            Requests::met_midway()
         };
         Connection {
             client_first: from_first == from_client,
@@ -403,7 +396,14 @@ impl Engine {
                     },
                 };
                 let payload = changed.payload.as_deref().unwrap_or(piece.payload);
-                change_tcp(&segment.layout, tcp, segment.data, &numbers, payload, &mut reply.payload);
+                change_tcp(
+                    &segment.layout,
+                    tcp,
+                    segment.data,
+                    &numbers,
+                    payload,
+                    &mut reply.payload,
+                );
             }
             Fate::End => {
                 self.end(segment, &spliced, how, protocol, reply);
@@ -520,9 +520,9 @@ impl Engine {
             initiator_port: src_port,
             responder_port: dst_port,
         };
-        let entry = PROTOCOLS.iter().find(|entry| {
-            (entry.carried_by)(Carrier::Udp) && (entry.probe)(&hint, payload) == Probe::Yes
-        });
+        let entry = PROTOCOLS
+            .iter()
+            .find(|entry| (entry.carried_by)(Carrier::Udp) && (entry.probe)(&hint, payload) == Probe::Yes);
         let Some(entry) = entry else { return };
         let input = Input {
             at: told.at,

@@ -140,7 +140,9 @@ impl Holder {
             });
         }
         if let Err(error) = std::fs::write(LIBERAL, "1") {
-            log::warn!("{LIBERAL}: {error}: sessions in which a command was denied may be dropped as invalid");
+            log::warn!(
+                "{LIBERAL}: {error}: sessions in which a command was denied may be dropped as invalid"
+            );
         }
         let answerer = Answerer::open()
             .inspect_err(|error| log::warn!("no packet socket ({error}): denied commands get no answer"))
@@ -215,7 +217,9 @@ impl Holder {
                     break;
                 }
             };
-            let Some(pending) = self.pending.pop_front() else { break };
+            let Some(pending) = self.pending.pop_front() else {
+                break;
+            };
             if !pending.given_up
                 && let Err(error) = self.settle(&pending, &reply, valid)
             {
@@ -322,7 +326,9 @@ impl Holder {
                 _ => AT_ONCE,
             };
             let (mut alone, stalled) = (Vec::new(), self.stalled.is_some());
-            let Some(held) = self.queues.get_mut(index) else { break };
+            let Some(held) = self.queues.get_mut(index) else {
+                break;
+            };
             let closed = held.unjudged == Verdict::Drop;
             let pending = &mut self.pending;
             let count = held
@@ -330,7 +336,9 @@ impl Holder {
                 .receive(room.min(AT_ONCE), &mut self.counts.errors, |packet| {
                     let told = told(packet, closed, at);
                     let pushed = match &mut parser {
-                        Some(parser) if !stalled && !packet.cut => parser.end.ring.push(&told, packet.payload),
+                        Some(parser) if !stalled && !packet.cut => {
+                            parser.end.ring.push(&told, packet.payload)
+                        }
                         _ => false,
                     };
                     if pushed {
@@ -365,7 +373,10 @@ impl Holder {
     fn wait(&mut self, parser: &mut Option<Parser>, parsers: &mut dyn Parsers) -> anyhow::Result<()> {
         let oldest = self.pending.iter().find(|p| !p.given_up);
         let at_most = oldest.map_or(IDLE, |p| {
-            self.options.late.saturating_sub(p.since.elapsed()).clamp(Duration::from_micros(100), IDLE)
+            self.options
+                .late
+                .saturating_sub(p.since.elapsed())
+                .clamp(Duration::from_micros(100), IDLE)
         });
         let full = parser.as_ref().is_some_and(|p| p.end.ring.room() == 0) && self.stalled.is_none();
         let mut all: Vec<BorrowedFd<'_>> = Vec::with_capacity(4);
@@ -376,7 +387,11 @@ impl Holder {
             return Ok(wait(&all, IDLE)?);
         };
         all.push(here.socket.as_fd());
-        let spin = if self.pending.is_empty() { Duration::ZERO } else { self.options.spin };
+        let spin = if self.pending.is_empty() {
+            Duration::ZERO
+        } else {
+            self.options.spin
+        };
         here.end.wait(&all, spin, at_most)?;
         let gone = match receive_message(here.socket.as_fd(), &mut [0; 64]) {
             Ok(None) => None,
@@ -454,7 +469,12 @@ fn parties(packet: &[u8]) -> Option<(&[u8], &[u8], u8, Option<(&[u8], &[u8])>)> 
         _ => return None,
     };
     let ports = matches!(protocol, 6 | 17)
-        .then(|| Some((packet.get(transport..transport + 2)?, packet.get(transport + 2..transport + 4)?)))
+        .then(|| {
+            Some((
+                packet.get(transport..transport + 2)?,
+                packet.get(transport + 2..transport + 4)?,
+            ))
+        })
         .flatten();
     Some((src, dst, protocol, ports))
 }
@@ -477,9 +497,13 @@ mod tests {
 
     #[test]
     fn a_change_keeps_the_parties_and_an_answer_swaps_them() {
-        let mut packet = vec![0x45, 0, 0, 0, 0, 0, 0x40, 0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2];
+        let mut packet = vec![
+            0x45, 0, 0, 0, 0, 0, 0x40, 0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2,
+        ];
         packet.extend_from_slice(&[15, 160, 1, 246, 0, 0, 0, 1]);
-        let mut answer = vec![0x45, 0, 0, 0, 0, 0, 0x40, 0, 64, 6, 0, 0, 10, 0, 0, 2, 10, 0, 0, 1];
+        let mut answer = vec![
+            0x45, 0, 0, 0, 0, 0, 0x40, 0, 64, 6, 0, 0, 10, 0, 0, 2, 10, 0, 0, 1,
+        ];
         answer.extend_from_slice(&[1, 246, 15, 160, 9, 9, 9, 9]);
         assert!(same_parties(&packet, &packet, false));
         assert!(same_parties(&packet, &answer, true));

@@ -151,7 +151,9 @@ impl Order {
 pub fn read_city(descriptor: OwnedFd) -> std::io::Result<String> {
     rustix::fs::seek(&descriptor, rustix::fs::SeekFrom::Start(0))?;
     let mut text = String::new();
-    std::fs::File::from(descriptor).take(CITY + 1).read_to_string(&mut text)?;
+    std::fs::File::from(descriptor)
+        .take(CITY + 1)
+        .read_to_string(&mut text)?;
     if text.len() as u64 > CITY {
         return Err(std::io::Error::other("the city file is too long"));
     }

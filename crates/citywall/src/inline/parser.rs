@@ -89,7 +89,10 @@ fn tell(engine: &mut Engine, orders: Option<&OwnedFd>) {
 fn line(report: &Report) -> String {
     let mut reason = report.reason.clone();
     if reason.len() > 1_024 {
-        let cut = (0..=1_024).rev().find(|at| reason.is_char_boundary(*at)).unwrap_or(0);
+        let cut = (0..=1_024)
+            .rev()
+            .find(|at| reason.is_char_boundary(*at))
+            .unwrap_or(0);
         reason.truncate(cut);
     }
     serde_json::json!({

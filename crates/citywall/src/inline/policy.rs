@@ -79,6 +79,14 @@ impl Policy {
         }
     }
 
+    /// Rules alone: no city is known.
+    pub fn of_rules(rules: Option<Arc<RuleBook>>) -> Policy {
+        Policy {
+            rules,
+            ..Policy::default()
+        }
+    }
+
     /// Takes the denials of an earlier policy over.
     pub fn inherit(&mut self, earlier: Policy) {
         self.denials = earlier.denials;
@@ -138,7 +146,9 @@ impl Policy {
             .err()?;
         Some(Refusal {
             point_only: violation.kind == ViolationKind::Command
-                && self.context.allows_elsewhere(from.place, to.place, service, command),
+                && self
+                    .context
+                    .allows_elsewhere(from.place, to.place, service, command),
             reason: violation.reason,
         })
     }

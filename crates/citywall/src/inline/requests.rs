@@ -60,6 +60,14 @@ impl Default for Requests {
 }
 
 impl Requests {
+    /// Those of a session that was met midway.
+    pub fn met_midway() -> Requests {
+        Requests {
+            midway: true,
+            ..Requests::default()
+        }
+    }
+
     /// True where requests are not told apart: nothing can be cut out.
     pub fn is_whole(&self) -> bool {
         self.framing == Framing::Whole

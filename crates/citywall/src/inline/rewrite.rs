@@ -32,7 +32,10 @@ impl Layout {
 /// The one's complement sum of RFC 1071, in the machine's order; to be folded.
 fn sum(bytes: &[u8]) -> u64 {
     let (words, rest) = bytes.as_chunks::<4>();
-    let mut total: u64 = words.iter().map(|word| u64::from(u32::from_ne_bytes(*word))).sum();
+    let mut total: u64 = words
+        .iter()
+        .map(|word| u64::from(u32::from_ne_bytes(*word)))
+        .sum();
     let mut last = [0; 4];
     for (place, byte) in last.iter_mut().zip(rest) {
         *place = *byte;
@@ -255,10 +258,33 @@ mod tests {
             ip.extend_from_slice(&[[0; 15].as_slice(), &[2]].concat());
             ip
         } else {
-            vec![0x45, 0, 0, 0, 0, 0, 0x40, 0, 64, TCP, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2]
+            vec![
+                0x45, 0, 0, 0, 0, 0, 0x40, 0, 64, TCP, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2,
+            ]
         };
         let transport = data.len();
-        data.extend_from_slice(&[15, 160, 1, 246, 0, 0, 0, 1, 0, 0, 0, 2, 8 << 4, 0x18, 1, 0, 0, 0, 0, 0]);
+        data.extend_from_slice(&[
+            15,
+            160,
+            1,
+            246,
+            0,
+            0,
+            0,
+            1,
+            0,
+            0,
+            0,
+            2,
+            8 << 4,
+            0x18,
+            1,
+            0,
+            0,
+            0,
+            0,
+            0,
+        ]);
         data.extend_from_slice(&[1, 1, 5, 10, 0, 0, 0, 100, 0, 0, 0, 200]);
         data.extend_from_slice(b"payload");
         finish(&mut data, transport, TCP);
@@ -300,7 +326,10 @@ mod tests {
             let back = read(&out);
             let t = tcp(&back);
             assert_eq!((t.src_port, t.dst_port, t.timestamp), (502, 4000, Some((4, 5))));
-            assert_eq!((t.checksum, back.payload.of(&out)), (Checksum::Valid, &b"ours"[..]));
+            assert_eq!(
+                (t.checksum, back.payload.of(&out)),
+                (Checksum::Valid, &b"ours"[..])
+            );
             reset_tcp(&layout, &data, (9, 10), &mut out);
             let t = tcp(&read(&out));
             assert_eq!((t.seq, t.checksum, t.dst_port), (9, Checksum::Valid, 502));

@@ -21,6 +21,9 @@ use citywall_packet::tcp_flags::{ACK, FIN, RST, SYN};
 const KEPT: usize = 256 * 1024;
 /// Denied requests that are not settled yet.
 const CUTS: usize = 64;
+/// Inserts that are remembered after the client has acknowledged them: the server may send again
+/// what stands before them.
+const PAST: usize = 64;
 /// Bytes of answers in one packet of ours.
 const TOGETHER: usize = 1_200;
 /// An answer that the client does not acknowledge is sent again at most so often, nanoseconds.
@@ -151,8 +154,9 @@ pub struct Splice {
     back: u64,
     inserts: VecDeque<Insert>,
     inserted: u64,
-    /// Name of the first of `inserts`.
+    /// Name of the first of `inserts`, and of the first that the client has not acknowledged.
     first_insert: u64,
+    first_owed: u64,
     /// Up to where the client has acknowledged, as the client counts.
     client_acked: u64,
     injected_at: i64,
@@ -203,7 +207,7 @@ impl Splice {
         match cut.answer {
             Answer::None => true,
             Answer::Waits(_) => false,
-            Answer::Placed(insert) => insert < self.first_insert,
+            Answer::Placed(insert) => insert < self.first_owed,
         }
     }
 
@@ -259,7 +263,10 @@ impl Splice {
         let len = piece.payload.len() as u64;
         let fin = piece.flags & FIN != 0;
         if piece.flags & RST != 0 {
-            return (self.pass_client(piece, offset.min(self.judged), false, None), None);
+            return (
+                self.pass_client(piece, offset.min(self.judged), false, None),
+                None,
+            );
         }
         if offset > self.next && (len > 0 || fin) {
             return (Fate::Drop, None);
@@ -323,17 +330,30 @@ impl Splice {
             talk.response_lost();
         }
         self.client_acked = self.client_acked.max(ack);
-        while let Some(insert) = self.inserts.front() {
-            let len = insert.bytes.len() as u64;
-            if self.client_acked < insert.at + self.inserted + len {
+        while let Some((start, insert)) = self.owed() {
+            if self.client_acked < start + insert.bytes.len() as u64 {
                 break;
             }
-            self.inserted += len;
+            self.first_owed += 1;
+        }
+        while self.inserts.len() > PAST && self.first_insert < self.first_owed {
+            if let Some(insert) = self.inserts.pop_front() {
+                self.inserted += insert.bytes.len() as u64;
+            }
             self.first_insert += 1;
-            self.inserts.pop_front();
         }
         self.prune();
         duplicate
+    }
+
+    /// The first insert that the client has not acknowledged, and where it begins as the client
+    /// counts.
+    fn owed(&self) -> Option<(u64, &Insert)> {
+        let past = usize::try_from(self.first_owed - self.first_insert).ok()?;
+        let insert = self.inserts.get(past)?;
+        let before = self.inserts.iter().take(past);
+        let len: u64 = before.map(|i| i.bytes.len() as u64).sum();
+        Some((insert.at + self.inserted + len, insert))
     }
 
     /// Keeps what is new; false where there is no room.
@@ -444,7 +464,10 @@ impl Splice {
     fn without_cuts(&self, from: u64, to: u64, room: usize) -> (Vec<u8>, u64) {
         let mut bytes = Vec::new();
         let mut at = from;
-        let mut cuts = self.cuts.iter().filter(|c| c.start + c.len > from && c.start < to);
+        let mut cuts = self
+            .cuts
+            .iter()
+            .filter(|c| c.start + c.len > from && c.start < to);
         loop {
             let cut = cuts.next();
             let until = cut.map_or(to, |c| c.start).max(at);
@@ -476,7 +499,7 @@ impl Splice {
             .cuts
             .back()
             .is_some_and(|c| c.start >= before && matches!(c.answer, Answer::None));
-        let owed = !self.inserts.is_empty();
+        let owed = self.owed().is_some();
         let due = piece.at.saturating_sub(self.injected_at) >= AGAIN;
         let ack = self.to_client_ack(self.server_acked, owed);
         let wanted = placed
@@ -488,9 +511,10 @@ impl Splice {
         }
         self.injected_at = piece.at;
         let (mut payload, mut seq) = (Vec::new(), self.to_client(self.back));
-        if let Some(first) = self.inserts.front() {
-            seq = first.at + self.inserted;
-            let together = self.inserts.iter().take_while(|i| i.at == first.at);
+        if let Some((start, first)) = self.owed() {
+            seq = start;
+            let past = usize::try_from(self.first_owed - self.first_insert).unwrap_or(0);
+            let together = self.inserts.iter().skip(past).take_while(|i| i.at == first.at);
             for insert in together {
                 if !payload.is_empty() && payload.len() + insert.bytes.len() > TOGETHER {
                     break;
@@ -578,7 +602,9 @@ impl Splice {
             self.prune();
         }
         let known = self.back.saturating_sub(offset);
-        let new = usize::try_from(known).ok().and_then(|known| piece.payload.get(known..));
+        let new = usize::try_from(known)
+            .ok()
+            .and_then(|known| piece.payload.get(known..));
         if let Some(new) = new
             && !new.is_empty()
         {
@@ -638,3 +664,6 @@ impl Splice {
         (Some(bytes), fits == rest.len())
     }
 }
+
+#[cfg(test)]
+mod tests;
