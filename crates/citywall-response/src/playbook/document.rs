@@ -2,7 +2,7 @@
 //!
 //! Owns: the payload of `Signed<Document>`. The bytes that are signed are the file's own, so nothing
 //! depends on how JSON is written anew. The standard's own signature objects are not looked at:
-//! `docs/adr/0006-playbooks.md`.
+//! `docs/adr/0012-playbooks.md`.
 
 use citywall_trust::{Payload, Purpose};
 
