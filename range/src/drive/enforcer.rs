@@ -4,13 +4,13 @@
 //! and the commands of `citywall actions`. Does not own: the sensor.
 
 use std::path::{Path, PathBuf};
-use std::process::Child;
+use std::process::{Child, Command};
 use std::time::Duration;
 
 use serde_json::Value;
 
 use super::{Act, Setting};
-use crate::error::{RangeError, Result};
+use crate::error::{RangeError, Result, file};
 use crate::network;
 use crate::scenario::Undone;
 
@@ -20,7 +20,6 @@ pub(crate) struct Enforcer {
     pub socket: PathBuf,
     /// What its actions live for.
     pub time_to_live: Duration,
-    folder: PathBuf,
     child: Child,
 }
 
@@ -35,15 +34,21 @@ impl Enforcer {
         if !setting.enforced {
             // The wall stands in a city whose policy is not in force yet: the rules of the open city
             // are loaded, and are left as they are by the enforcer that is started then.
-            let mut opener = launch(setting, folder, "open.toml", &socket)?;
-            super::signal(&opener, super::Signal::TERM);
-            let _ = opener.wait();
+            let state = folder.join("firewall");
+            let enforce = |what: &[&str]| {
+                let mut command = super::within(super::WALL, &setting.program.to_string_lossy());
+                command.arg("enforce").args(what).arg("--state").arg(&state);
+                network::output(&mut command, "").map(drop)
+            };
+            let open = folder.join("open.toml");
+            enforce(&["--apply", "--within", "60s", "--city", &open.to_string_lossy()])?;
+            enforce(&["--confirm"])?;
         }
-        let child = launch(setting, folder, "city.toml", &socket)?;
+        sign_act(setting, folder)?;
+        let child = launch(setting, folder, &socket, time_to_live)?;
         Ok(Enforcer {
             socket,
             time_to_live,
-            folder: folder.to_owned(),
             child,
         })
     }
@@ -113,21 +118,54 @@ impl Enforcer {
     }
 }
 
-/// Starts the enforcer on a city file, and waits until it listens.
-fn launch(setting: &Setting<'_>, folder: &Path, city: &str, socket: &Path) -> Result<Child> {
-    let name = if city == "city.toml" { "enforcer" } else { "opener" };
+/// What is automatic in the range: the rungs that the gate lets pass without a person, everywhere.
+fn sign_act(setting: &Setting<'_>, folder: &Path) -> Result<()> {
+    let path = |name: &str| folder.join(name).to_string_lossy().into_owned();
+    let keys = |arguments: &[&str]| {
+        let mut command = Command::new(setting.program);
+        network::output(command.arg("keys").args(arguments), "")
+    };
+    let (key, act) = (path("ada.key"), path("automatic.act"));
+    keys(&["new", &key])?;
+    let entry = keys(&[
+        "show",
+        &key,
+        "--name",
+        "ada",
+        "--principal",
+        "Ada Lindqvist",
+        "--purpose",
+        "act",
+    ])?;
+    let ring = folder.join("keyring.toml");
+    std::fs::write(&ring, format!("version = 1\n{entry}")).map_err(file(&ring))?;
+    let mut sign: Vec<&str> = vec!["sign", "--key", &key, "--hours", "1", "--out", &act];
+    for zone in &setting.topology.zones {
+        sign.extend(["--zone", zone.name]);
+    }
+    for rung in [
+        "deny-command",
+        "limit-rate",
+        "deny-conduit",
+        "quarantine",
+        "isolate",
+    ] {
+        sign.extend(["--rung", rung]);
+    }
+    keys(&sign).map(drop)
+}
+
+/// Starts the enforcer, and waits until it listens.
+fn launch(setting: &Setting<'_>, folder: &Path, socket: &Path, life: Duration) -> Result<Child> {
     let mut command = super::within(super::WALL, &setting.program.to_string_lossy());
     command.args(["-v", "enforce", "--serve", "--sensor", "0", "--city"]);
-    command.arg(folder.join(city)).arg("--socket").arg(socket);
-    command
-        .arg("--journal")
-        .arg(folder.join(format!("{name}.journal")));
-    let mut child = super::spawn(command, folder, name)?;
-    super::says(
-        &mut child,
-        &folder.join(format!("{name}.errors")),
-        "control socket",
-    )?;
+    command.arg(folder.join("city.toml")).arg("--socket").arg(socket);
+    command.arg("--journal").arg(folder.join("journal"));
+    command.arg("--key-ring").arg(folder.join("keyring.toml"));
+    command.arg("--act").arg(folder.join("automatic.act"));
+    command.arg("--time-to-live").arg(life.as_secs().to_string());
+    let mut child = super::spawn(command, folder, "enforcer")?;
+    super::says(&mut child, &folder.join("enforcer.errors"), "control socket")?;
     Ok(child)
 }
 
