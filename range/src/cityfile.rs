@@ -69,6 +69,8 @@ fn lines(topology: &Topology, text: &mut String) -> std::fmt::Result {
         "\n[[asset]]\nname = \"wall\"\naddress = [{}]",
         gateways.join(", ")
     )?;
+    let macs: Vec<String> = (0..topology.zones.len()).map(crate::network::mac).collect();
+    writeln!(text, "mac = {macs:?}")?;
     writeln!(
         text,
         "zone = \"data-centre\"\nrole = [\"gateway\", \"management\"]"

@@ -102,7 +102,7 @@ impl<'a> Attacker<'a> {
                 self.tell(*to, began, outcome, &format!("{burst} datagrams"));
             }
             Step::TakeAddress { address } => {
-                let outcome = take_address(*address);
+                let outcome = take_address(*address, count);
                 self.tell(*address, began, outcome, "announced");
             }
             Step::Tool { program, arguments } => {
@@ -182,15 +182,17 @@ fn flood(to: Ipv4Addr, port: u16, sources: &[Ipv4Addr], burst: u32, count: u32) 
     sent
 }
 
-/// Takes an address on the own link and tells all neighbours so: with `arp_notify` the kernel sends
-/// a gratuitous ARP when the link comes up (ip-sysctl).
-fn take_address(address: Ipv4Addr) -> io::Result<()> {
-    let notify = "/proc/sys/net/ipv4/conf/eth0/arp_notify";
-    std::fs::write(notify, "1")?;
-    // Taken anew each time, so that it is announced each time.
-    let taken = format!("{address}/32");
-    let _ = run("ip", &["addr", "del", &taken, "dev", "eth0"]);
-    run("ip", &["addr", "add", &taken, "dev", "eth0"])
+/// Takes an address on the own link. The kernel then answers for it, and asks its neighbours in its
+/// name: each such question says that the address is here (RFC 826).
+fn take_address(address: Ipv4Addr, count: u32) -> io::Result<()> {
+    if count == 0 {
+        run("ip", &["addr", "add", &format!("{address}/32"), "dev", "eth0"])?;
+    }
+    let [a, b, c, _] = address.octets();
+    // Somebody new each time, for whom the kernel has to ask.
+    let neighbour = Ipv4Addr::new(a, b, c, 100 + (count % 120) as u8);
+    let socket = UdpSocket::bind((address, 0))?;
+    socket.send_to(b"here I am", (neighbour, 9)).map(drop)
 }
 
 fn run(program: &str, arguments: &[&str]) -> io::Result<()> {

@@ -111,11 +111,29 @@ impl Enforcer {
             .map(drop)
     }
 
+    /// Tells it something by a signal.
+    pub(super) fn signal(&self, signal: super::Signal) {
+        super::signal(&self.child, signal);
+    }
+
     /// Kills all of its processes at once.
     pub(super) fn die(&mut self) {
+        let own = self.child.id();
+        // The enforcer last: whoever outlives it could see that and clean up.
+        for child in children(own) {
+            let _ = rustix::process::kill_process(child, super::Signal::KILL);
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The processes that a process started (proc_pid_task(5)).
+fn children(parent: u32) -> Vec<rustix::process::Pid> {
+    let path = format!("/proc/{parent}/task/{parent}/children");
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let ids = text.split_whitespace().filter_map(|id| id.parse().ok());
+    ids.filter_map(rustix::process::Pid::from_raw).collect()
 }
 
 /// What is automatic in the range: the rungs that the gate lets pass without a person, everywhere.

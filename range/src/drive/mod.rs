@@ -158,6 +158,9 @@ impl Product {
     pub(crate) fn reload(&self, name: &str, text: &str) -> Result<()> {
         write(&self.folder.join(name), text)?;
         signal(&self.watch, Signal::HUP);
+        if let Some(enforcer) = &self.enforcer {
+            enforcer.signal(Signal::HUP);
+        }
         Ok(())
     }
 

@@ -4,6 +4,9 @@
 
 use super::*;
 
+/// The product's words for what these are.
+const FLOODS: &[&str] = &["udp_flood", "packet_flood", "outbound_flood", "carpet_flood"];
+
 pub(super) static FLOOD_FROM_INSIDE: Scenario = Scenario {
     name: "flood-from-inside",
     title: "A lamp that was taken over floods the broker of all lamps",
@@ -18,7 +21,7 @@ pub(super) static FLOOD_FROM_INSIDE: Scenario = Scenario {
         };
         vec![Part::repeated("lamp-3", 0, 600, 10, flood)]
     },
-    detected: &[Detected::Behaviour(&["flood", "udp_flood"])],
+    detected: &[Detected::Behaviour(FLOODS)],
     done: &[Done::Action(
         &["limit-rate", "deny-conduit", "quarantine"],
         "lamp-3",
@@ -43,7 +46,7 @@ pub(super) static FLOOD_FROM_OUTSIDE: Scenario = Scenario {
         };
         vec![Part::repeated("stranger", 0, 600, 10, flood)]
     },
-    detected: &[Detected::Behaviour(&["flood", "udp_flood"])],
+    detected: &[Detected::Behaviour(FLOODS)],
     done: &[Done::Action(&["limit-rate"], "records")],
     touched: &[],
     watched: 6_000,
