@@ -1,14 +1,15 @@
 //! What is suspicious in a city that is otherwise well-formed.
 //!
-//! Owns: contradictions, shadowed conduits, services cut off, things that nothing refers to. Does
+//! Owns: contradictions, shadowed conduits, services cut off, things that nothing refers to, what
+//! nobody could approve, windows that are over. Does
 //! not own: errors, which stop a city file from being used at all.
 
 use std::fmt;
 
-use citywall_event::{ConduitEnd, Criticality, Dependency, Grant, Ports};
+use citywall_event::{ConduitEnd, Criticality, Dependency, Grant, Nanos, Ports};
 use hashbrown::HashSet;
 
-use crate::city::{City, Conduit};
+use crate::city::{City, Conduit, Role};
 
 /// Something to look at in a city file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +36,11 @@ const BUDGET: usize = 4_000_000;
 impl City {
     /// Warnings, in the order of the file.
     pub fn check(&self) -> Vec<Finding> {
+        self.check_at(None)
+    }
+
+    /// Warnings, in the order of the file; with a time, also of windows that are over.
+    pub fn check_at(&self, now: Option<Nanos>) -> Vec<Finding> {
         let mut check = Check {
             city: self,
             findings: Vec::new(),
@@ -43,6 +49,11 @@ impl City {
         check.conduits();
         check.shadows();
         check.services();
+        check.assets();
+        check.people();
+        if let Some(now) = now {
+            check.windows(now);
+        }
         check
             .findings
             .sort_by(|a, b| (a.line, &a.what).cmp(&(b.line, &b.what)));
@@ -268,6 +279,94 @@ impl Check<'_> {
         }
     }
 
+    fn assets(&mut self) {
+        let city = self.city;
+        for asset in &city.assets {
+            if asset.zone.is_none() && asset.criticality == Criticality::Safety {
+                let what = format!(
+                    "asset {} is outside, so nothing guards it, though people can come to harm when it stops",
+                    asset.name
+                );
+                self.find(
+                    asset.line,
+                    what,
+                    "let a zone hold its address, or say its criticality",
+                );
+            }
+            let zone = asset.zone.and_then(|z| city.zones.get(z));
+            if let Some(zone) = zone.filter(|z| z.criticality > asset.criticality) {
+                let what = format!(
+                    "asset {} is {}, milder than its zone {}, which is {}: more may be done against it",
+                    asset.name,
+                    asset.criticality.name(),
+                    zone.name,
+                    zone.criticality.name()
+                );
+                self.find(
+                    asset.line,
+                    what,
+                    "let it be as its zone, or move it to a zone of its own",
+                );
+            }
+        }
+        for end in &city.response.management {
+            let zone = self.zone_of(*end).and_then(|z| city.zones.get(z));
+            if let Some(zone) = zone.filter(|z| z.isolated) {
+                let what = format!("zone {} is isolated, and yet of the management", zone.name);
+                self.find(zone.line, what, "name another zone or asset in [response]");
+            }
+        }
+    }
+
+    /// Can what needs approval be approved?
+    fn people(&mut self) {
+        let city = self.city;
+        let may = |p: &crate::Person| p.roles.contains(&Role::Approver);
+        for person in city.people.iter().filter(|p| may(p) && p.unix.is_empty()) {
+            let what = format!(
+                "{} is an approver, but has no account to approve with",
+                person.name
+            );
+            self.find(person.line, what, "add `unix = \"...\"`, or take the role away");
+        }
+        let approvers = city
+            .people
+            .iter()
+            .filter(|p| may(p) && !p.unix.is_empty())
+            .count();
+        // Where nobody is named, the response is not in use yet.
+        if city.people.is_empty() || approvers >= 2 {
+            return;
+        }
+        let safety = city.zones.iter().find(|z| z.criticality == Criticality::Safety);
+        if let Some(zone) = safety {
+            let what = format!(
+                "what touches zone {} needs two different people, but {approvers} can approve",
+                zone.name
+            );
+            self.find(
+                zone.line,
+                what,
+                "give a second person the role approver and an account",
+            );
+        } else if approvers == 0 {
+            let line = city.people.first().map_or(1, |p| p.line);
+            self.find(
+                line,
+                "nobody can approve anything".to_owned(),
+                "give somebody the role approver",
+            );
+        }
+    }
+
+    fn windows(&mut self, now: Nanos) {
+        let city = self.city;
+        for window in city.windows.iter().filter(|w| w.is_over(now, &city.timezone)) {
+            let what = format!("window {} is over and will never be open again", window.name);
+            self.find(window.line, what, "remove it, or give it another time");
+        }
+    }
+
     fn depends_on_itself(&self, start: usize) -> bool {
         let services = &self.city.services;
         let mut seen = vec![false; services.len()];
@@ -298,6 +397,8 @@ struct Links {
     with_all: HashSet<usize>,
     /// Some conduit leads from every zone to every zone.
     all: bool,
+    /// Zones that no conduit joins with anything, as isolation wins.
+    isolated: HashSet<usize>,
 }
 
 impl Links {
@@ -306,6 +407,14 @@ impl Links {
             pairs: HashSet::new(),
             with_all: HashSet::new(),
             all: false,
+            isolated: check
+                .city
+                .zones
+                .iter()
+                .enumerate()
+                .filter(|(_, zone)| zone.isolated)
+                .map(|(id, _)| id)
+                .collect(),
         };
         for conduit in &check.city.conduits {
             for from in &conduit.from {
@@ -328,6 +437,9 @@ impl Links {
     }
 
     fn join(&self, a: usize, b: usize) -> bool {
+        if self.isolated.contains(&a) || self.isolated.contains(&b) {
+            return false;
+        }
         self.all
             || self.with_all.contains(&a)
             || self.with_all.contains(&b)

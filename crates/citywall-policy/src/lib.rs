@@ -6,14 +6,21 @@
 //! enforcing. Does not own: what is really on the network (inventory), how a ruleset becomes
 //! packets dropped (response), files and clocks: text and times are arguments.
 //!
-//! Entry points: [`City::parse`], [`City::check`], [`City::compile`]. The format is explained by
+//! Entry points: [`City::parse`], [`City::check`], [`City::compile`]; [`Judged::explain`],
+//! [`City::matrix`], [`difference`] and [`Learner`] are what `citywall policy` says in words. The format is explained by
 //! [`EXAMPLE`].
 
 mod allow;
+mod ask;
 mod check;
 mod city;
 mod compile;
+mod diff;
+mod ends;
 mod error;
+mod explain;
+mod learn;
+mod matrix;
 mod overlap;
 mod parse;
 mod protocol;
@@ -29,8 +36,13 @@ mod window;
 
 pub use check::Finding;
 pub use city::{Asset, City, Conduit, Domain, Person, Role, Zone};
+pub use diff::{Change, Difference, Direction, TooMany, difference};
+pub use ends::{End, Judged};
 pub use error::CityError;
-pub use protocol::known_protocols;
+pub use explain::{Answer, Explanation, Way};
+pub use learn::{Doubt, Learner, Proposal, Seen, Told, Who};
+pub use matrix::{Cell, Matrix};
+pub use protocol::{known_function, known_protocols};
 pub use response::{Denied, Inspect, ResponseMode, ResponseRules, WhenDown};
 pub use ruleset::{Allow, Peer, RuledAsset, RuledZone, Ruleset};
 pub use suggest::nearest;

@@ -67,6 +67,67 @@ pub fn known_protocols() -> impl Iterator<Item = (&'static str, &'static [&'stat
     })
 }
 
+/// The protocols of one `app_proto`.
+pub(crate) fn by_app(app: &str) -> impl Iterator<Item = &'static Known> {
+    KNOWN.iter().filter(move |known| known.app == app)
+}
+
+/// `app_proto` with the lifetime that commands want.
+pub(crate) fn name_of(app: &str) -> Option<&'static str> {
+    by_app(app).map(|known| known.app).next()
+}
+
+/// Protocol and function by name, for who reads commands from a log; a function that is not known is
+/// empty.
+pub fn known_function(app: &str, function: &str) -> Option<(&'static str, &'static str)> {
+    let known = functions_of(app).iter().find(|f| **f == function);
+    Some((name_of(app)?, known.copied().unwrap_or("")))
+}
+
+/// The functions of a verb.
+pub(crate) fn functions_with(app: &str, verb: Verb) -> impl Iterator<Item = &'static str> {
+    let app = app.to_owned();
+    functions_of(&app)
+        .iter()
+        .copied()
+        .filter(move |f| verb_of(&app, f) == verb)
+}
+
+/// The functions of a protocol by its `app_proto`.
+pub(crate) fn functions_of(app: &str) -> &'static [&'static str] {
+    by_app(app)
+        .find_map(|known| match known.commands {
+            Commands::Functions(functions) => Some(functions),
+            Commands::None | Commands::Verbs => None,
+        })
+        .unwrap_or(&[])
+}
+
+/// What the decoders say that a function asks for. Where it depends on the function's data, the most
+/// usual.
+pub(crate) fn verb_of(app: &str, function: &str) -> Verb {
+    match (app, function) {
+        ("modbus", "write_single_coil" | "write_multiple_coils") => Verb::Operate,
+        (
+            "modbus",
+            "write_single_register"
+            | "write_multiple_registers"
+            | "write_file_record"
+            | "mask_write_register"
+            | "read_write_multiple_registers",
+        ) => Verb::Write,
+        ("modbus", "report_server_id" | "read_device_identification") => Verb::Discover,
+        ("modbus", "restart_communications") => Verb::Restart,
+        ("modbus", "force_listen_only") => Verb::Stop,
+        ("modbus", "clear_counters") => Verb::Configure,
+        ("modbus", "encapsulated_interface" | "user_defined") => Verb::Other,
+        ("snmp", "set") => Verb::Write,
+        ("mqtt", "publish") => Verb::Publish,
+        ("mqtt", "subscribe") => Verb::Subscribe,
+        _ => Verb::Read,
+    }
+}
+
 /// Words that stand for several verbs, or are the protocol's usual word for one.
 pub(crate) fn verbs_of(protocol: &str, word: &str) -> Option<Vec<Verb>> {
     if let Some(verb) = Verb::parse(word) {

@@ -158,7 +158,7 @@ fn is_broadcast(ip: IpAddr) -> bool {
 }
 
 /// Six pairs of hexadecimal digits, with colons or hyphens.
-fn parse_mac(text: &str) -> Option<Mac> {
+pub(crate) fn parse_mac(text: &str) -> Option<Mac> {
     let mut mac = [0u8; 6];
     let mut parts = text.split([':', '-']);
     for byte in &mut mac {

@@ -2,9 +2,11 @@
 
 mod errors;
 mod example;
+mod explaining;
 mod findings;
 mod judging;
 mod laws;
+mod learning;
 mod response;
 mod windows;
 

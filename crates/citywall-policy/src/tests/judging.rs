@@ -273,6 +273,22 @@ fn isolation_wins_and_inside_can_be_denied() {
             protocol: no conduit from outside to zone hall carries tcp/80
         8.8.8.8 > 10.2.0.2 tcp/8000
             conduit: no conduit lets outside reach zone hall (tcp/8000)
+        10.1.0.1 > 10.2.0.1 icmp/3
+            isolation: zone vault is declared isolated, but zone vault reached zone hall
+        10.1.0.1 > 10.2.0.1 icmp/any
+            isolation: zone vault is declared isolated, but zone vault reached zone hall
+        10.1.0.1 > 10.2.0.1 udp/67
+            isolation: zone vault is declared isolated, but zone vault reached zone hall
+        10.2.0.1 > 10.1.0.255 udp/9
+            isolation: zone vault is declared isolated, but zone hall reached zone vault
+        10.1.0.1 > 10.1.0.255 udp/9
+            allowed
+        10.1.0.1 > 239.1.1.1 udp/9
+            allowed
+        10.1.0.1 > fe80::1 tcp/9
+            allowed
+        0.0.0.0 > 10.1.0.1 udp/68
+            allowed
     "#]]
     .assert_eq(&table(
         STRICT,
@@ -288,6 +304,14 @@ fn isolation_wins_and_inside_can_be_denied() {
         8.8.8.8 > 10.2.0.1 tcp/9000 http
         8.8.8.8 > 10.2.0.1 tcp/80
         8.8.8.8 > 10.2.0.2 tcp/8000
+        10.1.0.1 > 10.2.0.1 icmp/3
+        10.1.0.1 > 10.2.0.1 icmp/any
+        10.1.0.1 > 10.2.0.1 udp/67
+        10.2.0.1 > 10.1.0.255 udp/9
+        10.1.0.1 > 10.1.0.255 udp/9
+        10.1.0.1 > 239.1.1.1 udp/9
+        10.1.0.1 > fe80::1 tcp/9
+        0.0.0.0 > 10.1.0.1 udp/68
         ",
     ));
     expect![[r#"
@@ -299,6 +323,8 @@ fn isolation_wins_and_inside_can_be_denied() {
             command: the conduit from zone hall to zone hall carries modbus, but not this: write coil:1 = 1
         10.2.0.1 > 10.1.0.2 modbus write write_single_coil coil:1 1
             isolation: zone vault is declared isolated, but zone hall reached zone vault
+        10.2.0.1 > 10.1.0.255 modbus write write_single_coil coil:1 1
+            isolation: zone vault is declared isolated, but zone hall reached zone vault
     "#]]
     .assert_eq(&table(
         STRICT,
@@ -308,6 +334,7 @@ fn isolation_wins_and_inside_can_be_denied() {
         10.2.0.1 > 10.2.0.2 modbus write write_single_coil coil:2 1
         10.2.0.1 > 10.2.0.2 modbus write write_multiple_coils coil:1 1
         10.2.0.1 > 10.1.0.2 modbus write write_single_coil coil:1 1
+        10.2.0.1 > 10.1.0.255 modbus write write_single_coil coil:1 1
         ",
     ));
 }
