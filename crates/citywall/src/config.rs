@@ -32,6 +32,27 @@ pub struct Config {
     pub capture: Capture,
     /// What is known of devices before they speak.
     pub inventory: Inventory,
+    /// `citywall enforce --serve`.
+    pub enforcer: Enforcer,
+}
+
+/// The enforcer.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct Enforcer {
+    /// The user that it becomes, where it is started as root.
+    pub user: u32,
+    /// User ids that may speak as sensors on the control socket.
+    pub sensors: Vec<u32>,
+}
+
+impl Default for Enforcer {
+    fn default() -> Enforcer {
+        Enforcer {
+            user: 65_534,
+            sensors: Vec::new(),
+        }
+    }
 }
 
 /// What is known of devices before they speak.

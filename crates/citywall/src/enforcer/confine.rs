@@ -1,0 +1,335 @@
+//! What a process of the wall may still ask of the kernel: seccomp(2) and landlock(7).
+//!
+//! Owns: the lists of system calls, folders and families of sockets for each process. Does not own:
+//! capabilities (`citywall_capture::drop_privileges`), and when a process is confined.
+//!
+//! Both are inherited by programs that are executed. So the hand's list has what `nft` and
+//! `iptables` need, and the enforcer's what the inline parser, which it starts, needs as well; the
+//! inline parser takes more away from itself.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use landlock::{
+    ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, Ruleset, RulesetAttr, RulesetCreatedAttr,
+    RulesetStatus, Scope, path_beneath_rules,
+};
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
+};
+
+/// The newest kernel interface that the lists were written for; older kernels hold less back.
+const LANDLOCK: ABI = ABI::V6;
+
+/// Which process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Holds the control socket and decides.
+    Enforcer,
+    /// Touches the kernel's tables.
+    Hand,
+}
+
+/// Folders and files that a process may touch.
+#[derive(Clone, Debug, Default)]
+pub struct Reach {
+    /// May be read.
+    pub read: Vec<PathBuf>,
+    /// May be changed, and hold new files.
+    pub write: Vec<PathBuf>,
+    /// May be executed, and read.
+    pub execute: Vec<PathBuf>,
+}
+
+impl Reach {
+    /// Adds the folder that a file stands in: whoever edits a file mostly replaces it, and a rule on
+    /// the file itself would stay with the one that was replaced.
+    pub fn read_beside(&mut self, file: &Path) {
+        let folder = file.parent().filter(|p| !p.as_os_str().is_empty());
+        self.read.push(folder.unwrap_or(Path::new(".")).to_owned());
+    }
+
+    /// Adds what every dynamically linked program needs in order to start.
+    pub fn execute_programs(&mut self, programs: &[&str]) {
+        let libraries = ["/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/libexec"];
+        self.execute
+            .extend(libraries.iter().chain(programs).map(PathBuf::from));
+        self.read
+            .extend(["/etc/ld.so.cache", "/etc/ld.so.preload"].map(PathBuf::from));
+    }
+}
+
+/// Confines this thread and all that it starts, for good.
+///
+/// # Errors
+/// Where the kernel refuses. A kernel without Landlock, or with an old one, is told in the log and
+/// is no error: seccomp and the missing capabilities hold all the same.
+pub fn confine(role: Role, reach: &Reach) -> anyhow::Result<()> {
+    restrict_files(reach).context("cannot restrict files (Landlock)")?;
+    let filter = filter(role).context("cannot make the list of system calls (seccomp)")?;
+    seccompiler::apply_filter(&filter).context("cannot restrict system calls (seccomp)")?;
+    Ok(())
+}
+
+fn restrict_files(reach: &Reach) -> anyhow::Result<()> {
+    let read = AccessFs::from_read(LANDLOCK) & !AccessFs::Execute;
+    let execute = AccessFs::ReadFile | AccessFs::ReadDir | AccessFs::Execute;
+    let devices = ["/dev/null", "/dev/zero", "/dev/urandom", "/dev/full"];
+    let status = Ruleset::default()
+        .set_compatibility(CompatLevel::BestEffort)
+        .handle_access(AccessFs::from_all(LANDLOCK))?
+        .handle_access(AccessNet::from_all(LANDLOCK))?
+        .scope(Scope::from_all(LANDLOCK))?
+        .create()?
+        .add_rules(path_beneath_rules(&reach.read, read))?
+        .add_rules(path_beneath_rules(&reach.execute, execute))?
+        .add_rules(path_beneath_rules(&reach.write, AccessFs::from_all(LANDLOCK) & !AccessFs::Execute))?
+        .add_rules(path_beneath_rules(devices, AccessFs::ReadFile | AccessFs::WriteFile))?
+        .restrict_self()?;
+    match status.ruleset {
+        RulesetStatus::FullyEnforced => {}
+        RulesetStatus::PartiallyEnforced => {
+            log::info!("this kernel's Landlock is old: files are restricted, not all else");
+        }
+        RulesetStatus::NotEnforced => {
+            log::warn!("this kernel has no Landlock: files are restricted by their owners alone");
+        }
+    }
+    Ok(())
+}
+
+/// What any of our processes and what they start asks for.
+const COMMON: &[libc::c_long] = &[
+    // Memory and threads.
+    libc::SYS_brk,
+    libc::SYS_mmap,
+    libc::SYS_munmap,
+    libc::SYS_mremap,
+    libc::SYS_mprotect,
+    libc::SYS_madvise,
+    libc::SYS_membarrier,
+    libc::SYS_futex,
+    libc::SYS_set_robust_list,
+    libc::SYS_set_tid_address,
+    libc::SYS_rseq,
+    libc::SYS_sched_yield,
+    libc::SYS_sched_getaffinity,
+    libc::SYS_clone,
+    libc::SYS_clone3,
+    libc::SYS_exit,
+    libc::SYS_exit_group,
+    libc::SYS_restart_syscall,
+    // Signals.
+    libc::SYS_rt_sigaction,
+    libc::SYS_rt_sigprocmask,
+    libc::SYS_rt_sigreturn,
+    libc::SYS_rt_sigtimedwait,
+    libc::SYS_sigaltstack,
+    libc::SYS_kill,
+    libc::SYS_tgkill,
+    // Who and when.
+    libc::SYS_getpid,
+    libc::SYS_getppid,
+    libc::SYS_gettid,
+    libc::SYS_getuid,
+    libc::SYS_geteuid,
+    libc::SYS_getgid,
+    libc::SYS_getegid,
+    libc::SYS_getgroups,
+    libc::SYS_getcwd,
+    libc::SYS_uname,
+    libc::SYS_sysinfo,
+    libc::SYS_getrusage,
+    libc::SYS_times,
+    libc::SYS_prlimit64,
+    libc::SYS_getrandom,
+    libc::SYS_clock_gettime,
+    libc::SYS_clock_getres,
+    libc::SYS_clock_nanosleep,
+    libc::SYS_nanosleep,
+    libc::SYS_gettimeofday,
+    // Files; which ones is Landlock's.
+    libc::SYS_read,
+    libc::SYS_write,
+    libc::SYS_readv,
+    libc::SYS_writev,
+    libc::SYS_pread64,
+    libc::SYS_pwrite64,
+    libc::SYS_lseek,
+    libc::SYS_openat,
+    libc::SYS_close,
+    libc::SYS_close_range,
+    libc::SYS_fstat,
+    libc::SYS_newfstatat,
+    libc::SYS_statx,
+    libc::SYS_statfs,
+    libc::SYS_fstatfs,
+    libc::SYS_faccessat,
+    libc::SYS_faccessat2,
+    libc::SYS_readlinkat,
+    libc::SYS_getdents64,
+    libc::SYS_fcntl,
+    libc::SYS_ioctl,
+    libc::SYS_dup,
+    libc::SYS_dup3,
+    libc::SYS_pipe2,
+    libc::SYS_flock,
+    // Waiting.
+    libc::SYS_ppoll,
+    libc::SYS_pselect6,
+    libc::SYS_epoll_create1,
+    libc::SYS_epoll_ctl,
+    libc::SYS_epoll_pwait,
+    libc::SYS_eventfd2,
+    libc::SYS_timerfd_create,
+    libc::SYS_timerfd_settime,
+    // Sockets that are open already, and pairs.
+    libc::SYS_socketpair,
+    libc::SYS_recvfrom,
+    libc::SYS_recvmsg,
+    libc::SYS_recvmmsg,
+    libc::SYS_sendto,
+    libc::SYS_sendmsg,
+    libc::SYS_sendmmsg,
+    libc::SYS_shutdown,
+    libc::SYS_getsockopt,
+    libc::SYS_setsockopt,
+    libc::SYS_getsockname,
+    libc::SYS_getpeername,
+    // Starting programs: which ones is Landlock's.
+    libc::SYS_execve,
+    libc::SYS_wait4,
+    libc::SYS_waitid,
+    libc::SYS_pidfd_open,
+    libc::SYS_pidfd_send_signal,
+    libc::SYS_prctl,
+    libc::SYS_capget,
+    libc::SYS_capset,
+    libc::SYS_seccomp,
+    libc::SYS_landlock_create_ruleset,
+    libc::SYS_landlock_add_rule,
+    libc::SYS_landlock_restrict_self,
+];
+
+/// The old forms, which only this architecture has.
+#[cfg(target_arch = "x86_64")]
+const OLD: &[libc::c_long] = &[
+    libc::SYS_arch_prctl,
+    libc::SYS_open,
+    libc::SYS_stat,
+    libc::SYS_lstat,
+    libc::SYS_access,
+    libc::SYS_readlink,
+    libc::SYS_poll,
+    libc::SYS_select,
+    libc::SYS_pipe,
+    libc::SYS_dup2,
+    libc::SYS_vfork,
+    libc::SYS_fork,
+    libc::SYS_epoll_wait,
+    libc::SYS_time,
+    libc::SYS_getpgrp,
+];
+#[cfg(not(target_arch = "x86_64"))]
+const OLD: &[libc::c_long] = &[];
+
+/// What the enforcer asks for besides: changing files of the state folder, taking connections,
+/// memory to share with the inline parser.
+const ENFORCER: &[libc::c_long] = &[
+    libc::SYS_fsync,
+    libc::SYS_fdatasync,
+    libc::SYS_ftruncate,
+    libc::SYS_fallocate,
+    libc::SYS_renameat,
+    libc::SYS_renameat2,
+    libc::SYS_unlinkat,
+    libc::SYS_mkdirat,
+    libc::SYS_fchmod,
+    libc::SYS_fchmodat,
+    libc::SYS_umask,
+    libc::SYS_chdir,
+    libc::SYS_accept4,
+    libc::SYS_memfd_create,
+    libc::SYS_mlock,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_rename,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_unlink,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_mkdir,
+];
+
+/// What the hand asks for besides: netlink. `bind`, as netlink sockets have names.
+const HAND: &[libc::c_long] = &[libc::SYS_bind, libc::SYS_connect, libc::SYS_umask];
+
+/// Families of sockets that may be made.
+fn families(role: Role) -> &'static [libc::c_int] {
+    match role {
+        Role::Enforcer => &[],
+        Role::Hand => &[libc::AF_NETLINK],
+    }
+}
+
+fn filter(role: Role) -> anyhow::Result<BpfProgram> {
+    let own = match role {
+        Role::Enforcer => ENFORCER,
+        Role::Hand => HAND,
+    };
+    let mut rules: BTreeMap<i64, Vec<SeccompRule>> = BTreeMap::new();
+    for call in COMMON.iter().chain(OLD).chain(own) {
+        rules.insert(*call, Vec::new());
+    }
+    let mut sockets = Vec::new();
+    for family in families(role) {
+        let family = SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, *family as u64)?;
+        sockets.push(SeccompRule::new(vec![family])?);
+    }
+    if !sockets.is_empty() {
+        rules.insert(libc::SYS_socket, sockets);
+    }
+    let arch = std::env::consts::ARCH
+        .try_into()
+        .map_err(|_| anyhow::anyhow!("no list of system calls for {}", std::env::consts::ARCH))?;
+    // Refused, not killed: a library that probes for something new then uses what is old.
+    let filter = SeccompFilter::new(
+        rules,
+        SeccompAction::Errno(libc::EPERM as u32),
+        SeccompAction::Allow,
+        arch,
+    )?;
+    Ok(filter.try_into()?)
+}
+
+/// Tries what must not work, and names what worked all the same. For `citywall enforce --probe`,
+/// which tests run.
+pub fn probe(role: Role) -> Vec<&'static str> {
+    let mut open = Vec::new();
+    let mut tried = |what, worked: bool| {
+        if worked {
+            open.push(what);
+        }
+    };
+    tried("a TCP socket", std::net::TcpListener::bind("127.0.0.1:0").is_ok());
+    tried("a UDP socket", std::net::UdpSocket::bind("127.0.0.1:0").is_ok());
+    let unix = std::env::temp_dir().join(format!("citywall-probe-{}", std::process::id()));
+    tried(
+        "a Unix socket",
+        std::os::unix::net::UnixListener::bind(&unix).is_ok(),
+    );
+    tried("a new file in the temporary folder", std::fs::write(&unix, "x").is_ok());
+    tried("the list of a home folder", std::fs::read_dir("/home").is_ok());
+    tried("a shell", std::process::Command::new("/bin/sh").arg("-c").arg("exit 0").status().is_ok());
+    tried("a mount", rustix::process::chroot("/").is_ok());
+    let parent = rustix::process::getppid();
+    tried(
+        "a look into another process",
+        parent.is_some_and(|p| std::fs::read(format!("/proc/{}/maps", p.as_raw_nonzero())).is_ok()),
+    );
+    if role == Role::Enforcer {
+        use rustix::net::{AddressFamily, SocketType, netlink, socket};
+        let netlink = socket(AddressFamily::NETLINK, SocketType::RAW, Some(netlink::NETFILTER));
+        tried("a netlink socket", netlink.is_ok());
+    }
+    open
+}
