@@ -112,15 +112,8 @@ pub struct AssetInfo {
 
 impl AssetInfo {
     /// Roles of devices that everything else needs: no action may be taken against them.
-    pub const INFRASTRUCTURE: [&'static str; 7] = [
-        "gateway",
-        "dns",
-        "dhcp",
-        "ntp",
-        "update",
-        "management",
-        "sensor",
-    ];
+    pub const INFRASTRUCTURE: [&'static str; 7] =
+        ["gateway", "dns", "dhcp", "ntp", "update", "management", "sensor"];
 
     /// True where it has one of the `INFRASTRUCTURE` roles.
     pub fn is_infrastructure(&self) -> bool {

@@ -56,6 +56,16 @@ enum Parties {
     Other([Box<[u8]>; 4]),
 }
 
+impl ArpMessage {
+    /// Sender and target, where the addresses are those of Ethernet and IPv4.
+    pub fn parties(&self) -> Option<[(Mac, Ipv4Addr); 2]> {
+        match self.parties {
+            Parties::Ipv4(parties) => Some(parties),
+            Parties::Other(_) => None,
+        }
+    }
+}
+
 #[derive(Default)]
 struct Conversation {
     told: Told,

@@ -5,10 +5,12 @@ pub mod check;
 pub mod commands;
 pub mod doctor;
 pub mod enforce;
+pub mod keys;
 pub mod playbook;
 pub mod policy;
 pub mod range;
 pub mod rehearse;
+pub mod serve;
 pub mod service;
 pub mod watch;
 

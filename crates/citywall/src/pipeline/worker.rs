@@ -3,15 +3,17 @@
 //! Owns: the flow table of its share, the protocol sessions, rule state by flow, and the questions
 //! to the policy about each contact and command. Does not own: anything keyed wider than a flow.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use citywall_behaviour::Tally;
 use citywall_event::{
-    Anomaly, Body, Command, Contact, Context, Event, FlowSummary, Nanos, Order, Service, Violation,
-    json::Object,
+    Anomaly, Body, Command, Contact, Context, Event, FlowSummary, Mac, Nanos, Order, Place, Service,
+    Violation, json::Object,
 };
 use citywall_flow::{Carrier, CloseReason, Direction, Flow, FlowTable, Observer, Segment, StreamMalformed};
 use citywall_packet::{Checksum, Malformed, Packet, Transport, verify_transport};
+use citywall_transaction::arp::ArpMessage;
 use citywall_transaction::{Item, Output, Session, SessionState, Transaction};
 
 use super::conversation::{Conversation, flow_line, hint, service, subject};
@@ -401,6 +403,33 @@ impl Teller {
         self.flow_event(flow, flow.user.forward(), Body::Violation(violation));
     }
 
+    /// The border of an isolated zone is one whoever began, so the guess of a midstream
+    /// conversation is good enough.
+    fn judge_isolation(
+        &mut self,
+        flow: &mut Flow<Conversation>,
+        from: (Place, Option<IpAddr>),
+        to: (Place, Option<IpAddr>),
+    ) {
+        if let Err(violation) = self.settings.context.judge_isolation(from, to)
+            && !flow.user.violated
+        {
+            flow.user.violated = true;
+            self.violation(flow, violation);
+        }
+    }
+
+    /// Who asks on a link for somebody of another zone is on that zone's link.
+    fn judge_arp(&mut self, flow: &mut Flow<Conversation>, message: &ArpMessage) {
+        let Some(parties) = message.parties() else { return };
+        let end = |(mac, ip): (Mac, Ipv4Addr)| {
+            let ip = Some(IpAddr::V4(ip));
+            (self.settings.context.locate(ip, Some(mac)), ip)
+        };
+        let [from, to] = parties.map(end);
+        self.judge_isolation(flow, from, to);
+    }
+
     fn judge_contact(&mut self, flow: &mut Flow<Conversation>) {
         let settings = Arc::clone(&self.settings);
         let context: &Context = &settings.context;
@@ -503,6 +532,9 @@ impl Teller {
         {
             self.inspect_transaction(flow, direction, transaction);
         }
+        if let Transaction::Arp(message) = transaction {
+            self.judge_arp(flow, message);
+        }
     }
 
     fn learn_protocol(&mut self, flow: &mut Flow<Conversation>, session: &Session) {
@@ -565,7 +597,10 @@ impl Observer<Conversation> for Teller {
             }),
         );
         // Midstream the initiator is a guess: the protocol will tell who called whom.
-        if !flow.midstream {
+        if flow.midstream {
+            let (from, to) = flow.user.parties(flow);
+            self.judge_isolation(flow, from, to);
+        } else {
             self.judge_contact(flow);
         }
     }

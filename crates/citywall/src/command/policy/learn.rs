@@ -1,0 +1,326 @@
+//! `citywall policy learn`: traffic in, a proposal out.
+//!
+//! Owns: the two sources (captures, a run's log), which command belongs to which conversation, and the
+//! signed form of a proposal. Does not own: what is proposed.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::Context as _;
+use citywall_capture::{FileLimits, Files as CaptureFiles, FrameSource as _};
+use citywall_event::{Body, Command, Event, Nanos, Service, Verb};
+use citywall_policy::{Doubt, Learner, Proposal, Told, Who};
+use citywall_trust::{Payload, Purpose, Signed, files};
+use serde_json::{Value, json};
+
+use super::LearnArgs;
+use super::log::{self, Line};
+use crate::End;
+use crate::cli::Files;
+use crate::command::Invalid;
+use crate::pipeline::facts::Facts;
+use crate::pipeline::prepare::{Prepared, Preparer};
+use crate::pipeline::worker::Worker;
+use crate::settings::Settings;
+
+/// Commands that wait for the end of their conversation.
+const WAITING: usize = 1_000_000;
+
+/// A proposal that somebody stands for.
+struct PolicyProposal {
+    /// The city's name.
+    city: String,
+    /// The text.
+    toml: String,
+}
+
+impl Payload for PolicyProposal {
+    const PURPOSE: Purpose = Purpose::PolicyProposal;
+
+    fn subject(&self) -> String {
+        self.city.clone()
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        json!({ "city": self.city, "toml": self.toml })
+            .to_string()
+            .into_bytes()
+    }
+
+    fn decode(bytes: &[u8]) -> Result<PolicyProposal, String> {
+        let value: Value = serde_json::from_slice(bytes).map_err(|e| e.to_string())?;
+        let text = |key: &str| {
+            let text = value.get(key).and_then(Value::as_str);
+            text.map(str::to_owned).ok_or(format!("a proposal has no {key}"))
+        };
+        Ok(PolicyProposal {
+            city: text("city")?,
+            toml: text("toml")?,
+        })
+    }
+}
+
+/// Puts commands to the conversations that carried them.
+#[derive(Default)]
+struct Listener {
+    learner: Learner,
+    waiting: HashMap<u64, Vec<(IpAddr, Command, Nanos)>>,
+    held: usize,
+    left_out: u64,
+}
+
+impl Listener {
+    fn command(&mut self, flow_id: u64, from: IpAddr, command: &Command, at: Nanos) {
+        if self.held >= WAITING {
+            self.left_out += 1;
+            return;
+        }
+        self.held += 1;
+        self.waiting
+            .entry(flow_id)
+            .or_default()
+            .push((from, command.clone(), at));
+    }
+
+    fn flow(
+        &mut self,
+        flow_id: u64,
+        ends: (IpAddr, IpAddr),
+        service: &Service<'_>,
+        span: (Nanos, Nanos),
+        answered: bool,
+    ) {
+        let commands = self.waiting.remove(&flow_id).unwrap_or_default();
+        self.held -= commands.len();
+        let who = |ip: IpAddr| Who {
+            ip: ip.to_canonical(),
+            mac: None,
+        };
+        let (mut from, mut to) = (who(ends.0), who(ends.1));
+        // Midstream the sides may be the wrong way round; who gives commands is the client.
+        let backward =
+            |command: &Command, actor: IpAddr| command.verb != Verb::Publish && actor.to_canonical() == to.ip;
+        let mut service = *service;
+        if from.ip != to.ip && commands.first().is_some_and(|(actor, c, _)| backward(c, *actor)) {
+            let usual = service.port.is_some_and(|p| p < 1_024);
+            if !usual {
+                std::mem::swap(&mut from, &mut to);
+                service.port = None;
+            }
+        }
+        self.learner.conversation(from, to, &service, span, answered);
+        for (actor, command, at) in commands {
+            if actor.to_canonical() == from.ip {
+                self.learner.command(from, to, &service, &command, at);
+            } else if command.function == Verb::Publish.name() {
+                // What is told to somebody was subscribed to.
+                let subscription = Command {
+                    verb: Verb::Subscribe,
+                    function: Verb::Subscribe.name(),
+                    ..command
+                };
+                self.learner.command(from, to, &service, &subscription, at);
+            }
+        }
+    }
+
+    fn event(&mut self, event: &Event) {
+        let subject = &event.subject;
+        let (Some(from), Some(to)) = (subject.src_ip, subject.dst_ip) else {
+            return;
+        };
+        match &event.body {
+            Body::Command(command) => self.command(subject.flow_id, from, command, event.at),
+            Body::Flow(summary) => {
+                let Some(protocol) = subject.protocol else { return };
+                let service = Service {
+                    protocol,
+                    port: subject.dst_port,
+                    app_proto: event.app_proto,
+                };
+                let answered = summary.packets[1] > 0 && (protocol != 6 || summary.established);
+                let span = (summary.start, summary.end);
+                self.flow(subject.flow_id, (from, to), &service, span, answered);
+            }
+            _ => {}
+        }
+    }
+
+    fn line(&mut self, line: Line) {
+        match line {
+            Line::Command {
+                flow_id,
+                from,
+                command,
+                at,
+            } => self.command(flow_id, from, &command, at),
+            Line::Flow {
+                flow_id,
+                ends,
+                protocol,
+                port,
+                app,
+                span,
+                answered,
+            } => {
+                let service = Service {
+                    protocol,
+                    port,
+                    app_proto: app.as_deref(),
+                };
+                self.flow(flow_id, ends, &service, span, answered);
+            }
+            Line::Other => {}
+        }
+    }
+}
+
+pub(super) fn run(args: &LearnArgs) -> anyhow::Result<End> {
+    let given = Files {
+        city: args.city.clone(),
+        config: args.config.clone(),
+        rules: Vec::new(),
+    };
+    let settings = Settings::load(&given, None, None, None).map_err(|e| Invalid(format!("{e:#}")))?;
+    let settings = Arc::new(settings);
+    let mut listener = Listener::default();
+    let end = match &args.from {
+        Some(folder) => from_log(folder, &mut listener)?,
+        None => from_captures(args, &settings, &mut listener)?,
+    };
+    if listener.left_out > 0 {
+        eprintln!(
+            "citywall: {} commands found no room and were not learned",
+            listener.left_out
+        );
+    }
+    let doubt = Doubt {
+        once: args.once,
+        lone: args.lone,
+        ..Doubt::default()
+    };
+    let proposal = listener.learner.propose(settings.city.as_ref(), doubt);
+    if let Some(out) = &args.out {
+        let name = settings.city.as_ref().map_or("proposed", |city| &city.name);
+        let bytes = match &args.sign {
+            Some(key) => sign(name, &proposal, key)?,
+            None => proposal.toml.clone(),
+        };
+        std::fs::write(out, bytes).with_context(|| out.display().to_string())?;
+    }
+    tell(args, &proposal);
+    Ok(end)
+}
+
+fn sign(city: &str, proposal: &Proposal, key: &std::path::Path) -> anyhow::Result<String> {
+    let key = files::load_key(key)?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let payload = PolicyProposal {
+        city: city.to_owned(),
+        toml: proposal.toml.clone(),
+    };
+    let at = i64::try_from(now.as_nanos()).unwrap_or(i64::MAX);
+    Ok(Signed::sign(&payload, now.as_secs(), at, None, &key)?.to_json() + "\n")
+}
+
+fn from_log(folder: &std::path::Path, listener: &mut Listener) -> anyhow::Result<End> {
+    let parts = log::parts(folder).with_context(|| folder.display().to_string())?;
+    if parts.is_empty() {
+        let text = format!(
+            "{}: there is no eve.json; name the --out folder of a run",
+            folder.display()
+        );
+        return Err(Invalid(text).into());
+    }
+    let mut wrong = 0;
+    for part in parts {
+        wrong += log::read(&part, |line| listener.line(line)).with_context(|| part.display().to_string())?;
+    }
+    if wrong > 0 {
+        eprintln!("citywall: {wrong} lines are no events and were left out");
+        return Ok(End::Damaged);
+    }
+    Ok(End::Done)
+}
+
+fn from_captures(args: &LearnArgs, settings: &Arc<Settings>, listener: &mut Listener) -> anyhow::Result<End> {
+    let mut source = CaptureFiles::open(&args.pcap, FileLimits::default())?;
+    let mut take = |facts: &Facts| facts.events.iter().for_each(|event| listener.event(event));
+    let mut preparer = Preparer::new(settings, 1);
+    let mut worker = Worker::new(Arc::clone(settings), 0, 1);
+    let mut prepared = Prepared::default();
+    let mut facts = Facts::default();
+    while source.next_batch(&mut prepared.batch)? {
+        preparer.prepare(&mut prepared);
+        facts = worker.work(&prepared, facts, &mut |part| {
+            take(&part);
+            part
+        });
+        take(&facts);
+    }
+    let (facts, _) = worker.finish(preparer.last(), facts, &mut |part| {
+        take(&part);
+        part
+    });
+    take(&facts);
+    for damage in source.damage() {
+        eprintln!(
+            "citywall: {}: {} at byte {}",
+            damage.file, damage.what, damage.offset
+        );
+    }
+    Ok(if source.damage().is_empty() {
+        End::Done
+    } else {
+        End::Damaged
+    })
+}
+
+fn tell(args: &LearnArgs, proposal: &Proposal) {
+    use std::io::Write as _;
+    let mut screen = std::io::stdout().lock();
+    let (conduits, doubtful) = (proposal.conduits.len(), proposal.doubtful.len());
+    let _ = if args.json {
+        writeln!(screen, "{:#}", to_json(proposal))
+    } else if let Some(out) = &args.out {
+        let signed = if args.sign.is_some() { ", signed" } else { "" };
+        writeln!(
+            screen,
+            "{}{signed}: {conduits} conduits and {} zones proposed, {doubtful} doubtful. Read it before you use it.",
+            out.display(),
+            proposal.zones.len()
+        )
+    } else {
+        write!(screen, "{}", proposal.toml)
+    };
+}
+
+fn to_json(proposal: &Proposal) -> Value {
+    let told = |t: &Told| {
+        json!({
+            "from": t.from, "to": t.to, "allow": t.allow, "times": t.seen.times,
+            "devices_from": t.devices.0, "devices_to": t.devices.1,
+            "first": utc(t.seen.first), "last": utc(t.seen.last), "note": t.note,
+        })
+    };
+    let zone = |(name, network, hint): &(String, String, String)| json!({ "name": name, "network": network, "hint": hint });
+    let asset = |(name, address): &(String, String)| json!({ "name": name, "address": address });
+    json!({
+        "conduits": proposal.conduits.iter().map(told).collect::<Vec<_>>(),
+        "doubtful": proposal.doubtful.iter().map(told).collect::<Vec<_>>(),
+        "zones": proposal.zones.iter().map(zone).collect::<Vec<_>>(),
+        "assets": proposal.assets.iter().map(asset).collect::<Vec<_>>(),
+        "allowed_already": proposal.allowed,
+        "unanswered": proposal.unanswered,
+        "left_out": proposal.untold,
+        "toml": proposal.toml,
+    })
+}
+
+fn utc(at: Nanos) -> String {
+    let mut text = Vec::new();
+    citywall_event::json::time(&mut text, at);
+    String::from_utf8_lossy(&text).into_owned()
+}
