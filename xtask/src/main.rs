@@ -3,6 +3,7 @@
 //! Owns: the command line. The story generator is in the library part, so that tests can call it.
 
 mod bench;
+mod inline_bench;
 mod story_command;
 mod sweep;
 
@@ -31,6 +32,8 @@ enum Command {
     Bless,
     /// Measure packets, bits and events per CPU second and peak memory
     Bench(bench::Args),
+    /// Measure the inline path: one flow through the queue, and what it adds to the way of a packet
+    InlineBench(inline_bench::Args),
     /// Replay every capture below a folder: none may end otherwise than with exit 0, or 3 and the place
     Sweep(sweep::Args),
 }
@@ -41,6 +44,7 @@ fn main() -> anyhow::Result<()> {
         Command::Corpus => remake(),
         Command::Bless => bless(),
         Command::Bench(args) => bench::run(&args),
+        Command::InlineBench(args) => inline_bench::run(&args),
         Command::Sweep(args) => sweep::run(&args),
     }
 }

@@ -16,8 +16,8 @@ use anyhow::Context as _;
 use citywall_capture::nfqueue::{Answerer, Queue, QueueOptions, Queued, Verdict};
 use citywall_capture::shared::{HolderEnd, Reply, RingError, Told, receive_message, wait};
 
-/// Packets taken from a queue at a time.
-const AT_ONCE: usize = 32;
+/// Packets taken from a queue at a time: few, so that verdicts do not wait behind a burst.
+const AT_ONCE: usize = 8;
 /// A parser that answers nothing for so long is given up.
 const STUCK: Duration = Duration::from_secs(2);
 /// The longest wait: after that it is looked at whether to stop, or whether there is a parser.
@@ -176,11 +176,9 @@ impl Holder {
                 self.lose(&mut parser, parsers, why)?;
             }
             self.late()?;
+            self.flush()?;
             let taken = self.packets(parser.as_mut())?;
             self.flush()?;
-            if let Some(parser) = &parser {
-                parser.end.wake();
-            }
             if taken == 0 {
                 self.wait(&mut parser, parsers)?;
             }
@@ -337,7 +335,9 @@ impl Holder {
                     let told = told(packet, closed, at);
                     let pushed = match &mut parser {
                         Some(parser) if !stalled && !packet.cut => {
-                            parser.end.ring.push(&told, packet.payload)
+                            let pushed = parser.end.ring.push(&told, packet.payload);
+                            parser.end.wake();
+                            pushed
                         }
                         _ => false,
                     };
