@@ -251,7 +251,10 @@ impl<'a> Evidence<'a> {
     /// The one to whom it is done.
     pub(crate) fn victim_seat(&self, context: &Context, inventory: &Inventory) -> Option<Seat> {
         let Subject { dst_ip, dst_mac, .. } = self.event.subject;
-        Some(Seat::new(self.victim?, dst_ip, dst_mac, context, inventory))
+        let mut seat = Seat::new(self.victim?, dst_ip, dst_mac, context, inventory);
+        // Who answers is there, whatever it does later.
+        seat.proved |= self.was_answered();
+        Some(seat)
     }
 
     /// The sentence. No account names: they are personal.

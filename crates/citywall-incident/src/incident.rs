@@ -209,7 +209,7 @@ impl Incident {
         seat(&mut self.actors, actor);
         if let Some(seat) = self.actors.iter_mut().find(|s| s.party == actor.party) {
             seat.worst = seat.worst.max(Some(kind));
-            seat.proved |= actor.proved;
+            seat.proved |= actor.proved || self.victims.iter().any(|v| v.party == actor.party && v.proved);
             seat.own_mac = seat.own_mac.or(actor.own_mac);
         }
     }
@@ -466,7 +466,11 @@ fn reason(held: &Held) -> Reason {
 }
 
 fn seat(seats: &mut Vec<Seat>, new: &Seat) {
-    if seats.len() < SEATS && !seats.iter().any(|s| s.party == new.party) {
+    if let Some(known) = seats.iter_mut().find(|s| s.party == new.party) {
+        known.proved |= new.proved;
+        return;
+    }
+    if seats.len() < SEATS {
         seats.push(new.clone());
     }
 }

@@ -91,7 +91,11 @@ impl Harms {
     }
 
     pub(crate) fn command(&mut self, command: &CommandLine, now: Nanos) {
-        if self.waiting.first().is_some_and(|(packet, ..)| *packet != command.packet) {
+        if self
+            .waiting
+            .first()
+            .is_some_and(|(packet, ..)| *packet != command.packet)
+        {
             self.settle();
         }
         for (place, harm) in self.actions.iter().enumerate() {
@@ -134,7 +138,9 @@ fn permitted(flow: &FlowLine, context: &Context) -> bool {
         port: flow.port,
         app_proto: flow.app.as_deref(),
     };
-    context.judge_contact(end(flow.from), end(flow.to), &service).is_ok()
+    context
+        .judge_contact(end(flow.from), end(flow.to), &service)
+        .is_ok()
 }
 
 /// How much of a conversation lies within a time.
@@ -145,7 +151,10 @@ fn share(count: u64, flow: &FlowLine, from: Nanos, until: Nanos) -> u64 {
         return count;
     }
     // At least one packet: it was under way.
-    u64::try_from(u128::from(count) * inside / length).unwrap_or(count).max(1).min(count)
+    u64::try_from(u128::from(count) * inside / length)
+        .unwrap_or(count)
+        .max(1)
+        .min(count)
 }
 
 impl Harm {
@@ -200,7 +209,12 @@ impl Harm {
 
     /// What was cut, the most first.
     pub(crate) fn cuts(&self, context: &Context) -> Vec<Cut> {
-        let limited: u64 = self.pairs.values().filter(|a| a.rate.is_some()).map(|a| a.packets).sum();
+        let limited: u64 = self
+            .pairs
+            .values()
+            .filter(|a| a.rate.is_some())
+            .map(|a| a.packets)
+            .sum();
         let seconds = self.until.saturating_sub(self.from).max(0) as u128 / 1_000_000_000;
         let mut cuts: Vec<Cut> = Vec::new();
         for (pair, amount) in &self.pairs {
@@ -240,13 +254,19 @@ impl Harm {
         for pair in self.pairs.keys() {
             for ip in [pair.from, pair.to] {
                 let place = context.locate(Some(ip), None);
-                let is_cut = cuts.iter().any(|c| c.from == name(context, pair.from) && c.to == name(context, pair.to));
+                let is_cut = cuts
+                    .iter()
+                    .any(|c| c.from == name(context, pair.from) && c.to == name(context, pair.to));
                 if is_cut && !places.contains(&place) {
                     places.push(place);
                 }
             }
         }
-        context.dependents(&places).iter().map(|s| s.name.clone()).collect()
+        context
+            .dependents(&places)
+            .iter()
+            .map(|s| s.name.clone())
+            .collect()
     }
 }
 
@@ -287,7 +307,10 @@ fn meets(measure: &Measure, flow: &FlowLine, context: &Context) -> Option<Option
 /// What a quarantine leaves: addresses, names and updates.
 fn is_lifeline(flow: &FlowLine, context: &Context) -> bool {
     let role = |ip: IpAddr, roles: &[&str]| {
-        let asset = context.locate(Some(ip), None).asset.and_then(|id| context.asset(id));
+        let asset = context
+            .locate(Some(ip), None)
+            .asset
+            .and_then(|id| context.asset(id));
         asset.is_some_and(|a| a.roles.iter().any(|r| roles.contains(&r.as_str())))
     };
     let dhcp = flow.protocol == 17 && matches!(flow.port, Some(67 | 68 | 546 | 547));
@@ -296,7 +319,10 @@ fn is_lifeline(flow: &FlowLine, context: &Context) -> bool {
 }
 
 fn name(context: &Context, ip: IpAddr) -> String {
-    let asset = context.locate(Some(ip), None).asset.and_then(|id| context.asset(id));
+    let asset = context
+        .locate(Some(ip), None)
+        .asset
+        .and_then(|id| context.asset(id));
     asset.map_or_else(|| ip.to_string(), |a| a.name.clone())
 }
 

@@ -5,7 +5,7 @@
 
 use std::net::IpAddr;
 
-use citywall_event::{Change, Crossing, Mac, Nanos, Suspect, Verb, Victim};
+use citywall_event::{Change, Crossing, Flooded, Mac, Nanos, Suspect, Verb, Victim};
 use serde_json::Value;
 
 use crate::Notice;
@@ -137,15 +137,21 @@ impl Reader<'_> {
     }
 
     fn text<'v>(&self, of: &'v Value, field: &'static str) -> Result<&'v str, LineError> {
-        of.get(field).and_then(Value::as_str).ok_or(self.wrong(field, "no text"))
+        of.get(field)
+            .and_then(Value::as_str)
+            .ok_or(self.wrong(field, "no text"))
     }
 
     fn number(&self, of: &Value, field: &'static str) -> Result<u64, LineError> {
-        of.get(field).and_then(Value::as_u64).ok_or(self.wrong(field, "no whole number"))
+        of.get(field)
+            .and_then(Value::as_u64)
+            .ok_or(self.wrong(field, "no whole number"))
     }
 
     fn flag(&self, of: &Value, field: &'static str) -> Result<bool, LineError> {
-        of.get(field).and_then(Value::as_bool).ok_or(self.wrong(field, "not true or false"))
+        of.get(field)
+            .and_then(Value::as_bool)
+            .ok_or(self.wrong(field, "not true or false"))
     }
 
     fn time(&self, of: &Value, field: &'static str) -> Result<Nanos, LineError> {
@@ -167,7 +173,10 @@ impl Reader<'_> {
     }
 
     fn list<'v>(&self, of: &'v Value, field: &'static str) -> Result<&'v [Value], LineError> {
-        let list = of.get(field).and_then(Value::as_array).ok_or(self.wrong(field, "no list"))?;
+        let list = of
+            .get(field)
+            .and_then(Value::as_array)
+            .ok_or(self.wrong(field, "no list"))?;
         match list.len() > PARTIES {
             true => Err(self.wrong(field, "too long")),
             false => Ok(list),
@@ -202,7 +211,9 @@ impl Reader<'_> {
         let changes = self.each(body, "changes", |c| {
             Ok(Change {
                 suspect: suspect(c)?,
-                target: self.address(c, "target")?.ok_or(self.wrong("target", "no address"))?,
+                target: self
+                    .address(c, "target")?
+                    .ok_or(self.wrong("target", "no address"))?,
                 protocol: self.text(c, "protocol")?.to_owned(),
             })
         })?;
@@ -213,11 +224,29 @@ impl Reader<'_> {
                 taken: self.flag(v, "taken")?,
             })
         })?;
+        let flooded = match body.get("flooded") {
+            None => Vec::new(),
+            Some(_) => self.each(body, "flooded", |f| {
+                Ok(Flooded {
+                    address: self
+                        .address(f, "ip")?
+                        .ok_or(self.wrong("flooded", "no address"))?,
+                    protocol: u8::try_from(self.number(f, "protocol")?)
+                        .map_err(|_| self.wrong("flooded", "no IP protocol"))?,
+                })
+            })?,
+        };
         let kinds = self.each(body, "kinds", |k| {
-            k.as_str().map(str::to_owned).ok_or(self.wrong("kinds", "no text"))
+            k.as_str()
+                .map(str::to_owned)
+                .ok_or(self.wrong("kinds", "no text"))
         })?;
         let reasons = self.list(body, "reasons")?;
-        let evidence = reasons.iter().rev().take(16).filter_map(|r| r.get("event")?.as_str());
+        let evidence = reasons
+            .iter()
+            .rev()
+            .take(16)
+            .filter_map(|r| r.get("event")?.as_str());
         let severity = self.number(body, "severity")?;
         if !(1..=4).contains(&severity) {
             return Err(self.wrong("severity", "not from 1 to 4"));
@@ -233,8 +262,8 @@ impl Reader<'_> {
             crossings,
             changes,
             victims,
+            flooded,
             evidence: evidence.map(str::to_owned).collect(),
-            ..Notice::default()
         })
     }
 
@@ -265,7 +294,10 @@ impl Reader<'_> {
     }
 
     fn port(&self) -> Option<u16> {
-        self.value.get("dest_port").and_then(Value::as_u64).and_then(|p| u16::try_from(p).ok())
+        self.value
+            .get("dest_port")
+            .and_then(Value::as_u64)
+            .and_then(|p| u16::try_from(p).ok())
     }
 
     fn protocol(&self) -> u8 {
@@ -275,7 +307,10 @@ impl Reader<'_> {
     }
 
     fn flow(&self, body: &Value) -> Result<Option<FlowLine>, LineError> {
-        let (from, to) = (self.address(self.value, "src_ip")?, self.address(self.value, "dest_ip")?);
+        let (from, to) = (
+            self.address(self.value, "src_ip")?,
+            self.address(self.value, "dest_ip")?,
+        );
         let (Some(from), Some(to)) = (from, to) else {
             return Ok(None);
         };
@@ -286,15 +321,24 @@ impl Reader<'_> {
             protocol: self.protocol(),
             port: self.port(),
             app: app.map(str::to_owned),
-            packets: [self.number(body, "pkts_toserver")?, self.number(body, "pkts_toclient")?],
-            bytes: [self.number(body, "bytes_toserver")?, self.number(body, "bytes_toclient")?],
+            packets: [
+                self.number(body, "pkts_toserver")?,
+                self.number(body, "pkts_toclient")?,
+            ],
+            bytes: [
+                self.number(body, "bytes_toserver")?,
+                self.number(body, "bytes_toclient")?,
+            ],
             start: self.time(body, "start")?,
             end: self.time(body, "end")?,
         }))
     }
 
     fn command(&self, body: &Value) -> Result<Option<CommandLine>, LineError> {
-        let (from, to) = (self.address(self.value, "src_ip")?, self.address(self.value, "dest_ip")?);
+        let (from, to) = (
+            self.address(self.value, "src_ip")?,
+            self.address(self.value, "dest_ip")?,
+        );
         let (Some(from), Some(to)) = (from, to) else {
             return Ok(None);
         };

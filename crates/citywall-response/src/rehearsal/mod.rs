@@ -8,13 +8,15 @@ mod harm;
 mod kernel;
 mod log;
 mod report;
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
 
 use citywall_event::{Context, Nanos};
 
 use crate::playbook::{Runs, Say};
-use crate::{Effect, Facts, Governor, Input, Moment, Notice, Settings, VerifiedAct};
+use crate::{Effect, Fact, Facts, Governor, Input, Moment, Notice, Settings, VerifiedAct};
 use harm::Harms;
 use kernel::Kernel;
 
@@ -179,6 +181,15 @@ impl Rehearsal {
         let at = now.steady;
         match effect {
             Effect::Journal(entry) => {
+                if let Fact::Refused {
+                    incident,
+                    what,
+                    by,
+                    guards,
+                } = &entry.fact
+                {
+                    self.report.refuse(incident, what, by, guards, at);
+                }
                 if self.journal.len() < JOURNAL {
                     self.journal.push(entry.to_json());
                 } else {

@@ -189,7 +189,11 @@ impl Report {
         if self.taken.iter().any(|t| t.id == action.id) {
             return;
         }
-        if let Some(known) = self.untaken.iter_mut().find(|u| u.id == action.id) {
+        if let Some(known) = self
+            .untaken
+            .iter_mut()
+            .find(|u| !u.id.is_empty() && u.id == action.id)
+        {
             known.held_by.clone_from(&action.guards);
             return;
         }
@@ -205,6 +209,24 @@ impl Report {
             reason: action.reason.clone(),
             at,
             held_by: action.guards.clone(),
+        });
+    }
+
+    /// The gate said no before there was a proposal.
+    pub(crate) fn refuse(&mut self, incident: &str, what: &str, by: &str, guards: &[String], at: Nanos) {
+        if self.untaken.len() >= LISTED {
+            self.unlisted += 1;
+            return;
+        }
+        let (rung, target) = what.split_once(' ').unwrap_or((what, ""));
+        self.untaken.push(Untaken {
+            id: String::new(),
+            incident: incident.to_owned(),
+            rung: rung.to_owned(),
+            target: target.to_owned(),
+            reason: format!("asked for by {by}"),
+            at,
+            held_by: guards.to_vec(),
         });
     }
 
@@ -227,7 +249,8 @@ impl Report {
         if let Some(taken) = self.taken.iter_mut().find(|t| t.id == *id) {
             taken.outcome = view.outcome.as_ref().map(words);
         }
-        if let (Stage::Proposed, Some(untaken)) = (view.stage, self.untaken.iter_mut().find(|u| u.id == *id)) {
+        if let (Stage::Proposed, Some(untaken)) = (view.stage, self.untaken.iter_mut().find(|u| u.id == *id))
+        {
             untaken.held_by.clone_from(&view.guards);
         }
     }
