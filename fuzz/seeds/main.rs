@@ -5,7 +5,9 @@
 
 mod captures;
 mod frames;
+mod inline;
 mod messages;
+mod signed;
 mod streams;
 mod talk;
 mod texts;
@@ -24,6 +26,8 @@ fn main() -> io::Result<()> {
     seeds.extend(frames::seeds());
     seeds.extend(captures::seeds());
     seeds.extend(texts::seeds());
+    seeds.extend(signed::seeds());
+    seeds.extend(inline::seeds());
     for (target, name, bytes) in &seeds {
         write(&folder.join(target), name, bytes)?;
     }

@@ -72,6 +72,26 @@ const MAKERS: [(&str, &str); 2] = [
     ),
 ];
 
+/// A line of the log of each type that a rehearsal reads.
+const LINES: [(&str, &str); 4] = [
+    (
+        "incident",
+        r#"{"timestamp":"2026-04-30T13:26:56.618429+0000","id":"c0-1-1","event_type":"incident","incident":{"change":"opened","number":"I0-1-1","title":"t","severity":2,"reasons":[{"event":"0-1-1","at":"2026-04-30T13:26:31.462207+0000","text":"x"}],"kinds":["scan","change"],"suspects":[{"name":"a","ip":"10.0.0.1","mac":"02:00:00:00:00:01","taken":true,"proved":false}],"crossings":[{"suspect":0,"zone":"z","targets":["10.0.1.1"]}],"changes":[{"suspect":0,"target":"10.0.1.1","protocol":"modbus"}],"victims":[{"name":"v","ip":"fd00::1","taken":false}],"flooded":[{"ip":"10.0.1.1","protocol":17}],"first":"2026-04-30T13:26:31.462207+0000","last":"2026-04-30T13:26:56.618429+0000"}}"#,
+    ),
+    (
+        "flow",
+        r#"{"timestamp":"2026-04-30T13:21:12.000000+0000","id":"t1a.0","event_type":"flow","src_ip":"10.0.0.1","src_port":1,"dest_ip":"10.0.1.1","dest_port":53,"proto":"UDP","app_proto":"dns","flow":{"pkts_toserver":2,"pkts_toclient":0,"bytes_toserver":692,"bytes_toclient":0,"start":"2026-04-30T13:20:40.542986+0000","end":"2026-04-30T13:20:40.547683+0000"}}"#,
+    ),
+    (
+        "command",
+        r#"{"timestamp":"2026-04-30T13:20:38.482666+0000","flow_id":17,"event_type":"command","pcap_cnt":21,"src_ip":"10.0.0.1","dest_ip":"10.0.1.1","dest_port":502,"proto":"TCP","command":{"protocol":"modbus","verb":"read","point":"holding:600"}}"#,
+    ),
+    (
+        "violation",
+        r#"{"timestamp":"2026-04-30T13:20:38.482666+0000","flow_id":17,"event_type":"violation","pcap_cnt":21,"src_ip":"10.0.0.1","dest_ip":"10.0.1.1","violation":{"kind":"command","command":{"point":"holding:600"}}}"#,
+    ),
+];
+
 /// Each says one thing, so that parts of it are found again quickly.
 const CITIES: [(&str, &str); 8] = [
     ("least", "[city]\nname = \"C\"\n"),
@@ -118,6 +138,12 @@ pub fn seeds() -> Vec<Seed> {
     }
     for (name, text) in CITIES {
         seeds.push(("city", name.to_owned(), text.as_bytes().to_vec()));
+    }
+    for (name, text) in citywall_response::playbook::BUILT_IN {
+        seeds.push(("playbook", name.to_owned(), text.as_bytes().to_vec()));
+    }
+    for (name, text) in LINES {
+        seeds.push(("rehearsal", name.to_owned(), text.as_bytes().to_vec()));
     }
     for (name, text) in MAKERS {
         seeds.push(("makers", name.to_owned(), text.as_bytes().to_vec()));

@@ -1,7 +1,7 @@
 //! Text that people write: city files, and listings of makers.
 
 use citywall_inventory::Makers;
-use citywall_policy::City;
+use citywall_policy::{City, difference};
 
 /// Reads a city file; a good one is checked and compiled, twice alike.
 pub fn city(data: &[u8]) {
@@ -24,6 +24,15 @@ pub fn city(data: &[u8]) {
             std::hint::black_box((ruleset.to_string(), context.zones().len()));
             for at in [i64::MIN, -1, 0, 1_795_363_639_000_000_000, i64::MAX] {
                 city.local_time(at);
+                let findings = city.check_at(Some(at));
+                let place = citywall_event::Place { zone: Some(0), asset: None };
+                std::hint::black_box((findings, city.windows_open(at, place).len()));
+            }
+            if city.zones.len() <= 8 && city.assets.len() <= 16 && city.conduits.len() <= 16 {
+                std::hint::black_box(city.matrix());
+                if let Ok(difference) = difference(&city, &city) {
+                    assert!(difference.is_empty(), "a city differs from itself: {difference:?}");
+                }
             }
         }
     }
