@@ -99,36 +99,15 @@ fn the_example_explained() {
           needed: [[conduit]] | from = "water-scada" | to = "pumps" | allow = ["PROTOCOL"] | reason = "..."
         asset scada-1 of zone water-scada -> asset pump-plc-1 of zone pumps: no
           line 180: scada-1 -> pumps: modbus: read, write holding:40-49 unit 1
-          modbus: write_single_register holding:40? no the conduit from zone water-scada to zone pumps carries modbus, but not this: write holding:40
-          modbus: write_multiple_registers holding:40? no the conduit from zone water-scada to zone pumps carries modbus, but not this: write holding:40
-          modbus: write_file_record holding:40? no the conduit from zone water-scada to zone pumps carries modbus, but not this: write holding:40
-          modbus: mask_write_register holding:40? no the conduit from zone water-scada to zone pumps carries modbus, but not this: write holding:40
-          modbus: read_write_multiple_registers holding:40? no the conduit from zone water-scada to zone pumps carries modbus, but not this: write holding:40
+          modbus: write holding:40? no the conduit from zone water-scada to zone pumps carries modbus, but not this: write holding:40
           needed: [[conduit]] | from = "scada-1" | to = "pump-plc-1" | allow = ["modbus: write holding:40"] | reason = "..."
         asset scada-1 of zone water-scada -> 10.40.0.99 of zone pumps: yes
           line 180: scada-1 -> pumps: modbus: read, write holding:40-49 unit 1
-          modbus: write_single_register holding:40 unit 1? yes by line 180 (modbus: read, write holding:40-49 unit 1) 
-          modbus: write_multiple_registers holding:40 unit 1? yes by line 180 (modbus: read, write holding:40-49 unit 1) 
-          modbus: write_file_record holding:40 unit 1? yes by line 180 (modbus: read, write holding:40-49 unit 1) 
-          modbus: mask_write_register holding:40 unit 1? yes by line 180 (modbus: read, write holding:40-49 unit 1) 
-          modbus: read_write_multiple_registers holding:40 unit 1? yes by line 180 (modbus: read, write holding:40-49 unit 1) 
+          modbus: write holding:40 unit 1? yes by line 180 (modbus: read, write holding:40-49 unit 1) 
         asset scada-1 of zone water-scada -> zone pumps: no
           line 180: scada-1 -> pumps: modbus: read, write holding:40-49 unit 1
-          modbus: write_single_register holding:45-50 unit 1? no the conduit from zone water-scada to zone pumps carries modbus, but not this: write holding:45 (+5)
-          modbus: write_multiple_registers holding:45-50 unit 1? no the conduit from zone water-scada to zone pumps carries modbus, but not this: write holding:45 (+5)
-          modbus: write_file_record holding:45-50 unit 1? no the conduit from zone water-scada to zone pumps carries modbus, but not this: write holding:45 (+5)
-          modbus: mask_write_register holding:45-50 unit 1? no the conduit from zone water-scada to zone pumps carries modbus, but not this: write holding:45 (+5)
-          modbus: read_write_multiple_registers holding:45-50 unit 1? no the conduit from zone water-scada to zone pumps carries modbus, but not this: write holding:45 (+5)
-          modbus: read_coils? yes by line 180 (modbus: read, write holding:40-49 unit 1) 
-          modbus: read_discrete_inputs? yes by line 180 (modbus: read, write holding:40-49 unit 1) 
-          modbus: read_holding_registers? yes by line 180 (modbus: read, write holding:40-49 unit 1) 
-          modbus: read_input_registers? yes by line 180 (modbus: read, write holding:40-49 unit 1) 
-          modbus: read_exception_status? yes by line 180 (modbus: read, write holding:40-49 unit 1) 
-          modbus: diagnostics? yes by line 180 (modbus: read, write holding:40-49 unit 1) 
-          modbus: get_comm_event_counter? yes by line 180 (modbus: read, write holding:40-49 unit 1) 
-          modbus: get_comm_event_log? yes by line 180 (modbus: read, write holding:40-49 unit 1) 
-          modbus: read_file_record? yes by line 180 (modbus: read, write holding:40-49 unit 1) 
-          modbus: read_fifo_queue? yes by line 180 (modbus: read, write holding:40-49 unit 1) 
+          modbus: write holding:45-50 unit 1? no the conduit from zone water-scada to zone pumps carries modbus, but not this: write holding:45 (+5)
+          modbus: read? yes by line 180 (modbus: read, write holding:40-49 unit 1) 
           needed: [[conduit]] | from = "scada-1" | to = "pumps" | allow = ["modbus: write holding:45-50 unit 1, read"] | reason = "..."
         zone traffic-centre -> zone signals: no
           line 168: signal-server -> signals: snmp: get, set 1.3.6.1.4.1.1206.* (partly)
@@ -277,11 +256,11 @@ fn changes_of_the_example() {
     }
     expect![[r#"
         == a point less
-        no longer: scada-1 -> pumps: modbus: mask_write_register holding:45-49 unit 1, read_write_multiple_registers holding:45-49 unit 1, write_file_record holding:45-49 unit 1, write_multiple_registers holding:45-49 unit 1, write_single_register holding:45-49 unit 1
+        no longer: scada-1 -> pumps: modbus: write holding:45-49 unit 1
         == a unit more
-        now allowed: scada-1 -> pumps: modbus: mask_write_register holding:40-49 unit 2, read_write_multiple_registers holding:40-49 unit 2, write_file_record holding:40-49 unit 2, write_multiple_registers holding:40-49 unit 2, write_single_register holding:40-49 unit 2
+        now allowed: scada-1 -> pumps: modbus: write holding:40-49 unit 2
         == no commands
-        now allowed: scada-1 -> pumps: modbus: clear_counters, download, encapsulated_interface, force_listen_only, mask_write_register, publish, read_device_identification, read_write_multiple_registers, report_server_id, restart_communications, start, subscribe, upload, user_defined, write_file_record, write_multiple_coils, write_multiple_registers, write_single_coil, write_single_register
+        now allowed: scada-1 -> pumps: modbus: write, operate, configure, download, upload, start, stop, restart, discover, subscribe, publish, other
         == another protocol
         now allowed: recorder -> cctv: tcp/80
         no longer: recorder -> cctv: http
@@ -290,7 +269,7 @@ fn changes_of_the_example() {
         no longer: offices -> outside: http
         == isolated
         no longer: pumps -> resolver: dns (tcp) and dns (udp) and ntp
-        no longer: scada-1 -> pumps: modbus: diagnostics, get_comm_event_counter, get_comm_event_log, read_coils, read_discrete_inputs, read_exception_status, read_fifo_queue, read_file_record, read_holding_registers, read_input_registers, mask_write_register holding:40-49 unit 1, read_write_multiple_registers holding:40-49 unit 1, write_file_record holding:40-49 unit 1, write_multiple_registers holding:40-49 unit 1, write_single_register holding:40-49 unit 1
+        no longer: scada-1 -> pumps: modbus: read, write holding:40-49 unit 1
         zone pumps is isolated now
         == inside
         no longer: cctv -> cctv: anything
@@ -307,7 +286,7 @@ fn changes_of_the_example() {
         no longer: recorder -> cctv: http and rtsp
         asset recorder has other addresses
         == who
-        now allowed: water-scada -> pumps: modbus: diagnostics, get_comm_event_counter, get_comm_event_log, read_coils, read_discrete_inputs, read_exception_status, read_fifo_queue, read_file_record, read_holding_registers, read_input_registers, mask_write_register holding:40-49 unit 1, read_write_multiple_registers holding:40-49 unit 1, write_file_record holding:40-49 unit 1, write_multiple_registers holding:40-49 unit 1, write_single_register holding:40-49 unit 1
+        now allowed: water-scada -> pumps: modbus: read, write holding:40-49 unit 1
         == mqtt
         no longer: cctv, signals -> core, recorder, resolver: mqtt: subscribe
         == the same, written otherwise

@@ -178,7 +178,7 @@ fn a_day_without_a_city_file() {
         # Say how bad it is when it stops; until then it counts as the worst.
         #criticality = "safety"
 
-        # 1 devices; asking for modbus (1)
+        # 1 device; asking for modbus (1)
         [[zone]]
         name = "net-10-41-0-0"
         domain = "city"
@@ -186,17 +186,13 @@ fn a_day_without_a_city_file() {
         # Say how bad it is when it stops; until then it counts as the worst.
         #criticality = "safety"
 
-        # 1 devices; asking for tls (1)
+        # 1 device; asking for tls (1)
         [[zone]]
         name = "net-10-90-0-0"
         domain = "city"
         networks = ["10.90.0.0/24"]
         # Say how bad it is when it stops; until then it counts as the worst.
         #criticality = "safety"
-
-        [[asset]]
-        name = "host-10-30-0-6"
-        address = "10.30.0.6"
 
         [[asset]]
         name = "host-10-1-0-30"
@@ -209,14 +205,6 @@ fn a_day_without_a_city_file() {
         [[asset]]
         name = "host-10-1-0-40"
         address = "10.1.0.40"
-
-        [[asset]]
-        name = "host-10-30-0-7"
-        address = "10.30.0.7"
-
-        [[asset]]
-        name = "host-10-40-0-21"
-        address = "10.40.0.21"
 
         [[asset]]
         name = "host-10-40-0-20"
@@ -254,8 +242,15 @@ fn a_day_without_a_city_file() {
         [[conduit]]
         from = "net-10-41-0-0"
         to = "net-10-40-0-0"
-        allow = ["modbus: read coil:3 holding:0-9 unit 1, write holding:40-41 unit 1"]
+        allow = ["modbus: read coil:3 holding:0-9 unit 1"]
         reason = "Learned: 96 conversations of 1 device with 3 devices, 2026-11-22 15:47:19 UTC to 2026-11-22 16:16:20 UTC"
+
+        # 11 commands of 1 device with 1 device, 2026-11-22 15:47:19 UTC to 2026-11-22 15:51:19 UTC
+        [[conduit]]
+        from = "net-10-41-0-0"
+        to = "host-10-40-0-20"
+        allow = ["modbus: write holding:40-41 unit 1"]
+        reason = "Learned: 11 commands of 1 device with 1 device, 2026-11-22 15:47:19 UTC to 2026-11-22 15:51:19 UTC"
 
         # 9 conversations of 1 device with 1 device, 2026-11-22 15:47:19 UTC to 2026-11-22 15:55:20 UTC
         [[conduit]]
@@ -269,14 +264,14 @@ fn a_day_without_a_city_file() {
         # it comes from outside: 40 conversations of 1 device with 1 device, 2026-11-22 15:47:19 UTC to 2026-11-22 16:26:20 UTC.
         # from = "outside", to = "host-10-30-0-6", allow = ["telnet"]
         #
-        # seen once: 1 conversations of 1 device with 1 device, 2026-11-22 15:47:19 UTC to 2026-11-22 15:47:20 UTC.
+        # seen once: 1 conversation of 1 device with 1 device, 2026-11-22 15:47:19 UTC to 2026-11-22 15:47:20 UTC.
         # from = "host-10-30-0-7", to = "host-10-40-0-21", allow = ["http"]
         #
-        # only one device of its zone did it, 3 times: 3 conversations of 1 device with 1 device, 2026-11-22 15:47:19 UTC to 2026-11-22 15:49:20 UTC.
+        # only one device of its zone did it, 3 times: 3 commands of 1 device with 1 device, 2026-11-22 15:47:19 UTC to 2026-11-22 15:49:19 UTC.
         # from = "host-10-30-0-6", to = "host-10-40-0-20", allow = ["modbus: operate coil:1 unit 1"]
         #
-        # these commands change something and were seen once: 1 conversations of 1 device with 3 devices, 2026-11-22 15:47:19 UTC to 2026-11-22 15:47:19 UTC.
-        # from = "net-10-41-0-0", to = "net-10-40-0-0", allow = ["modbus: write holding:99 unit 1"]
+        # these commands change something and were seen once: 1 command of 1 device with 1 device, 2026-11-22 15:47:19 UTC to 2026-11-22 15:47:19 UTC.
+        # from = "net-10-41-0-0", to = "host-10-40-0-20", allow = ["modbus: write holding:99 unit 1"]
     "##]].assert_eq(&proposal.toml);
     assert_eq!(proposal.unanswered, 1);
     let proposed = city(&proposal.toml);
@@ -295,29 +290,35 @@ fn a_day_on_top_of_a_city_file() {
         # at the end and is not allowed by what stands before.
 
         [[asset]]
-        name = "host-10-30-0-6"
-        address = "10.30.0.6"
+        name = "host-10-1-0-40"
+        address = "10.1.0.40"
 
-        [[asset]]
-        name = "host-10-30-0-7"
-        address = "10.30.0.7"
+        # 32 conversations of 8 devices with 1 device, 2026-11-22 15:47:19 UTC to 2026-11-22 15:50:20 UTC
+        [[conduit]]
+        from = "cctv"
+        to = "host-10-1-0-40"
+        allow = ["mqtt: publish city/cam/10 city/cam/11 city/cam/12 city/cam/5 city/cam/6 city/cam/7 city/cam/8 city/cam/9, subscribe city/all/#"]
+        reason = "Learned: 32 conversations of 8 devices with 1 device, 2026-11-22 15:47:19 UTC to 2026-11-22 15:50:20 UTC"
 
-        [[asset]]
-        name = "host-10-40-0-21"
-        address = "10.40.0.21"
+        # 48 conversations of 1 device with 8 devices, 2026-11-22 15:47:19 UTC to 2026-11-22 15:52:20 UTC
+        [[conduit]]
+        from = "recorder"
+        to = "cctv"
+        allow = ["tcp/554"]
+        reason = "Learned: 48 conversations of 1 device with 8 devices, 2026-11-22 15:47:19 UTC to 2026-11-22 15:52:20 UTC"
 
         # Doubtful: not proposed.
         #
         # it comes from outside: 40 conversations of 1 device with 1 device, 2026-11-22 15:47:19 UTC to 2026-11-22 16:26:20 UTC.
         # from = "outside", to = "host-10-30-0-6", allow = ["telnet"]
         #
-        # seen once: 1 conversations of 1 device with 1 device, 2026-11-22 15:47:19 UTC to 2026-11-22 15:47:20 UTC.
+        # seen once: 1 conversation of 1 device with 1 device, 2026-11-22 15:47:19 UTC to 2026-11-22 15:47:20 UTC.
         # from = "host-10-30-0-7", to = "host-10-40-0-21", allow = ["http"]
         #
-        # only one device of its zone did it, 3 times: 3 conversations of 1 device with 1 device, 2026-11-22 15:47:19 UTC to 2026-11-22 15:49:20 UTC.
+        # only one device of its zone did it, 3 times: 3 commands of 1 device with 1 device, 2026-11-22 15:47:19 UTC to 2026-11-22 15:49:19 UTC.
         # from = "host-10-30-0-6", to = "pump-plc-1", allow = ["modbus: operate coil:1 unit 1"]
         #
-        # these commands change something and were seen once: 1 conversations of 1 device with 1 device, 2026-11-22 15:47:19 UTC to 2026-11-22 15:47:19 UTC.
+        # seen once: 1 command of 1 device with 1 device, 2026-11-22 15:47:19 UTC to 2026-11-22 15:47:19 UTC.
         # from = "water-scada", to = "pump-plc-1", allow = ["modbus: write holding:99 unit 1"]
     "##]].assert_eq(&proposal.toml);
     let grown = city(&format!("{text}\n{}", proposal.toml));
