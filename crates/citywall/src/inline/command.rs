@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use citywall_capture::shared::{receive_message, send_message, socket_pair, wait};
-use citywall_capture::{RunAs, drop_privileges};
+use citywall_capture::{RunAs, drop_privileges, keep_net_admin};
 use clap::Args;
 
 use super::engine::Engine;
@@ -72,6 +72,8 @@ pub fn run(args: &InlineArgs) -> anyhow::Result<End> {
         spin: Duration::from_micros(args.spin),
     };
     let mut holder = Holder::open(options)?;
+    // Verdicts need it; all else was for opening. A parser that is started inherits it and gives it up.
+    keep_net_admin(RunAs::Same).context("cannot give up rights")?;
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         signal_hook::flag::register(signal, Arc::clone(&stop)).context("signals")?;

@@ -6,9 +6,11 @@
 //! Two processes (docs/adr/0009-inline.md): the *holder* has the queue and rights, and parses
 //! nothing but netlink; the *parser* has no right, and judges. Where the parser is dead or late the
 //! zone's choice holds. Entry points: [`holder::run`] and [`parser::run`] for the enforcer,
-//! [`command::run`] for `citywall inline`, which starts both.
+//! [`command::run`] for `citywall inline`, which starts both, and [`attached::Attached`] for who
+//! starts that one as a process.
 
 mod answer;
+pub mod attached;
 pub mod command;
 mod connections;
 mod engine;
