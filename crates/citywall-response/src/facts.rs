@@ -8,6 +8,7 @@ mod standing;
 mod work;
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use citywall_event::{AssetInfo, Conduit, ConduitEnd, Context, Mac, Nanos, Place, Prefix, ZoneId};
 use citywall_policy::{City, Role, Timezone, Window};
@@ -45,7 +46,7 @@ pub struct Facts {
     /// Stands for what the city file says, and for how often it was read; approvals are bound to it.
     pub revision: u64,
     /// Zones, assets, services.
-    pub context: Context,
+    pub context: Arc<Context>,
     /// The networks of each zone, by `ZoneId`.
     pub networks: Vec<Vec<Prefix>>,
     /// Who may approve and operate.
@@ -54,10 +55,10 @@ pub struct Facts {
     pub windows: Vec<Window>,
     /// The zone of the windows' times.
     pub timezone: Timezone,
-    conduits: Vec<Conduit>,
+    conduits: Arc<Vec<Conduit>>,
     /// From where the networks and this machine are run.
     management: Vec<ConduitEnd>,
-    tags: Tags,
+    tags: Arc<Tags>,
 }
 
 impl Facts {
@@ -82,10 +83,10 @@ impl Facts {
             people: city.people.iter().map(person).collect(),
             windows: city.windows.clone(),
             timezone: city.timezone.clone(),
-            conduits: conduits.collect(),
+            conduits: Arc::new(conduits.collect()),
             management: city.response.management.clone(),
-            tags: Tags::of(&context, macs, own, own_macs),
-            context,
+            tags: Arc::new(Tags::of(&context, macs, own, own_macs)),
+            context: Arc::new(context),
         }
     }
 

@@ -52,7 +52,7 @@ impl Facts {
             let free = self.context.zone(own).is_some_and(|z| !z.inside_denied);
             work.any |= free;
         }
-        for conduit in &self.conduits {
+        for conduit in self.conduits.iter() {
             let begins = conduit.from.iter().any(|end| self.is_end(*end, from.place()));
             let reaches = conduit
                 .to

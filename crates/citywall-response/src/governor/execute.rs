@@ -131,6 +131,9 @@ impl Governor {
     }
 
     pub(super) fn removed(&mut self, id: &ActionId, result: Result<(), String>) {
+        if result.is_ok() {
+            self.orphans.retain(|(orphan, ..)| orphan != id);
+        }
         let Some(serial) = self.find(id) else { return };
         let Some(tracked) = self.actions.get(&serial) else {
             return;
@@ -208,6 +211,13 @@ impl Governor {
                 Stage::Applying | Stage::Active if over => self.take_back(serial, Outcome::Expired),
                 Stage::Undoing if late => self.remove_again(serial),
                 _ => {}
+            }
+        }
+        for (action, measures, sent) in &mut self.orphans {
+            if now.saturating_sub(*sent) >= patience {
+                *sent = now;
+                let (action, measures) = (action.clone(), measures.clone());
+                self.out.push(Effect::Remove { action, measures });
             }
         }
         let said = self.runs.tick(now);

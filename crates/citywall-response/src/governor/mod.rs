@@ -25,7 +25,7 @@ use crate::facts::Device;
 use crate::gate::{self, Case, InForce, Ledger};
 use crate::playbook::Runs;
 use crate::{
-    Action, ActionId, Effect, Entry, Fact, Facts, Held, Input, Key, Moment, PlanHash, Refusal, Rung,
+    Action, ActionId, Effect, Entry, Fact, Facts, Held, Input, Key, Measure, Moment, PlanHash, Refusal, Rung,
     Settings, VerifiedAct, Vital,
 };
 use state::{Clock, Known, Tracked};
@@ -100,6 +100,9 @@ pub struct Governor {
     regrets: Vec<(Nanos, Device, Rung)>,
     /// Elements in the kernel that are somebody else's.
     foreign: Vec<Key>,
+    /// Elements with one of our ids that no action knows, and when their removal was ordered: they
+    /// count as in force until the hand says that they are gone.
+    orphans: Vec<(ActionId, Vec<Measure>, Nanos)>,
     vitals: BTreeMap<IpAddr, (Nanos, Vital)>,
     watched: Vec<IpAddr>,
     out: Vec<Effect>,
@@ -122,6 +125,7 @@ impl Governor {
             unattended: Vec::new(),
             regrets: Vec::new(),
             foreign: Vec::new(),
+            orphans: Vec::new(),
             vitals: BTreeMap::new(),
             watched: Vec::new(),
             out: Vec::new(),
@@ -148,6 +152,10 @@ impl Governor {
     ) -> (Governor, Vec<Effect>) {
         let mut governor = Governor::new(facts, settings);
         governor.recall(entries);
+        if now.wall < governor.clock.latest() {
+            // Nobody knows how much of an act is left: it is to be signed again.
+            governor.acts.clear();
+        }
         governor.clock.advance(now);
         governor.note(Fact::Started {
             revision: governor.facts.revision,
@@ -184,6 +192,17 @@ impl Governor {
         std::mem::take(&mut self.out)
     }
 
+    /// What a hostile playbook could say.
+    #[cfg(test)]
+    pub(crate) fn hear_hostile(&mut self, now: Moment, said: Vec<crate::playbook::Said>) -> Vec<Effect> {
+        self.clock.advance(now);
+        self.pass_time();
+        let mut shed = 0;
+        self.hear_said(said, &mut shed);
+        self.tell_watched();
+        std::mem::take(&mut self.out)
+    }
+
     /// The steady time at which `Input::Tick` is next worth sending, if any.
     pub fn due(&self) -> Option<Nanos> {
         let actions = self.actions.values().map(|a| match a.stage {
@@ -199,6 +218,11 @@ impl Governor {
     pub fn actions(&self) -> Vec<View> {
         let living = self.actions.values();
         living.chain(self.ended.iter()).map(|a| self.view(a)).collect()
+    }
+
+    /// Where the actions that are not over stand.
+    pub fn stages(&self) -> impl Iterator<Item = (&ActionId, PlanHash, Stage)> {
+        self.actions.values().map(|a| (&a.action().id, a.hash, a.stage))
     }
 
     /// What playbooks wait for people to do.
@@ -296,11 +320,19 @@ impl Governor {
                 action: a.action().id.0.clone(),
                 device: self.facts.device(host),
                 zone: self.facts.standing(host).zone,
-                keys: a.action().measures.iter().map(crate::Measure::key).collect(),
+                keys: a.action().measures.iter().map(Measure::key).collect(),
+            })
+        });
+        let orphans = self.orphans.iter().flat_map(|(id, measures, _)| {
+            measures.iter().map(|measure| InForce {
+                action: id.0.clone(),
+                device: self.facts.device(measure.host()),
+                zone: self.facts.standing(measure.host()).zone,
+                keys: vec![measure.key()],
             })
         });
         Ledger {
-            in_force: in_force.collect(),
+            in_force: in_force.chain(orphans).collect(),
             unattended: self.unattended.iter().map(|(_, device)| *device).collect(),
             foreign: self.foreign.clone(),
             regrets: self.regrets.iter().map(|(_, d, r)| (*d, *r)).collect(),

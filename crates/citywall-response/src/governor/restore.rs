@@ -163,8 +163,18 @@ impl Governor {
                     self.take_back(serial, outcome);
                 }
                 Stage::Active => self.reconcile_active(serial, held),
-                Stage::Proposed | Stage::Ended => {}
+                Stage::Proposed => self.forget_approvals(serial),
+                Stage::Ended => {}
             }
+        }
+    }
+
+    /// Nobody knows how long the wall was down: who approved before must say so again.
+    fn forget_approvals(&mut self, serial: u64) {
+        if let Some(tracked) = self.actions.get_mut(&serial)
+            && !planted(Bug::ApprovalsForEver)
+        {
+            tracked.approvals.clear();
         }
     }
 
@@ -195,7 +205,9 @@ impl Governor {
                 None => orphans.push((id, vec![element.measure.clone()])),
             }
         }
+        let now = self.clock.now();
         for (action, measures) in orphans {
+            self.orphans.push((action.clone(), measures.clone(), now));
             self.out.push(Effect::Remove { action, measures });
         }
     }
