@@ -6,7 +6,7 @@
 //!
 //! Entry points: [`Wall::new`], [`install`], [`uninstall`], [`add`], [`remove`], [`heartbeat`],
 //! [`block_list`], [`Listing::parse`], [`differences`]. Why text is written and JSON is read:
-//! `docs/adr/0012-nft-text-out-json-in.md`.
+//! `docs/adr/0015-nft-text-out-json-in.md`.
 
 mod conduits;
 mod deployment;
