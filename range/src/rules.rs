@@ -13,9 +13,6 @@ alert http any any -> any any (msg:"HTTP: something is uploaded to a stranger"; 
 alert http any any -> any any (msg:"HTTP: uploads to a stranger do not end"; flow:established,to_server; http.method; content:"POST"; http.uri; content:"/upload"; classtype:trojan-activity; threshold:type both, track by_src, count 8, seconds 20; metadata:mitre_technique_id T1048; sid:9100006; rev:1;)
 "#;
 
-/// A rule file as it comes when something went wrong upstream: cut in the middle of a rule.
-pub(crate) const BROKEN: &str = "alert tcp any any -> any any (msg:\"cut he";
-
 /// A rule file that is right in form and wrong in everything else.
 pub(crate) const EVERYTHING: &str = r#"
 alert ip any any -> any any (msg:"C-291: everything is an attack"; classtype:trojan-activity; threshold:type limit, track by_src, count 1, seconds 1; sid:9100091; rev:1;)

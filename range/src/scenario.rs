@@ -81,19 +81,16 @@ pub(crate) enum Detected {
 pub(crate) enum Done {
     /// One of these rungs is in force against this host.
     Action(&'static [&'static str], &'static str),
-    /// One of these rungs is in force against this host, after a person approved it: the product
-    /// must have waited for that.
-    Approved(&'static [&'static str], &'static str),
+    /// One of these rungs against this host waits for people, and was not done.
+    Waits(&'static [&'static str], &'static str),
+    /// The enforcer has a plan with one of these rungs for an incident of this host.
+    Planned(&'static [&'static str], &'static str),
     /// The attack's step by this name got through before, and does not any more.
     Stops(&'static str),
-    /// The step's share that gets through falls below this many percent.
-    Falls(&'static str, u32),
     /// The attack's step by this name never gets through.
     Never(&'static str),
     /// The product refused to do something to this host.
     Refused(&'static str),
-    /// The enforcer told something that holds this.
-    Told(&'static str),
     /// Not more actions than these are in force at any time.
     AtMost(usize),
 }
@@ -107,8 +104,6 @@ pub(crate) enum Undone {
     ByTime,
     /// All of the product is killed; then its time is over.
     ByDeath,
-    /// Nothing was done, so there is nothing to take back.
-    Nothing,
 }
 
 /// What is done to the product itself while the attack runs.
@@ -116,8 +111,6 @@ pub(crate) enum Undone {
 pub(crate) enum Twist {
     /// Nothing.
     None,
-    /// New rules come that cannot be read.
-    BrokenRules,
     /// New rules come that match everything.
     RulesForEverything,
     /// A configuration of an absurd size comes.

@@ -277,7 +277,12 @@ impl Draw {
             "records-server",
             vec![Server::http(2_000)],
         );
-        self.host("data-centre", "updates", "update", vec![Server::http(8_000)]);
+        self.host(
+            "data-centre",
+            "updates",
+            "update",
+            vec![Server::Web { bytes: 8_000 }],
+        );
         for camera in ["camera-1", "camera-2", "camera-3"] {
             let camera = self.address(camera);
             self.works("recorder", Work::http_get(camera, "/video.mjpg", 150));
@@ -301,7 +306,7 @@ impl Draw {
     }
 
     fn outside(&mut self) {
-        let web = self.host(OUTSIDE, "web", "", vec![Server::http(6_000)]);
+        let web = self.host(OUTSIDE, "web", "", vec![Server::Web { bytes: 6_000 }]);
         self.host(OUTSIDE, "stranger", "", vec![]);
         self.host(
             OUTSIDE,
@@ -310,6 +315,8 @@ impl Draw {
             vec![Server::http(200), Server::Dns, Server::Sink],
         );
         self.works("office-2", Work::http_get(web, "/", 250));
+        let updates = self.address("updates");
+        self.works("camera-1", Work::http_get(updates, "/firmware/latest", 400));
         // Somebody's own box, plugged into a lamp post; the city file does not know it.
         self.host("lighting", "stray-box", "", vec![]);
     }

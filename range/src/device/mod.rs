@@ -10,6 +10,7 @@ mod http;
 pub(crate) mod modbus;
 mod mqtt;
 mod ntp;
+mod real;
 mod serve;
 pub(crate) mod snmp;
 mod syslog;
@@ -50,6 +51,11 @@ pub enum Server {
     },
     /// A page.
     Http {
+        /// Bytes of every page.
+        bytes: usize,
+    },
+    /// A page of a server that is no small device.
+    Web {
         /// Bytes of every page.
         bytes: usize,
     },
@@ -110,7 +116,9 @@ pub(crate) fn run(spec: &Path, ready: impl FnOnce()) -> Result<()> {
     let spec: Spec = serde_json::from_slice(&text).map_err(form)?;
     let log = Arc::new(Log::open(&spec.log)?);
     for server in &spec.serves {
-        start(server, &log).map_err(file(&spec.log))?;
+        if !real::start(server, &spec.log, &log) {
+            start(server, &log).map_err(file(&spec.log))?;
+        }
     }
     ready();
     let works = spec.works.iter().enumerate().map(|(index, work)| {
@@ -134,7 +142,7 @@ fn start(server: &Server, log: &Arc<Log>) -> std::io::Result<()> {
         Server::Modbus => modbus::serve(log),
         Server::Snmp => snmp::serve(log),
         Server::Telnet { user, password } => telnet::serve(user, password, log),
-        Server::Http { bytes } => http::serve(bytes, log),
+        Server::Http { bytes } | Server::Web { bytes } => http::serve(bytes, log),
         Server::Mqtt => mqtt::serve(log),
         Server::Dns => dns::serve(log),
         Server::Ntp => ntp::serve(log),

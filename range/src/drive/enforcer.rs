@@ -29,7 +29,7 @@ impl Enforcer {
         let socket = folder.join("enforcer.socket");
         let time_to_live = match setting.undone {
             Undone::ByTime | Undone::ByDeath => Duration::from_secs(6),
-            Undone::ByCommand | Undone::Nothing => Duration::from_secs(60),
+            Undone::ByCommand => Duration::from_secs(60),
         };
         if !setting.enforced {
             // The wall stands in a city whose policy is not in force yet: the rules of the open city
@@ -79,6 +79,7 @@ impl Enforcer {
         let word = |act: &Value, name: &str| act[name].as_str().unwrap_or_default().to_owned();
         let acts = acts.iter().map(|act| Act {
             id: word(act, "id"),
+            incident: word(act, "incident"),
             rung: word(act, "rung"),
             target: word(act, "target"),
             stage: word(act, "stage"),
@@ -96,12 +97,6 @@ impl Enforcer {
     /// A person takes an action back.
     pub(super) fn undo(&self, program: &Path, id: &str) -> Result<()> {
         self.actions(program, &["undo", id]).map(drop)
-    }
-
-    /// A person approves an action as it stands.
-    pub(super) fn approve(&self, program: &Path, id: &str) -> Result<()> {
-        self.actions(program, &["approve", id, "--reason", "seen by the operator"])
-            .map(drop)
     }
 
     /// A person proposes something by hand.

@@ -38,6 +38,7 @@ pub(crate) struct Seen {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Act {
     pub id: String,
+    pub incident: String,
     pub rung: String,
     pub target: String,
     pub stage: String,
@@ -177,14 +178,6 @@ impl Product {
         }
     }
 
-    /// A person approves an action as it stands.
-    pub(crate) fn approve(&self, id: &str) -> Result<()> {
-        match &self.enforcer {
-            Some(enforcer) => enforcer.approve(&self.program, id),
-            None => Ok(()),
-        }
-    }
-
     /// A person takes an action back.
     pub(crate) fn undo(&self, id: &str) -> Result<()> {
         match &self.enforcer {
@@ -215,7 +208,6 @@ impl Product {
     pub(crate) fn twist(&mut self, twist: Twist) -> Result<()> {
         match twist {
             Twist::None => Ok(()),
-            Twist::BrokenRules => self.reload("city.rules", rules::BROKEN),
             Twist::RulesForEverything => {
                 let old = std::fs::read_to_string(self.folder.join("city.rules")).unwrap_or_default();
                 self.reload("city.rules", &(old + rules::EVERYTHING))

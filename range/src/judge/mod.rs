@@ -67,8 +67,6 @@ struct Run {
     most_at_once: usize,
     /// All actions, as they were last told.
     last: Vec<Act>,
-    /// What our operator approved.
-    approved: Vec<String>,
     played: Played,
 }
 
@@ -106,7 +104,6 @@ pub(crate) fn play(job: &Job) -> Result<Played> {
         asked: Instant::now(),
         most_at_once: 0,
         last: Vec::new(),
-        approved: Vec::new(),
         played: Played::default(),
     };
     run.attack(progress)?;
@@ -172,7 +169,6 @@ impl Run {
         }
         self.asked = Instant::now();
         let all = self.product.actions()?;
-        self.approve(&all)?;
         self.last = all.clone();
         let in_force: Vec<Act> = all
             .into_iter()
@@ -198,25 +194,6 @@ impl Run {
         Ok(())
     }
 
-    /// The operator: approves what the scenario says, and nothing else.
-    fn approve(&mut self, all: &[Act]) -> Result<()> {
-        for act in all.iter().filter(|act| act.stage == "proposed") {
-            let wanted = |done: &Done| match done {
-                Done::Approved(rungs, name) => {
-                    let host = self.city.topology.host(name);
-                    rungs.contains(&act.rung.as_str()) && host.is_some_and(|h| work::is_about(act, h))
-                }
-                _ => false,
-            };
-            let known = self.approved.contains(&act.id);
-            if self.variant == Variant::On && !known && self.scenario.done.iter().any(wanted) {
-                self.approved.push(act.id.clone());
-                self.product.approve(&act.id)?;
-            }
-        }
-        Ok(())
-    }
-
     /// The time of the last packet that is evidence of an action's incident, before its rule.
     fn evidence_of(&self, act: &Act) -> Option<u64> {
         let rule = self.monitor.first(&act.id)?;
@@ -229,7 +206,11 @@ impl Run {
     }
 
     fn skipped(&mut self) {
-        let lines = self.city.attack_lines();
+        let mut lines = self.city.attack_lines();
+        for host in &self.city.topology.hosts {
+            let told = self.city.lines(host.name).into_iter();
+            lines.extend(told.filter(|l| l.kind == Kind::Served && !l.ok));
+        }
         let skipped = lines.iter().filter(|l| l.what.starts_with("SKIPPED"));
         self.played.skipped = skipped.map(|l| format!("{} {}", l.peer, l.what)).collect();
     }
@@ -355,6 +336,25 @@ impl Run {
         self.played.problems.extend(strangers);
     }
 
+    /// The numbers of the incidents that name a host as a suspect.
+    fn incidents_of(&self, name: &str) -> Vec<String> {
+        let of = |event: &serde_json::Value| {
+            let suspects = event["incident"]["suspects"].as_array()?;
+            let named = suspects.iter().any(|suspect| suspect["name"] == name);
+            named.then(|| {
+                event["incident"]["number"]
+                    .as_str()
+                    .unwrap_or_default()
+                    .to_owned()
+            })
+        };
+        self.product
+            .seen
+            .iter()
+            .filter_map(|seen| of(&seen.event))
+            .collect()
+    }
+
     /// Whether something holds; why not, where it does not.
     fn holds(&self, wanted: Done, lines: &[Line]) -> std::result::Result<(), String> {
         let yes = |holds: bool, why: String| if holds { Ok(()) } else { Err(why) };
@@ -377,15 +377,24 @@ impl Run {
                     format!("none of {rungs:?} was done against {name}"),
                 )
             }
-            Done::Approved(rungs, name) => {
+            Done::Waits(rungs, name) => {
                 let host = self.city.topology.host(name);
                 let is = |act: &&Act| {
                     rungs.contains(&act.rung.as_str()) && host.is_some_and(|h| work::is_about(act, h))
                 };
-                let acts: Vec<&Act> = self.played.acted.iter().filter(is).collect();
-                let waited = acts.iter().any(|act| self.approved.contains(&act.id));
-                let why = format!("none of {rungs:?} was proposed against {name}, approved and then done");
-                yes(waited, why)
+                let mut waits = self.last.iter().filter(is).filter(|act| act.stage == "proposed");
+                let done = self.played.acted.iter().any(|act| is(&act));
+                let why = format!("none of {rungs:?} against {name} waits for people");
+                yes(!done && waits.any(|act| !act.guards.is_empty()), why)
+            }
+            Done::Planned(rungs, name) => {
+                let incidents = self.incidents_of(name);
+                let planned =
+                    |act: &Act| rungs.contains(&act.rung.as_str()) && incidents.contains(&act.incident);
+                yes(
+                    self.last.iter().any(planned),
+                    format!("no {rungs:?} is planned for an incident of {name}"),
+                )
             }
             Done::Stops(step) => {
                 let Some(answered) = answered else {
@@ -396,14 +405,6 @@ impl Run {
                 let why =
                     format!("{step}: {before} got through before the answer; after it {after} of {tried}");
                 yes(before > 0 && tried > 0 && after == 0, why)
-            }
-            Done::Falls(step, percent) => {
-                let Some(answered) = answered else {
-                    return Err(format!("{step}: nothing was done"));
-                };
-                let (tried, after) = through(step, answered, u64::MAX);
-                let why = format!("{step}: after the answer {after} of {tried} got through");
-                yes(tried > 0 && after * 100 <= tried * percent as usize, why)
             }
             Done::Never(step) => {
                 let (tried, ok) = through(step, 0, u64::MAX);
@@ -428,10 +429,6 @@ impl Run {
                 let refused = self.product.declined.iter().any(|line| line.contains(name));
                 yes(told || refused, format!("nothing was declined about {name}"))
             }
-            Done::Told(text) => yes(
-                self.product.log().contains(text),
-                format!("{text:?} was not told"),
-            ),
             Done::AtMost(most) => {
                 let seen = self.most_at_once;
                 yes(seen <= most, format!("{seen} actions were in force at one time"))
@@ -443,7 +440,6 @@ impl Run {
         if self.variant != Variant::On || self.played.acted.is_empty() {
             return self.judge_rules(Instant::now());
         }
-        let mut patience = UNDO;
         match self.scenario.undone {
             Undone::ByCommand => {
                 let acts = self.product.actions()?;
@@ -458,11 +454,10 @@ impl Run {
             }
             Undone::ByTime => {}
             Undone::ByDeath => self.product.die(),
-            Undone::Nothing => patience = Duration::ZERO,
         }
         let start = Instant::now();
         let longest = self.product.longest_life();
-        while start.elapsed() < longest + patience && Product::ruleset()? != self.before {
+        while start.elapsed() < longest + UNDO && Product::ruleset()? != self.before {
             std::thread::sleep(Duration::from_millis(50));
         }
         if start.elapsed() > longest + Duration::from_secs(1) {

@@ -26,7 +26,7 @@ pub(super) static CAMERA_WORM: Scenario = Scenario {
     detected: &[Detected::Incident("camera-2"), Detected::Alert(9_000_001)],
     done: &[
         Done::Action(DENY, "camera-2"),
-        Done::Approved(CUT, "camera-2"),
+        Done::Action(CUT, "camera-2"),
         Done::Stops("telnet"),
     ],
     touched: &["camera-2", "camera-3", "kiosk"],
@@ -173,8 +173,9 @@ pub(super) static SIGNAL_WRITE: Scenario = Scenario {
 pub(super) static SCADA_MISUSE: Scenario = Scenario {
     name: "scada-misuse",
     title: "The control room itself writes to a pump what the city does not allow",
-    lesson: "The control room may poll and change set points; the pump depends on it. Cutting it off would be \
-             the attacker's success: what is denied is the write alone, inside the living conversation.",
+    lesson: "The control room may poll and change set points; the pumps depend on it. Cutting it off would be \
+             the attacker's success, so all that is planned is to deny the write, and that waits for two \
+             different people. Look at who is asked, and at the polling, which never misses a beat.",
     attack: |city| {
         let write = Step::Modbus {
             to: ip(city, "pump-plc-2"),
@@ -183,10 +184,7 @@ pub(super) static SCADA_MISUSE: Scenario = Scenario {
         vec![Part::repeated("scada-1", 0, 200, 50, write)]
     },
     detected: &[Detected::Incident("scada-1"), Detected::Violation],
-    done: &[
-        Done::Approved(&["deny-command"], "scada-1"),
-        Done::Stops("modbus"),
-    ],
+    done: &[Done::Waits(&["deny-command"], "scada-1")],
     ..BASE
 };
 
@@ -222,8 +220,8 @@ pub(super) static POLICY_HOLDS: Scenario = Scenario {
 pub(super) static ARP_SPOOFING: Scenario = Scenario {
     name: "arp-spoofing",
     title: "A kiosk says that it is the gateway, to read what its neighbours send",
-    lesson: "Whoever is cut off by the address it claims would be the gateway itself. Look at whom the wall \
-             acts against: the hardware address that claims, not the address that is claimed.",
+    lesson: "Whoever is cut off by the address it claims would be the gateway itself. Look at whom the incident \
+             names: the device whose hardware address it is. Its people are told; pulling its plug is theirs.",
     attack: |city| {
         let gateway = city
             .host("kiosk")
@@ -243,7 +241,7 @@ pub(super) static ARP_SPOOFING: Scenario = Scenario {
         ]
     },
     detected: &[Detected::Behaviour(&["address_claimed"])],
-    done: &[Done::Action(CUT, "kiosk")],
+    done: &[Done::Planned(&["notify"], "kiosk")],
     touched: &["kiosk"],
     harmed: &["office-1", "office-2"],
     ..BASE

@@ -10,8 +10,8 @@ const FLOODS: &[&str] = &["udp_flood", "packet_flood", "outbound_flood", "carpet
 pub(super) static FLOOD_FROM_INSIDE: Scenario = Scenario {
     name: "flood-from-inside",
     title: "A lamp that was taken over floods the broker of all lamps",
-    lesson: "The lamp has an address that it proved. It is limited, not cut off: it still gives light, and \
-             the other lamps must be heard all the time.",
+    lesson: "Whoever sends the flood, the flooded one is spared first: what opens anew with the broker is \
+             limited, what is established goes on. The other lamps must be heard all the time.",
     attack: |city| {
         let flood = Step::Flood {
             to: ip(city, "broker"),
@@ -22,10 +22,7 @@ pub(super) static FLOOD_FROM_INSIDE: Scenario = Scenario {
         vec![Part::repeated("lamp-3", 0, 600, 10, flood)]
     },
     detected: &[Detected::Behaviour(FLOODS)],
-    done: &[Done::Action(
-        &["limit-rate", "deny-conduit", "quarantine"],
-        "lamp-3",
-    )],
+    done: &[Done::Action(&["limit-rate"], "broker")],
     touched: &["lamp-3"],
     watched: 6_000,
     ..BASE
@@ -37,7 +34,7 @@ pub(super) static FLOOD_FROM_OUTSIDE: Scenario = Scenario {
     lesson: "Blocking the senders would block whomever the stranger names. Look at what is limited instead: \
              what arrives at the flooded server, while the wards go on using it.",
     attack: |city| {
-        let sources = (0..40).map(|n| Ipv4Addr::new(203, 0, 113, 10 + n)).collect();
+        let sources = (0..200).map(|n| Ipv4Addr::new(203, 0, 113, 10 + n)).collect();
         let flood = Step::Flood {
             to: ip(city, "records"),
             port: 9_000,

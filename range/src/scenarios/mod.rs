@@ -161,13 +161,16 @@ mod tests {
             let steps: BTreeSet<_> = parts.iter().map(|p| p.step.name()).collect();
             for done in scenario.done {
                 match done {
-                    Done::Action(_, host) | Done::Approved(_, host) | Done::Refused(host) => {
+                    Done::Action(_, host)
+                    | Done::Waits(_, host)
+                    | Done::Planned(_, host)
+                    | Done::Refused(host) => {
                         assert!(city.host(host).is_some() || *host == "wall", "{name}: {host}");
                     }
-                    Done::Stops(step) | Done::Falls(step, _) | Done::Never(step) => {
+                    Done::Stops(step) | Done::Never(step) => {
                         assert!(steps.contains(step), "{name}: no step {step}");
                     }
-                    Done::Told(_) | Done::AtMost(_) => {}
+                    Done::AtMost(_) => {}
                 }
             }
             for host in scenario.touched.iter().chain(scenario.harmed) {

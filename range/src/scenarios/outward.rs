@@ -27,7 +27,7 @@ pub(super) static DNS_TUNNEL: Scenario = Scenario {
     name: "dns-tunnel",
     title: "A camera that was taken over carries data out in the names that it asks for",
     lesson: "The resolver that carries the names is everybody's: it is never touched. The camera is put into \
-             quarantine by a person, which leaves it names: look at what a quarantine is, and what it is not. \
+             quarantine, which leaves it names: look at what a quarantine is, and what it is not. \
              The tunnel itself is a matter for the resolver's people, who are told.",
     attack: |city| {
         let out = Step::DnsTunnel {
@@ -42,7 +42,7 @@ pub(super) static DNS_TUNNEL: Scenario = Scenario {
         Detected::Incident("camera-2"),
         Detected::Behaviour(&["dns_tunnel"]),
     ],
-    done: &[Done::Approved(CUT, "camera-2")],
+    done: &[Done::Action(CUT, "camera-2")],
     touched: &["camera-2", "kiosk"],
     ..BASE
 };
@@ -51,7 +51,7 @@ pub(super) static SLOW_EXFILTRATION: Scenario = Scenario {
     name: "slow-exfiltration",
     title: "A kiosk that was taken over uploads what it found, in pieces, to a stranger",
     lesson: "Uploads to the web are allowed, so the policy says nothing. Look at which evidence was needed \
-             before anything was proposed, and who had to agree, because a kiosk is there for people.",
+             before anything was done, and what a quarantine leaves the kiosk.",
     attack: |city| {
         let out = Step::Exfiltrate {
             to: ip(city, "lair"),
@@ -62,8 +62,8 @@ pub(super) static SLOW_EXFILTRATION: Scenario = Scenario {
             Part::repeated("kiosk", 700, 100, 120, out),
         ]
     },
-    detected: &[Detected::Incident("kiosk"), Detected::Alert(9_100_006)],
-    done: &[Done::Approved(CUT, "kiosk"), Done::Stops("exfiltrate")],
+    detected: &[Detected::Incident("kiosk"), Detected::Alert(9_100_005)],
+    done: &[Done::Action(CUT, "kiosk"), Done::Stops("exfiltrate")],
     touched: &["kiosk", "stray-box"],
     watched: 7_000,
     ..BASE
