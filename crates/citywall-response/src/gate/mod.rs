@@ -83,10 +83,13 @@ pub(crate) struct Verdict {
 
 impl Verdict {
     fn add(&mut self, guard: Guard) {
-        match guard.weight() {
-            Weight::Never => self.never.push(guard),
-            Weight::Attended => self.attended.push(guard),
-            Weight::Wait => self.wait.push(guard),
+        let guards = match guard.weight() {
+            Weight::Never => &mut self.never,
+            Weight::Attended => &mut self.attended,
+            Weight::Wait => &mut self.wait,
+        };
+        if !guards.contains(&guard) {
+            guards.push(guard);
         }
     }
 
@@ -120,9 +123,6 @@ pub(crate) fn judge(case: &Case<'_>) -> Verdict {
     let touched = case.devices().into_iter().filter(new).count() + distinct(&case.ledger.unattended);
     if touched > limit as usize {
         verdict.add(Guard::UnattendedCap { limit });
-    }
-    if !verdict.attended.is_empty() {
-        verdict.attended.dedup();
     }
     verdict
 }

@@ -120,6 +120,7 @@ impl Governor {
         let serial = serial_of(&tracked.action().id);
         let before = serial.and_then(|serial| self.actions.get(&serial));
         tracked.severity = before.map_or(1, |b| b.severity);
+        tracked.needed = before.map_or(2, |b| b.needed);
         tracked.stage = Stage::Applying;
         tracked.approvals = people.to_vec();
         tracked.until = entry.at.steady.saturating_add(tracked.action().time_to_live);

@@ -1,0 +1,206 @@
+//! Read as a story: what is heard, what is planned, what the gate says, what people do.
+
+use std::fmt::Write as _;
+
+use citywall_event::{Change, Crossing, Suspect, Victim};
+use citywall_policy::{City, EXAMPLE};
+use expect_test::{Expect, expect};
+
+use crate::{Account, Effect, Facts, Governor, Input, Moment, Notice, Settings, Stage};
+
+const SECOND: i64 = 1_000_000_000;
+
+fn governor() -> Governor {
+    let city = City::parse(EXAMPLE, "example.toml").expect("the example");
+    let facts = Facts::of(
+        &city,
+        1,
+        vec!["10.1.0.2".parse().expect("an address")],
+        Vec::new(),
+    );
+    Governor::new(facts, Settings::default())
+}
+
+fn suspect(ip: &str, proved: bool) -> Suspect {
+    Suspect {
+        name: ip.to_owned(),
+        address: ip.parse().ok(),
+        mac: None,
+        taken: true,
+        proved,
+    }
+}
+
+/// Somebody changed a signal and reached the pumps.
+fn notice(ip: &str, proved: bool) -> Notice {
+    let signal = "10.20.0.12".parse().expect("an address");
+    Notice {
+        incident: "I0-1-1".to_owned(),
+        severity: 1,
+        suspects: vec![suspect(ip, proved)],
+        changes: vec![Change {
+            suspect: 0,
+            target: signal,
+            protocol: "snmp".to_owned(),
+        }],
+        crossings: vec![Crossing {
+            suspect: 0,
+            zone: "pumps".to_owned(),
+            targets: vec!["10.40.0.20".parse().expect("an address")],
+        }],
+        victims: vec![Victim {
+            name: "signal-12".to_owned(),
+            address: Some(signal),
+            taken: false,
+        }],
+        ..Notice::default()
+    }
+}
+
+fn show(effects: &[Effect], out: &mut String) {
+    for effect in effects {
+        match effect {
+            Effect::Tell(a) => {
+                writeln!(out, "{} {} {}: {}", a.status, a.kind, a.target, a.reason).expect("a string");
+                for guard in &a.guards {
+                    writeln!(out, "  | {guard}").expect("a string");
+                }
+            }
+            Effect::Apply(plan) => {
+                for measure in plan.get().actions.iter().flat_map(|a| &a.measures) {
+                    writeln!(out, "  > {measure:?}").expect("a string");
+                }
+            }
+            Effect::Remove { action, .. } => writeln!(out, "  < {action}").expect("a string"),
+            Effect::Refused(refusal) => writeln!(out, "  no: {}", refusal.reason).expect("a string"),
+            _ => {}
+        }
+    }
+}
+
+fn check(heard: Notice, expected: Expect) {
+    let mut out = String::new();
+    let effects = governor().hear(Moment::default(), Input::Notices(vec![heard]));
+    show(&effects, &mut out);
+    expected.assert_eq(&out);
+}
+
+#[test]
+fn a_camera_is_planned_against() {
+    check(
+        notice("10.30.0.17", true),
+        expect![[r#"
+        told notify I0-1-1: the people of transport must know
+        proposed deny-command changing commands from 10.30.0.17 to zone signals: no conduit allows them, so denying them stops no permitted work
+        proposed deny-conduit 10.30.0.17 to zone pumps: no conduit allows it, so denying it stops no permitted work
+        proposed quarantine 10.30.0.17: it was taken over and acts on its own; it is of normal criticality, and its update and address services stay reachable
+    "#]],
+    );
+}
+
+#[test]
+fn an_invented_source_is_left_alone() {
+    check(
+        notice("10.30.0.17", false),
+        expect![[r#"
+        told notify I0-1-1: the people of transport must know
+        refused deny-command changing commands from 10.30.0.17 to zone signals: no conduit allows them, so denying them stops no permitted work
+          | unproved: nothing proves that the source's address is its own
+        refused deny-conduit 10.30.0.17 to zone pumps: no conduit allows it, so denying it stops no permitted work
+          | unproved: nothing proves that the source's address is its own
+        refused quarantine 10.30.0.17: it was taken over and acts on its own; it is of normal criticality, and its update and address services stay reachable
+          | unproved: nothing proves that the source's address is its own
+    "#]],
+    );
+}
+
+#[test]
+fn what_everything_needs_is_left_alone() {
+    check(
+        notice("10.1.0.53", true),
+        expect![[r#"
+        told notify I0-1-1: the people of transport must know
+        told notify those who run 10.1.0.53: everything else needs it (dns): nothing is done to 10.1.0.53 but to tell its people
+    "#]],
+    );
+}
+
+#[test]
+fn what_safety_depends_on_is_not_cut_off() {
+    check(
+        notice("10.21.0.10", true),
+        expect![[r#"
+        told notify I0-1-1: the people of transport must know
+        told notify those who run 10.21.0.10: people can come to harm when it stops (Traffic signals depends on it): 10.21.0.10 is not cut off
+        proposed deny-command changing commands from 10.21.0.10 to zone signals: a conduit allows some there: denying them stops permitted work, too
+          | safety: two different people must approve: Traffic signals depends on it
+          | cuts-commands: a person must decide: a conduit permits such commands there
+        proposed deny-conduit 10.21.0.10 to zone pumps: no conduit allows it, so denying it stops no permitted work
+          | safety: two different people must approve: Traffic signals depends on it
+    "#]],
+    );
+}
+
+#[test]
+fn a_walk_through_propose_approve_undo() {
+    let mut governor = governor();
+    let mut out = String::new();
+    let at = |seconds: i64| Moment {
+        wall: seconds * SECOND,
+        steady: seconds * SECOND,
+    };
+    governor.hear(at(0), Input::Notices(vec![notice("10.30.0.17", true)]));
+    let view = governor.actions().pop().expect("a proposal");
+    let (by, action) = (Account::unix("ada"), view.action.id.clone());
+    let approve = Input::Approve {
+        by: by.clone(),
+        action: action.clone(),
+        hash: view.hash,
+    };
+    show(&governor.hear(at(1), approve), &mut out);
+    let applied = Input::Applied {
+        action: action.clone(),
+        result: Ok(()),
+    };
+    show(&governor.hear(at(1), applied), &mut out);
+    let undo = Input::Undo {
+        by,
+        action: action.clone(),
+    };
+    show(&governor.hear(at(2), undo), &mut out);
+    let removed = Input::Removed {
+        action,
+        result: Ok(()),
+    };
+    show(&governor.hear(at(2), removed), &mut out);
+    expect![[r#"
+          > Quarantine { host: Ip(10.30.0.17) }
+        applied quarantine 10.30.0.17: it was taken over and acts on its own; it is of normal criticality, and its update and address services stay reachable
+          < I0-1-1.3
+        undone quarantine 10.30.0.17: it was taken over and acts on its own; it is of normal criticality, and its update and address services stay reachable
+          | by Ada Example
+    "#]].assert_eq(&out);
+    assert!(governor.stages().all(|(_, _, stage)| stage == Stage::Proposed));
+}
+
+#[test]
+fn a_storm_of_ten_thousand_stays_within_the_caps() {
+    let mut governor = governor();
+    let act = crate::VerifiedAct::rehearsed(["cctv", "offices", "outside"].map(str::to_owned).to_vec());
+    governor.hear(Moment::default(), Input::Act(act));
+    let storm = (0..10_000_u32).map(|n| {
+        let ip = format!("10.90.{}.{}", n / 250 % 4, 1 + n % 250);
+        Notice {
+            incident: format!("I0-{n}-1"),
+            ..notice(&ip, true)
+        }
+    });
+    let effects = governor.hear(Moment::default(), Input::Notices(storm.collect()));
+    let applied = effects.iter().filter(|e| matches!(e, Effect::Apply(_))).count();
+    println!(
+        "10,000 critical notices: {applied} actions, {} kept",
+        governor.stages().count()
+    );
+    assert!((1..=10).contains(&applied), "{applied}");
+    assert!(governor.stages().count() <= 300);
+}
