@@ -5,7 +5,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{Receiver, sync_channel};
 
 use anyhow::Context as _;
@@ -32,8 +32,7 @@ pub struct Files {
 pub struct Attached {
     child: Child,
     orders: ChildStdin,
-    /// What it tells: one JSON object a line (`"told": "refused"` is a refusal).
-    pub told: Receiver<String>,
+    output: Option<ChildStdout>,
 }
 
 impl Attached {
@@ -58,6 +57,18 @@ impl Attached {
             .context("cannot start the inline path")?;
         let orders = child.stdin.take().context("no way to give orders")?;
         let output = child.stdout.take().context("no way to hear refusals")?;
+        Ok(Attached {
+            child,
+            orders,
+            output: Some(output),
+        })
+    }
+
+    /// Hears what it tells: one JSON object a line (`"told": "refused"` is a refusal). `None` where
+    /// somebody hears already. It takes a thread, so it is to be called once rights are given up:
+    /// a thread keeps those that it was started with.
+    pub fn listen(&mut self) -> Option<Receiver<String>> {
+        let output = self.output.take()?;
         let (send, told) = sync_channel(LINES);
         std::thread::spawn(move || {
             for line in BufReader::new(output).lines().map_while(Result::ok) {
@@ -70,7 +81,7 @@ impl Attached {
                 }
             }
         });
-        Ok(Attached { child, orders, told })
+        Some(told)
     }
 
     /// True while it runs.

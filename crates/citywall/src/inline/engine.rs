@@ -568,3 +568,6 @@ struct About {
     ports: (u16, u16),
     protocol: Option<Protocol>,
 }
+
+#[cfg(test)]
+mod tests;

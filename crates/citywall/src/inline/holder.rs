@@ -458,37 +458,57 @@ fn awaited(packet: &Queued<'_>, queue: usize, since: Instant) -> Pending {
     }
 }
 
-/// The parties of an IP packet: source, destination, protocol, ports where they are at hand.
-fn parties(packet: &[u8]) -> Option<(&[u8], &[u8], u8, Option<(&[u8], &[u8])>)> {
-    let (src, dst, protocol, transport) = match packet.first()? >> 4 {
-        4 => {
-            let header = usize::from(packet.first()? & 15) * 4;
-            (packet.get(12..16)?, packet.get(16..20)?, *packet.get(9)?, header)
-        }
-        6 => (packet.get(8..24)?, packet.get(24..40)?, *packet.get(6)?, 40),
-        _ => return None,
-    };
-    let ports = matches!(protocol, 6 | 17)
-        .then(|| {
-            Some((
+/// The parties of an IP packet: source, destination, protocol, and their ports.
+#[derive(PartialEq, Eq)]
+struct Parties<'a> {
+    from: &'a [u8],
+    to: &'a [u8],
+    protocol: u8,
+    ports: Option<[&'a [u8]; 2]>,
+}
+
+impl<'a> Parties<'a> {
+    fn of(packet: &'a [u8]) -> Option<Parties<'a>> {
+        let first = *packet.first()?;
+        let (from, to, protocol, transport) = match first >> 4 {
+            4 => {
+                let header = usize::from(first & 15) * 4;
+                (packet.get(12..16)?, packet.get(16..20)?, *packet.get(9)?, header)
+            }
+            6 => (packet.get(8..24)?, packet.get(24..40)?, *packet.get(6)?, 40),
+            _ => return None,
+        };
+        let ports = match protocol {
+            6 | 17 => Some([
                 packet.get(transport..transport + 2)?,
                 packet.get(transport + 2..transport + 4)?,
-            ))
+            ]),
+            _ => None,
+        };
+        Some(Parties {
+            from,
+            to,
+            protocol,
+            ports,
         })
-        .flatten();
-    Some((src, dst, protocol, ports))
+    }
+
+    fn swapped(self) -> Parties<'a> {
+        Parties {
+            from: self.to,
+            to: self.from,
+            ports: self.ports.map(|[a, b]| [b, a]),
+            ..self
+        }
+    }
 }
 
 /// True where `new` has the parties of `old`, or with `swapped` the other way round.
 fn same_parties(old: &[u8], new: &[u8], swapped: bool) -> bool {
-    let (Some(a), Some(b)) = (parties(old), parties(new)) else {
+    let (Some(old), Some(new)) = (Parties::of(old), Parties::of(new)) else {
         return false;
     };
-    if swapped {
-        (a.0, a.1, a.2, a.3) == (b.1, b.0, b.2, b.3.map(|(x, y)| (y, x)))
-    } else {
-        a == b
-    }
+    old == if swapped { new.swapped() } else { new }
 }
 
 #[cfg(test)]
