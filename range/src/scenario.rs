@@ -81,6 +81,9 @@ pub(crate) enum Detected {
 pub(crate) enum Done {
     /// One of these rungs is in force against this host.
     Action(&'static [&'static str], &'static str),
+    /// One of these rungs is in force against this host, after a person approved it: the product
+    /// must have waited for that.
+    Approved(&'static [&'static str], &'static str),
     /// One of these rungs against this host waits for people, and was not done.
     Waits(&'static [&'static str], &'static str),
     /// The enforcer has a plan with one of these rungs for an incident of this host.

@@ -79,7 +79,6 @@ impl Enforcer {
         let word = |act: &Value, name: &str| act[name].as_str().unwrap_or_default().to_owned();
         let acts = acts.iter().map(|act| Act {
             id: word(act, "id"),
-            incident: word(act, "incident"),
             rung: word(act, "rung"),
             target: word(act, "target"),
             stage: word(act, "stage"),
@@ -97,6 +96,13 @@ impl Enforcer {
     /// A person takes an action back.
     pub(super) fn undo(&self, program: &Path, id: &str) -> Result<()> {
         self.actions(program, &["undo", id]).map(drop)
+    }
+
+    /// A person approves an action as it stands.
+    pub(super) fn approve(&self, program: &Path, id: &str) -> Result<()> {
+        let reason = "seen by the operator";
+        self.actions(program, &["approve", id, "--reason", reason])
+            .map(drop)
     }
 
     /// A person proposes something by hand.

@@ -38,7 +38,6 @@ pub(crate) struct Seen {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Act {
     pub id: String,
-    pub incident: String,
     pub rung: String,
     pub target: String,
     pub stage: String,
@@ -175,6 +174,14 @@ impl Product {
         match &self.enforcer {
             Some(enforcer) => enforcer.list(&self.program),
             None => Ok(Vec::new()),
+        }
+    }
+
+    /// A person approves an action as it stands.
+    pub(crate) fn approve(&self, id: &str) -> Result<()> {
+        match &self.enforcer {
+            Some(enforcer) => enforcer.approve(&self.program, id),
+            None => Ok(()),
         }
     }
 

@@ -45,6 +45,8 @@ pub(crate) struct Played {
 const GRACE: u64 = 300_000_000;
 /// Benign work alone, before the attack.
 const SETTLE: Duration = Duration::from_millis(900);
+/// No attack is shorter: the benign work beside it is to be measured.
+const LEAST: u64 = 1_800_000_000;
 /// How often the enforcer is asked what is in force.
 const ASK: Duration = Duration::from_millis(80);
 /// How long a person's undoing may take to show in the kernel before it counts as failed.
@@ -67,6 +69,8 @@ struct Run {
     most_at_once: usize,
     /// All actions, as they were last told.
     last: Vec<Act>,
+    /// What our operator approved.
+    approved: Vec<String>,
     played: Played,
 }
 
@@ -104,6 +108,7 @@ pub(crate) fn play(job: &Job) -> Result<Played> {
         asked: Instant::now(),
         most_at_once: 0,
         last: Vec::new(),
+        approved: Vec::new(),
         played: Played::default(),
     };
     run.attack(progress)?;
@@ -159,7 +164,8 @@ impl Run {
         self.scenario.detected.iter().all(|d| self.detected_at(*d).is_some())
             && self.scenario.done.iter().all(|d| self.holds(*d, &lines).is_ok())
             // What must never happen has its whole time to happen.
-            && !self.scenario.done.iter().any(|d| matches!(d, Done::Never(_) | Done::AtMost(_)))
+            && !self.scenario.done.iter().any(|d| matches!(d, Done::Never(_) | Done::AtMost(_) | Done::Waits(..)))
+            && now().saturating_sub(self.start) > LEAST
     }
 
     fn observe(&mut self) -> Result<()> {
@@ -169,6 +175,7 @@ impl Run {
         }
         self.asked = Instant::now();
         let all = self.product.actions()?;
+        self.approve(&all)?;
         self.last = all.clone();
         let in_force: Vec<Act> = all
             .into_iter()
@@ -192,6 +199,28 @@ impl Run {
             self.played.acted.push(act);
         }
         Ok(())
+    }
+
+    /// The operator: approves what the scenario says, and nothing else.
+    fn approve(&mut self, all: &[Act]) -> Result<()> {
+        for act in all.iter().filter(|act| act.stage == "proposed") {
+            let wanted = |done: &Done| match done {
+                Done::Approved(rungs, name) => self.is(act, rungs, name),
+                _ => false,
+            };
+            let known = self.approved.contains(&act.id);
+            if self.variant == Variant::On && !known && self.scenario.done.iter().any(wanted) {
+                self.approved.push(act.id.clone());
+                self.product.approve(&act.id)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// An action is one of these rungs against this host.
+    fn is(&self, act: &Act, rungs: &[&str], name: &str) -> bool {
+        let host = self.city.topology.host(name);
+        rungs.contains(&act.rung.as_str()) && host.is_some_and(|h| work::is_about(act, h))
     }
 
     /// The time of the last packet that is evidence of an action's incident, before its rule.
@@ -322,7 +351,7 @@ impl Run {
                 .touched
                 .iter()
                 .chain(self.scenario.done.iter().filter_map(|d| match d {
-                    Done::Action(_, host) => Some(host),
+                    Done::Action(_, host) | Done::Approved(_, host) => Some(host),
                     _ => None,
                 }));
             let mut allowed = allowed.filter_map(|name| self.city.topology.host(name));
@@ -334,6 +363,24 @@ impl Run {
             }
         }
         self.played.problems.extend(strangers);
+    }
+
+    /// What was proposed and not done, for messages.
+    fn waiting(&self) -> String {
+        let waits = self
+            .last
+            .iter()
+            .filter(|act| act.changes() && act.stage != "active");
+        let words = waits.map(|a| {
+            format!(
+                "; {} {} is {}: {}",
+                a.rung,
+                a.target,
+                a.stage,
+                a.guards.join(", ")
+            )
+        });
+        words.take(4).collect()
     }
 
     /// The numbers of the incidents that name a host as a suspect.
@@ -368,31 +415,38 @@ impl Run {
         let answered = self.acted_at.map(|at| at + GRACE);
         match wanted {
             Done::Action(rungs, name) => {
-                let host = self.city.topology.host(name);
-                let is = |act: &Act| {
-                    rungs.contains(&act.rung.as_str()) && host.is_some_and(|h| work::is_about(act, h))
-                };
+                let done = self.played.acted.iter().any(|act| self.is(act, rungs, name));
                 yes(
-                    self.played.acted.iter().any(is),
-                    format!("none of {rungs:?} was done against {name}"),
+                    done,
+                    format!("none of {rungs:?} was done against {name}{}", self.waiting()),
+                )
+            }
+            Done::Approved(rungs, name) => {
+                let mut acts = self.played.acted.iter().filter(|act| self.is(act, rungs, name));
+                let why = format!("none of {rungs:?} was proposed against {name}, approved and then done");
+                yes(
+                    acts.any(|act| self.approved.contains(&act.id)),
+                    why + &self.waiting(),
                 )
             }
             Done::Waits(rungs, name) => {
-                let host = self.city.topology.host(name);
-                let is = |act: &&Act| {
-                    rungs.contains(&act.rung.as_str()) && host.is_some_and(|h| work::is_about(act, h))
-                };
-                let mut waits = self.last.iter().filter(is).filter(|act| act.stage == "proposed");
-                let done = self.played.acted.iter().any(|act| is(&act));
-                let why = format!("none of {rungs:?} against {name} waits for people");
-                yes(!done && waits.any(|act| !act.guards.is_empty()), why)
+                let waits = |act: &Act| act.stage == "proposed" && !act.guards.is_empty();
+                let mut known = self.last.iter().filter(|act| self.is(act, rungs, name));
+                let done = self.played.acted.iter().any(|act| self.is(act, rungs, name));
+                yes(
+                    !done && known.any(waits),
+                    format!("none of {rungs:?} against {name} waits for people"),
+                )
             }
             Done::Planned(rungs, name) => {
                 let incidents = self.incidents_of(name);
-                let planned =
-                    |act: &Act| rungs.contains(&act.rung.as_str()) && incidents.contains(&act.incident);
+                let log = self.product.log();
+                let told = |rung: &&str| {
+                    let of = |number: &String| log.contains(&format!("told {rung} {number}:"));
+                    incidents.iter().any(of)
+                };
                 yes(
-                    self.last.iter().any(planned),
+                    rungs.iter().any(told),
                     format!("no {rungs:?} is planned for an incident of {name}"),
                 )
             }

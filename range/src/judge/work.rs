@@ -69,7 +69,7 @@ pub(super) fn is_about(act: &Act, host: &Host) -> bool {
     let whom = words.find(|w| {
         !matches!(
             *w,
-            "changing" | "commands" | "from" | "what" | "reaches" | "to" | "into"
+            "changing" | "commands" | "from" | "new" | "conversations" | "with"
         )
     });
     whom.is_some_and(|w| w == host.name || w == host.address.to_string() || w == host.mac)

@@ -259,14 +259,7 @@ pub(super) static ROGUE_DEVICE: Scenario = Scenario {
         let look = Step::Scan {
             targets: ips(
                 city,
-                &[
-                    "pump-plc-1",
-                    "pump-plc-2",
-                    "junction-1",
-                    "camera-1",
-                    "records",
-                    "scada-1",
-                ],
+                &["pump-plc-2", "junction-1", "camera-1", "records", "scada-1"],
             ),
             ports: vec![22, 23, 80, 502],
         };

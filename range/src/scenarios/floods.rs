@@ -17,7 +17,7 @@ pub(super) static FLOOD_FROM_INSIDE: Scenario = Scenario {
             to: ip(city, "broker"),
             port: 1_883,
             sources: vec![],
-            burst: 60,
+            burst: 150,
         };
         vec![Part::repeated("lamp-3", 0, 600, 10, flood)]
     },
@@ -39,9 +39,33 @@ pub(super) static FLOOD_FROM_OUTSIDE: Scenario = Scenario {
             to: ip(city, "records"),
             port: 9_000,
             sources,
-            burst: 60,
+            burst: 150,
         };
-        vec![Part::repeated("stranger", 0, 600, 10, flood)]
+        let target = ip(city, "records").to_string();
+        let words = [
+            "--udp",
+            "--rand-source",
+            "-q",
+            "-i",
+            "u200",
+            "-c",
+            "20000",
+            "-p",
+            "9001",
+        ];
+        let hping3 = Step::Tool {
+            program: "hping3".to_owned(),
+            arguments: words
+                .iter()
+                .copied()
+                .chain([target.as_str()])
+                .map(str::to_owned)
+                .collect(),
+        };
+        vec![
+            Part::repeated("stranger", 0, 600, 10, flood),
+            Part::once("stranger", hping3),
+        ]
     },
     detected: &[Detected::Behaviour(FLOODS)],
     done: &[Done::Action(&["limit-rate"], "records")],

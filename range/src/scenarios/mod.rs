@@ -162,6 +162,7 @@ mod tests {
             for done in scenario.done {
                 match done {
                     Done::Action(_, host)
+                    | Done::Approved(_, host)
                     | Done::Waits(_, host)
                     | Done::Planned(_, host)
                     | Done::Refused(host) => {
