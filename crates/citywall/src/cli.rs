@@ -110,6 +110,9 @@ pub struct WatchArgs {
     /// Print the summary as JSON instead of the story.
     #[arg(long)]
     pub json: bool,
+    /// Report incidents to the enforcer that serves this control socket (`citywall enforce --serve`).
+    #[arg(long, value_name = "SOCKET")]
+    pub enforcer: Option<PathBuf>,
     /// Serve Prometheus metrics on this address, such as 127.0.0.1:9440.
     #[arg(long, value_name = "ADDR")]
     pub metrics: Option<std::net::SocketAddr>,

@@ -156,7 +156,11 @@ pub fn run(args: &ActionsArgs) -> anyhow::Result<End> {
             "type": "propose", "rung": rung, "host": host, "to": to, "seconds": seconds,
             "incident": incident, "reason": reason,
         }))?,
-        What::Answer { incident, step, failed } => client.ask(json!({
+        What::Answer {
+            incident,
+            step,
+            failed,
+        } => client.ask(json!({
             "type": "answer", "incident": incident, "step": step, "done": !failed,
         }))?,
         What::EndActs => client.ask(json!({ "type": "end-acts" }))?,
@@ -214,7 +218,8 @@ impl Client {
         let mut line = String::new();
         match self.lines.read_line(&mut line) {
             Ok(0) => bail!("the enforcer has closed the connection"),
-            Ok(_) => serde_json::from_str(&line).context("the enforcer's answer is not one that this citywall knows"),
+            Ok(_) => serde_json::from_str(&line)
+                .context("the enforcer's answer is not one that this citywall knows"),
             Err(error) => Err(error).context("the enforcer does not answer"),
         }
     }
@@ -264,7 +269,11 @@ impl Client {
         loop {
             let told = self.line()?;
             let mut screen = std::io::stdout().lock();
-            let told = if as_json { told.to_string() } else { told_words(&told) };
+            let told = if as_json {
+                told.to_string()
+            } else {
+                told_words(&told)
+            };
             if writeln!(screen, "{told}").is_err() {
                 return Ok(End::Done);
             }

@@ -45,7 +45,12 @@ pub fn run(args: &WatchArgs) -> anyhow::Result<End> {
         .map(|out| open_log(out, &settings, live))
         .transpose()?;
     let metrics = args.metrics.or(settings.config.metrics.listen);
-    let alerting = Alerting::start(&settings.config, metrics).context("cannot start the outputs")?;
+    let mut alerting = Alerting::start(&settings.config, metrics).context("cannot start the outputs")?;
+    if let Some(socket) = &args.enforcer {
+        alerting
+            .report_to(socket)
+            .context("--enforcer: cannot start the line to it")?;
+    }
     let shared = Shared::new(Arc::clone(&settings));
     let mut stage = Stage::new(Arc::clone(&settings), log, alerting);
     let signals = listen(live)?;

@@ -147,11 +147,16 @@ pub fn words(measure: &Measure) -> String {
             "{} quarantined: it reaches DHCP, DNS and the update servers, and nothing else",
             name(host)
         ),
-        Measure::DenyPair { from, to } => format!("{} denied to {to}: nothing between the two passes", name(from)),
+        Measure::DenyPair { from, to } => {
+            format!("{} denied to {to}: nothing between the two passes", name(from))
+        }
         Measure::LimitRate {
             host,
             packets_per_second,
-        } => format!("{} limited: it sends at most {packets_per_second} packets a second", name(host)),
+        } => format!(
+            "{} limited: it sends at most {packets_per_second} packets a second",
+            name(host)
+        ),
         Measure::LimitInto {
             to,
             protocol,
@@ -172,7 +177,11 @@ fn name(host: &Host) -> String {
 }
 
 fn verb_names(verbs: VerbSet) -> String {
-    let names: Vec<&str> = Verb::ALL.iter().filter(|v| verbs.has(**v)).map(|v| v.name()).collect();
+    let names: Vec<&str> = Verb::ALL
+        .iter()
+        .filter(|v| verbs.has(**v))
+        .map(|v| v.name())
+        .collect();
     names.join(", ")
 }
 

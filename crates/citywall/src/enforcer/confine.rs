@@ -84,8 +84,14 @@ fn restrict_files(reach: &Reach) -> anyhow::Result<()> {
         .create()?
         .add_rules(path_beneath_rules(&reach.read, read))?
         .add_rules(path_beneath_rules(&reach.execute, execute))?
-        .add_rules(path_beneath_rules(&reach.write, AccessFs::from_all(LANDLOCK) & !AccessFs::Execute))?
-        .add_rules(path_beneath_rules(devices, AccessFs::ReadFile | AccessFs::WriteFile))?
+        .add_rules(path_beneath_rules(
+            &reach.write,
+            AccessFs::from_all(LANDLOCK) & !AccessFs::Execute,
+        ))?
+        .add_rules(path_beneath_rules(
+            devices,
+            AccessFs::ReadFile | AccessFs::WriteFile,
+        ))?
         .restrict_self()?;
     match status.ruleset {
         RulesetStatus::FullyEnforced => {}
@@ -317,9 +323,19 @@ pub fn probe(role: Role) -> Vec<&'static str> {
         "a Unix socket",
         std::os::unix::net::UnixListener::bind(&unix).is_ok(),
     );
-    tried("a new file in the temporary folder", std::fs::write(&unix, "x").is_ok());
+    tried(
+        "a new file in the temporary folder",
+        std::fs::write(&unix, "x").is_ok(),
+    );
     tried("the list of a home folder", std::fs::read_dir("/home").is_ok());
-    tried("a shell", std::process::Command::new("/bin/sh").arg("-c").arg("exit 0").status().is_ok());
+    tried(
+        "a shell",
+        std::process::Command::new("/bin/sh")
+            .arg("-c")
+            .arg("exit 0")
+            .status()
+            .is_ok(),
+    );
     tried("a mount", rustix::process::chroot("/").is_ok());
     let parent = rustix::process::getppid();
     tried(

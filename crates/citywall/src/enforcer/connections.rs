@@ -205,7 +205,8 @@ impl Connections {
     pub fn sweep(&mut self, now: Nanos) -> Vec<Id> {
         for connection in &mut self.open {
             let silent = connection.speaker.is_none() && now - connection.since > PATIENCE;
-            let told = connection.ending && (connection.output.is_empty() || now - connection.since > PATIENCE);
+            let told =
+                connection.ending && (connection.output.is_empty() || now - connection.since > PATIENCE);
             connection.gone |= silent || told;
         }
         let gone = self.open.iter().filter(|c| c.gone).map(|c| c.id).collect();

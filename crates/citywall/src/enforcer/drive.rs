@@ -177,7 +177,10 @@ impl Drive {
             inputs.extend(self.carry_out(now, effects)?);
             left -= 1;
             if left == 0 {
-                log::error!("{} inputs are left out: they follow from one another without end", inputs.len());
+                log::error!(
+                    "{} inputs are left out: they follow from one another without end",
+                    inputs.len()
+                );
                 break;
             }
         }
@@ -197,7 +200,7 @@ impl Drive {
             self.write(now, &mut entries);
             match effect {
                 Effect::Journal(_) => {}
-                Effect::Apply(plan) => self.apply(&plan, &mut follow)?,
+                Effect::Apply(plan) => self.apply(now, &plan, &mut follow)?,
                 Effect::Remove { action, measures } => {
                     let elements = measures.into_iter().map(|measure| Element {
                         measure,
@@ -227,7 +230,12 @@ impl Drive {
         fault::point("after-journal");
     }
 
-    fn apply(&mut self, plan: &Approved<Plan>, follow: &mut VecDeque<Input>) -> Result<(), Gone> {
+    fn apply(
+        &mut self,
+        now: Moment,
+        plan: &Approved<Plan>,
+        follow: &mut VecDeque<Input>,
+    ) -> Result<(), Gone> {
         let actions: Vec<ActionId> = plan.get().actions.iter().map(|a| a.id.clone()).collect();
         let mut elements = Vec::new();
         for action in &plan.get().actions {
@@ -246,7 +254,7 @@ impl Drive {
         fault::point("after-apply");
         match result {
             Ok(Some(number)) => {
-                self.inspection.add(&elements);
+                self.inspection.add(&elements, now.wall);
                 self.orders.insert(number, Purpose::Apply(actions));
             }
             Ok(None) => follow.extend(applied(&actions, &Ok(()))),
@@ -263,7 +271,10 @@ impl Drive {
     ) -> Result<(), Gone> {
         self.inspection.remove(&elements);
         if elements.is_empty() {
-            follow.push_back(Input::Removed { action, result: Ok(()) });
+            follow.push_back(Input::Removed {
+                action,
+                result: Ok(()),
+            });
             return Ok(());
         }
         let order = self.hand.order(&Order::Remove(elements))?;
@@ -343,11 +354,13 @@ impl Drive {
             action.reason,
             action.incident
         );
-        self.connections.send_all(&answers::told(action), |c| c.subscribed);
+        self.connections
+            .send_all(&answers::told(action), |c| c.subscribed);
     }
 
     fn say(&mut self, said: Said) {
-        self.connections.send_all(&answers::said_line(&said), |c| c.subscribed);
+        self.connections
+            .send_all(&answers::said_line(&said), |c| c.subscribed);
         match &said.say {
             Say::Ask(_) => {
                 if self.questions.len() >= QUESTIONS {
@@ -367,7 +380,8 @@ impl Drive {
         if addresses != self.wanted {
             self.wanted = addresses;
             let line = answers::wanted(&self.wanted);
-            self.connections.send_all(&line, |c| c.speaker == Some(Speaker::Sensor));
+            self.connections
+                .send_all(&line, |c| c.speaker == Some(Speaker::Sensor));
         }
     }
 
@@ -443,7 +457,8 @@ impl Drive {
             }
             Ask::Act(_) => {
                 let why = "signed acts are read from files: start the enforcer with --act FILE, and reload it (SIGHUP) for a new one";
-                self.connections.send(connection, &answers::error(Some(number), "not-here", why));
+                self.connections
+                    .send(connection, &answers::error(Some(number), "not-here", why));
                 return Ok(());
             }
         };
@@ -485,7 +500,11 @@ impl Drive {
                 Ok(())
             }
             None => {
-                let new = self.governor.actions().into_iter().filter(|v| !before.contains(&v.action.id));
+                let new = self
+                    .governor
+                    .actions()
+                    .into_iter()
+                    .filter(|v| !before.contains(&v.action.id));
                 let new: Vec<Value> = new.map(|v| answers::view(&v)).collect();
                 self.reply(asker.0, asker.1, json!({ "done": "heard", "actions": new }))
             }
@@ -493,7 +512,8 @@ impl Drive {
     }
 
     fn reply(&mut self, connection: Id, number: u64, members: Value) -> Result<(), Gone> {
-        self.connections.send(connection, &answers::answer(number, members));
+        self.connections
+            .send(connection, &answers::answer(number, members));
         Ok(())
     }
 
@@ -582,6 +602,15 @@ impl Drive {
     /// Where the hand is gone.
     pub fn tick(&mut self, now: Moment) -> Result<(), Gone> {
         self.record.retry(now.wall);
+        if self.inspection.died() {
+            log::error!(
+                "the inspection of packets died: the queue rule goes, and the zones' choice holds; start the enforcer again"
+            );
+            self.order(&Order::RemoveQueue, "taking the queue rule out")?;
+        }
+        for refused in self.inspection.refusals() {
+            log::info!("inspection: {refused}");
+        }
         self.hear(now, Input::Tick)
     }
 

@@ -22,8 +22,8 @@ use citywall_response::firewall::Mode;
 use rustix::net::{RecvFlags, SendFlags};
 
 use super::confine::{self, Reach, Role};
-use super::orders::{Answer, DATAGRAM, ELEMENTS, Order, Status};
 use super::kernel::Kernel;
+use super::orders::{Answer, DATAGRAM, ELEMENTS, Order, Status};
 use crate::End;
 
 /// Longest ruleset that is taken.
@@ -60,7 +60,11 @@ pub fn run(args: &HandArgs) -> anyhow::Result<End> {
     answer(&Answer::new(0, status, &sentence))?;
     started?;
     if args.probe {
-        answer(&Answer::new(1, Status::Done, &confine::probe(Role::Hand).join(", ")))?;
+        answer(&Answer::new(
+            1,
+            Status::Done,
+            &confine::probe(Role::Hand).join(", "),
+        ))?;
     }
     serve(kernel)
 }
@@ -72,11 +76,20 @@ fn give_up_rights(args: &HandArgs) -> anyhow::Result<()> {
     };
     citywall_capture::keep_net_admin(run_as).context("cannot give up rights")?;
     let mut reach = Reach::default();
-    reach.execute_programs(&["/usr/sbin", "/sbin", "/usr/bin", "/bin"]);
+    // By name: not whatever lies beside them.
+    let programs = super::nft::programs();
+    let programs: Vec<&str> = programs.iter().map(String::as_str).collect();
+    reach.execute_programs(&programs);
     // Names of protocols and services, which nft prints.
     reach.read.extend(
-        ["/etc/protocols", "/etc/services", "/usr/share/iproute2", "/etc/iproute2", "/etc/xtables.conf"]
-            .map(Into::into),
+        [
+            "/etc/protocols",
+            "/etc/services",
+            "/usr/share/iproute2",
+            "/etc/iproute2",
+            "/etc/xtables.conf",
+        ]
+        .map(Into::into),
     );
     confine::confine(Role::Hand, &reach)
 }
@@ -94,7 +107,9 @@ fn ignore_signals() -> anyhow::Result<()> {
 fn read_prepared() -> std::io::Result<String> {
     let memory = std::io::stdout().as_fd().try_clone_to_owned()?;
     let mut text = String::new();
-    std::fs::File::from(memory).take(PREPARED).read_to_string(&mut text)?;
+    std::fs::File::from(memory)
+        .take(PREPARED)
+        .read_to_string(&mut text)?;
     Ok(text)
 }
 
@@ -115,7 +130,11 @@ fn serve(mut kernel: Kernel) -> anyhow::Result<End> {
         let (number, order) = match Order::decode(bytes) {
             Ok(order) => order,
             Err(error) => {
-                answer(&Answer::new(number_of(bytes), Status::Refused, &error.to_string()))?;
+                answer(&Answer::new(
+                    number_of(bytes),
+                    Status::Refused,
+                    &error.to_string(),
+                ))?;
                 continue;
             }
         };

@@ -11,9 +11,7 @@ use std::net::IpAddr;
 
 use citywall_event::{Flooded, Mac, Nanos, Prefix, Victim};
 use citywall_response::playbook::Answer;
-use citywall_response::{
-    ActionId, Change, Crossing, Host, Notice, PlanHash, Proposal, Rung, Suspect, Vital,
-};
+use citywall_response::{ActionId, Change, Crossing, Host, Notice, PlanHash, Proposal, Rung, Suspect, Vital};
 use serde::{Deserialize, Serialize};
 
 /// Version of the lines. A client says which it speaks; another one is refused by name.
@@ -315,7 +313,10 @@ impl Message {
     fn of(wire: Wire) -> Result<Message, LineError> {
         let ask = |number, ask| Ok(Message::Ask(Request { number, ask }));
         match wire {
-            Wire::Hello { version: VERSION, speaker } => Ok(Message::Hello(speaker)),
+            Wire::Hello {
+                version: VERSION,
+                speaker,
+            } => Ok(Message::Hello(speaker)),
             Wire::Hello { version, .. } => Err(LineError::Version(version)),
             Wire::Notice(notice) => Ok(Message::Notice(Box::new(read_notice(*notice)?))),
             Wire::Vitals { vitals } => {
@@ -333,7 +334,8 @@ impl Message {
                 hash,
                 reason,
             } => {
-                let hash = PlanHash::parse(&hash).ok_or_else(|| value("hash", "not 64 hexadecimal digits"))?;
+                let hash =
+                    PlanHash::parse(&hash).ok_or_else(|| value("hash", "not 64 hexadecimal digits"))?;
                 let (action, reason) = (read_action(action)?, text("reason", reason)?);
                 ask(id, Ask::Approve { action, hash, reason })
             }
@@ -454,7 +456,9 @@ fn read_notice(n: WireNotice) -> Result<Notice, LineError> {
         }
     };
     let suspect = |s: WireSuspect| {
-        let mac = s.mac.map(|m| read_mac(&m).ok_or_else(|| value("suspects.mac", "not a MAC address")));
+        let mac = s
+            .mac
+            .map(|m| read_mac(&m).ok_or_else(|| value("suspects.mac", "not a MAC address")));
         Ok(Suspect {
             name: text("suspects.name", s.name)?,
             address: s.address,
@@ -495,15 +499,39 @@ fn read_notice(n: WireNotice) -> Result<Notice, LineError> {
         incident: incident(n.incident)?,
         change: n.change,
         severity: n.severity,
-        kinds: n.kinds.into_iter().map(|k| name("kinds", k)).collect::<Result<_, _>>()?,
+        kinds: n
+            .kinds
+            .into_iter()
+            .map(|k| name("kinds", k))
+            .collect::<Result<_, _>>()?,
         title: text("title", n.title)?,
         at: n.at,
-        suspects: n.suspects.into_iter().map(suspect).collect::<Result<_, LineError>>()?,
-        crossings: n.crossings.into_iter().map(crossing).collect::<Result<_, LineError>>()?,
-        changes: n.changes.into_iter().map(change).collect::<Result<_, LineError>>()?,
-        victims: n.victims.into_iter().map(victim).collect::<Result<_, LineError>>()?,
+        suspects: n
+            .suspects
+            .into_iter()
+            .map(suspect)
+            .collect::<Result<_, LineError>>()?,
+        crossings: n
+            .crossings
+            .into_iter()
+            .map(crossing)
+            .collect::<Result<_, LineError>>()?,
+        changes: n
+            .changes
+            .into_iter()
+            .map(change)
+            .collect::<Result<_, LineError>>()?,
+        victims: n
+            .victims
+            .into_iter()
+            .map(victim)
+            .collect::<Result<_, LineError>>()?,
         flooded: n.flooded.into_iter().map(flooded).collect(),
-        evidence: n.evidence.into_iter().map(|e| name("evidence", e)).collect::<Result<_, _>>()?,
+        evidence: n
+            .evidence
+            .into_iter()
+            .map(|e| name("evidence", e))
+            .collect::<Result<_, _>>()?,
     })
 }
 
@@ -544,8 +572,20 @@ fn write_notice(n: &Notice) -> WireNotice {
         title: clip(&n.title, TEXT),
         at: n.at,
         suspects: n.suspects.iter().take(PARTIES).map(suspect).collect(),
-        crossings: n.crossings.iter().filter(|c| kept(c.suspect)).take(PARTIES).map(crossing).collect(),
-        changes: n.changes.iter().filter(|c| kept(c.suspect)).take(PARTIES).map(change).collect(),
+        crossings: n
+            .crossings
+            .iter()
+            .filter(|c| kept(c.suspect))
+            .take(PARTIES)
+            .map(crossing)
+            .collect(),
+        changes: n
+            .changes
+            .iter()
+            .filter(|c| kept(c.suspect))
+            .take(PARTIES)
+            .map(change)
+            .collect(),
         victims: n.victims.iter().take(PARTIES).map(victim).collect(),
         flooded: n.flooded.iter().take(PARTIES).map(flooded).collect(),
         evidence: n.evidence.iter().take(PARTIES).cloned().collect(),

@@ -46,6 +46,14 @@ fn find(program: &str) -> Result<String, String> {
         })
 }
 
+/// The programs that are run, by full path: what a confined process must be able to execute.
+pub fn programs() -> Vec<String> {
+    ["nft", "iptables-nft", "ip6tables-nft"]
+        .iter()
+        .filter_map(|program| find(program).ok())
+        .collect()
+}
+
 /// Carries out a transaction: all of it or nothing.
 ///
 /// # Errors

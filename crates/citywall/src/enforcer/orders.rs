@@ -493,7 +493,9 @@ fn take_element(index: usize, bytes: &[u8]) -> Result<(Measure, String, Option<N
         return Err(wrong("a field that the measure does not have"));
     }
     let used = usize::from(name_length);
-    let (name, rest) = name.split_at_checked(used).ok_or_else(|| wrong("a name that is too long"))?;
+    let (name, rest) = name
+        .split_at_checked(used)
+        .ok_or_else(|| wrong("a name that is too long"))?;
     if rest.iter().any(|b| *b != 0) {
         return Err(wrong("a name that is longer than it says"));
     }

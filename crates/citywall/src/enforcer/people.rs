@@ -64,7 +64,10 @@ impl People {
     pub fn peer(&self, uid: u32) -> Peer {
         let number = format!("#{uid}");
         // Who is named by number in the city file is meant, whatever the machine calls the account.
-        let named = self.names.get(&uid).filter(|_| !self.accounts.contains_key(&number));
+        let named = self
+            .names
+            .get(&uid)
+            .filter(|_| !self.accounts.contains_key(&number));
         Peer {
             uid,
             account: named.cloned().unwrap_or(number),
@@ -161,7 +164,11 @@ pub fn role_name(role: Role) -> &'static str {
 
 fn article(role: Role) -> String {
     let word = word(role);
-    let article = if word.starts_with(['a', 'e', 'o']) { "an" } else { "a" };
+    let article = if word.starts_with(['a', 'e', 'o']) {
+        "an"
+    } else {
+        "a"
+    };
     format!("{article} {word}")
 }
 
@@ -180,7 +187,10 @@ fn parse_passwd(text: &str) -> BTreeMap<u32, String> {
     let mut names = BTreeMap::new();
     for line in text.lines() {
         let mut fields = line.split(':');
-        let (name, uid) = (fields.next().unwrap_or(""), fields.nth(1).and_then(|u| u.parse().ok()));
+        let (name, uid) = (
+            fields.next().unwrap_or(""),
+            fields.nth(1).and_then(|u| u.parse().ok()),
+        );
         if let (false, Some(uid)) = (name.is_empty(), uid) {
             // The first line of a number counts, as for getpwuid(3).
             names.entry(uid).or_insert_with(|| name.to_owned());
@@ -199,7 +209,9 @@ mod tests {
         let person = |name: &str, roles: &[Role]| (name.to_owned(), roles.to_vec());
         People {
             city: "city.toml".into(),
-            names: parse_passwd("root:x:0:0::/:/bin/sh\nada:x:1000:1000::/:\nada2:x:1000:1:\nben:x:1001:1::\nbad\n:x:5\n"),
+            names: parse_passwd(
+                "root:x:0:0::/:/bin/sh\nada:x:1000:1000::/:\nada2:x:1000:1:\nben:x:1001:1::\nbad\n:x:5\n",
+            ),
             accounts: BTreeMap::from([
                 ("ada".into(), person("Ada", &[Role::Approver])),
                 ("#1001".into(), person("Ben", &[Role::Viewer])),
@@ -217,8 +229,17 @@ mod tests {
         // By number, though the machine has a name for it.
         assert_eq!(people.person(&people.peer(1001)).map(|p| p.0), Some("Ben"));
         assert_eq!(people.person(&people.peer(7)), None);
-        assert_eq!(people.person(&people.peer(0)), None, "root is nobody unless named");
-        assert!(people.may(&people.peer(0), &Ask::List).unwrap_err().contains("unix = \"root\""));
+        assert_eq!(
+            people.person(&people.peer(0)),
+            None,
+            "root is nobody unless named"
+        );
+        assert!(
+            people
+                .may(&people.peer(0), &Ask::List)
+                .unwrap_err()
+                .contains("unix = \"root\"")
+        );
     }
 
     #[test]

@@ -114,7 +114,11 @@ impl Record {
         let Some(journal) = &mut self.journal else {
             return Ok(());
         };
-        let texts: Vec<(&str, &str)> = self.kept.iter().map(|(kind, text)| (*kind, text.as_str())).collect();
+        let texts: Vec<(&str, &str)> = self
+            .kept
+            .iter()
+            .map(|(kind, text)| (*kind, text.as_str()))
+            .collect();
         if texts.is_empty() {
             return Ok(());
         }

@@ -85,7 +85,12 @@ pub fn run(options: &Options) -> anyhow::Result<End> {
         None => Config::default(),
     };
     let city = read_city(&options.city)?;
-    let sensors: Vec<u32> = options.sensors.iter().chain(&config.enforcer.sensors).copied().collect();
+    let sensors: Vec<u32> = options
+        .sensors
+        .iter()
+        .chain(&config.enforcer.sensors)
+        .copied()
+        .collect();
     let own = own::addresses();
     let own_macs = own::macs();
     let run_as = run_as(config.enforcer.user);
@@ -95,15 +100,26 @@ pub fn run(options: &Options) -> anyhow::Result<End> {
     let signals = Signals::listen()?;
 
     // The hand is the last that is started with rights.
-    let mut hand = Channel::start(&hand_arguments(options, run_as), &prepared)
-        .context("the hand, which must hold CAP_NET_ADMIN: run as root, or in a user namespace of your own")?;
+    let mut hand = Channel::start(&hand_arguments(options, run_as), &prepared).context(
+        "the hand, which must hold CAP_NET_ADMIN: run as root, or in a user namespace of your own",
+    )?;
+    // The inspection keeps the one right as well, and is started for good.
+    let mut inspection = match options.probe {
+        true => Inspection::default(),
+        false => Inspection::start(&options.city),
+    };
     give_up_rights(options, run_as)?;
+    inspection.listen();
     if options.probe {
         return probe(hand);
     }
     hand.call(&Order::Load).context("cannot load the ruleset")?;
-    let held = hand.call(&Order::List).context("cannot read what is in force")?.held;
-    hand.call(&Order::Heartbeat).context("cannot write the sign of life")?;
+    let held = hand
+        .call(&Order::List)
+        .context("cannot read what is in force")?
+        .held;
+    hand.call(&Order::Heartbeat)
+        .context("cannot write the sign of life")?;
 
     let (record, entries) = Record::open(&options.state).context("the journal")?;
     let settings = settings(options, &city)?;
@@ -112,7 +128,13 @@ pub fn run(options: &Options) -> anyhow::Result<End> {
     let now = now();
     let restored = Governor::restore(facts, settings, &entries, &held, now);
     let connections = Connections::new(listener).context("cannot serve the control socket")?;
-    let inspection = Inspection::default();
+    inspection.restore(&held, now.wall);
+    if inspection.runs() {
+        let queue = hand.call(&Order::InsertQueue);
+        if let Err(error) = queue {
+            log::error!("no packets are inspected, so commands cannot be denied: {error:#}");
+        }
+    }
     let drive = Drive::new(restored, record, hand, connections, people, inspection, now)?;
     log::warn!(
         "enforcing {}: {} entries of the journal, {} elements in force, control socket {}",
@@ -151,7 +173,10 @@ fn now() -> Moment {
     let steady = clock_gettime(ClockId::Boottime);
     Moment {
         wall: Nanos::try_from(wall.as_nanos()).unwrap_or(Nanos::MAX),
-        steady: steady.tv_sec.saturating_mul(SECOND).saturating_add(steady.tv_nsec),
+        steady: steady
+            .tv_sec
+            .saturating_mul(SECOND)
+            .saturating_add(steady.tv_nsec),
     }
 }
 
@@ -202,7 +227,9 @@ fn read_acts(options: &Options, now: Moment) -> Vec<VerifiedAct> {
     let read = |path: &PathBuf| {
         let text = fs::read(path).map_err(|e| e.to_string())?;
         let signed = Signed::<Act>::parse(&text).map_err(|e| e.to_string())?;
-        let verified = signed.verify_without_serial(&ring, now.wall).map_err(|e| e.to_string())?;
+        let verified = signed
+            .verify_without_serial(&ring, now.wall)
+            .map_err(|e| e.to_string())?;
         Ok::<VerifiedAct, String>(VerifiedAct::from(verified))
     };
     let mut acts = Vec::new();
@@ -254,7 +281,10 @@ fn open_socket(path: &Path) -> anyhow::Result<UnixListener> {
         fs::create_dir_all(folder).with_context(place)?;
     }
     if UnixStream::connect(path).is_ok() {
-        bail!("{}: another enforcer serves it; stop that one, or name another socket", place());
+        bail!(
+            "{}: another enforcer serves it; stop that one, or name another socket",
+            place()
+        );
     }
     match fs::remove_file(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error).with_context(place),
@@ -290,7 +320,10 @@ fn hand_over(state: &Path, run_as: RunAs) -> anyhow::Result<()> {
             let entry = entry.with_context(place)?;
             let name = entry.file_name();
             if !journal(&name.to_string_lossy()) {
-                bail!("{} holds {name:?}, which is none of the enforcer's: name a folder of its own", place());
+                bail!(
+                    "{} holds {name:?}, which is none of the enforcer's: name a folder of its own",
+                    place()
+                );
             }
             rustix::fs::chownat(
                 rustix::fs::CWD,
@@ -325,7 +358,11 @@ fn give_up_rights(options: &Options, run_as: RunAs) -> anyhow::Result<()> {
     let dropped = citywall_capture::drop_privileges(run_as).context("cannot give up rights")?;
     let mut reach = Reach::default();
     reach.read_beside(&options.city);
-    let files = options.config.iter().chain(&options.key_ring).chain(&options.acts);
+    let files = options
+        .config
+        .iter()
+        .chain(&options.key_ring)
+        .chain(&options.acts);
     for file in files {
         reach.read_beside(file);
     }
@@ -356,7 +393,11 @@ fn probe(mut hand: Channel) -> anyhow::Result<End> {
         }
     }
     println!("enforcer: [{ours}]\nhand: [{its}]");
-    Ok(if ours.is_empty() && its.is_empty() { End::Done } else { End::Failed })
+    Ok(if ours.is_empty() && its.is_empty() {
+        End::Done
+    } else {
+        End::Failed
+    })
 }
 
 /// What the outside asks.
@@ -512,7 +553,8 @@ impl Server {
                     Err(error) => self.refuse_line(id, &error),
                 }
                 if notices.len() >= TOGETHER {
-                    self.drive.hear(now, Input::Notices(std::mem::take(&mut notices)))?;
+                    self.drive
+                        .hear(now, Input::Notices(std::mem::take(&mut notices)))?;
                 }
             }
         }
@@ -577,7 +619,12 @@ impl Server {
                     Err(why) => refuse(&mut self.drive, "not-permitted", &why, true),
                 }
             }
-            (None, _) => refuse(&mut self.drive, "no-hello", "the first line must be a `hello`", true),
+            (None, _) => refuse(
+                &mut self.drive,
+                "no-hello",
+                "the first line must be a `hello`",
+                true,
+            ),
             (Some(_), Message::Hello(_)) => refuse(&mut self.drive, "twice", "a second `hello`", true),
             (Some(Speaker::Sensor), Message::Notice(notice)) => {
                 self.drive.counts.notices += 1;
@@ -588,10 +635,20 @@ impl Server {
                 self.drive.ask(now, id, &peer, request)?;
             }
             (Some(Speaker::Sensor), Message::Ask(_)) => {
-                refuse(&mut self.drive, "not-a-person", "a sensor cannot ask for this", false);
+                refuse(
+                    &mut self.drive,
+                    "not-a-person",
+                    "a sensor cannot ask for this",
+                    false,
+                );
             }
             (Some(Speaker::Person), _) => {
-                refuse(&mut self.drive, "not-a-sensor", "notices and vitals come from sensors", false);
+                refuse(
+                    &mut self.drive,
+                    "not-a-sensor",
+                    "notices and vitals come from sensors",
+                    false,
+                );
             }
         }
         Ok(())

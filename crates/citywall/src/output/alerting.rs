@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use citywall_event::{Body, Event};
 
 use super::metrics::Metrics;
+use super::reporting::Reporting;
 use super::syslog::{Syslog, Target};
 use super::webhook::Webhook;
 use crate::config::Config;
@@ -66,6 +67,7 @@ struct Lane {
 pub struct Alerting {
     lanes: Vec<Lane>,
     metrics: Option<Metrics>,
+    reporting: Option<Reporting>,
 }
 
 impl Alerting {
@@ -87,12 +89,28 @@ impl Alerting {
             lanes.push(Lane::start("webhook", Webhook::new(&webhook.url, token)));
         }
         let metrics = metrics.map(Metrics::serve).transpose()?;
-        Ok(Alerting { lanes, metrics })
+        Ok(Alerting {
+            lanes,
+            metrics,
+            reporting: None,
+        })
+    }
+
+    /// Reports incidents to the enforcer that serves this socket.
+    ///
+    /// # Errors
+    /// Where no thread can be started.
+    pub fn report_to(&mut self, socket: &std::path::Path) -> std::io::Result<()> {
+        self.reporting = Some(Reporting::start(socket)?);
+        Ok(())
     }
 
     /// Sends the event if it is one that people want to hear of. `line` is empty where its type is
     /// not written; it is rendered then.
     pub fn event(&mut self, event: &Event, line: &[u8]) {
+        if let Some(reporting) = &mut self.reporting {
+            reporting.event(event);
+        }
         if self.lanes.is_empty() {
             return;
         }
@@ -139,6 +157,9 @@ impl Alerting {
 
     /// Waits a bounded time for what is queued.
     pub fn finish(&mut self) {
+        if let Some(reporting) = &mut self.reporting {
+            reporting.finish();
+        }
         let until = Instant::now() + PATIENCE;
         for lane in &mut self.lanes {
             lane.queue = None;

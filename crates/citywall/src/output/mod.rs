@@ -4,6 +4,7 @@ pub mod alerting;
 pub mod eve;
 pub mod metrics;
 pub mod progress;
+pub mod reporting;
 pub mod story;
 pub mod summary;
 pub mod syslog;
