@@ -202,12 +202,12 @@ impl Engine {
         let (ip, tcp) = (&segment.ip, &segment.tcp);
         let (key, from_first) = Key::new((ip.src, tcp.src_port), (ip.dst, tcp.dst_port));
         let opens = tcp.flags & (tcp_flags::SYN | tcp_flags::ACK) == tcp_flags::SYN;
-        if opens
-            && self
-                .connections
-                .get(&key)
-                .is_some_and(|c| matches!(c.mode, Mode::Ended | Mode::Free))
-        {
+        // The same ports again: nothing that was known of the earlier session holds.
+        let anew = |connection: &mut Connection| match &connection.mode {
+            Mode::Spliced(spliced) => spliced.splice.is_opened_anew(tcp.seq),
+            Mode::Free | Mode::Ended => true,
+        };
+        if opens && self.connections.get(&key).is_some_and(anew) {
             self.connections.remove(&key);
         }
         if self.connections.get(&key).is_none() {

@@ -139,6 +139,8 @@ struct Insert {
 pub struct Splice {
     /// Numbers are known, by direction.
     begun: [bool; 2],
+    /// The client's SYN, where it was seen.
+    opening: Option<u32>,
     // The client's stream, in its own offsets.
     next: u64,
     judged: u64,
@@ -190,6 +192,11 @@ impl Splice {
             && self.inserts.is_empty()
             && self.judged == self.next
             && self.skip.0 == 0
+    }
+
+    /// True where a SYN with this number is not the one that this session began with.
+    pub fn is_opened_anew(&self, seq: u32) -> bool {
+        self.opening != Some(seq)
     }
 
     /// True where both ends still count alike.
@@ -292,8 +299,9 @@ impl Splice {
             return Fate::Drop;
         }
         let next = first(piece.seq) + 1;
-        if !self.begun[0] || self.next as u32 != next as u32 {
+        if self.is_opened_anew(piece.seq) {
             *self = Splice::new();
+            self.opening = Some(piece.seq);
             (self.next, self.judged, self.start) = (next, next, next);
             self.server_acked = next;
             self.begun[0] = true;
