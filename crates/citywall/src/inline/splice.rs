@@ -592,6 +592,11 @@ impl Splice {
         self.begin_server(piece);
         let offset = unwrap(self.back, piece.seq);
         let len = piece.payload.len() as u64;
+        if offset > self.back && len > 0 && self.to_server_ack(self.client_acked) >= offset {
+            // Passed unseen, as the client has it.
+            self.back = offset;
+            talk.response_lost();
+        }
         if offset > self.back && len > 0 {
             return Fate::Drop;
         }
