@@ -208,6 +208,10 @@ fn one(
 
 /// Starts the binary again, inside.
 pub(crate) fn start(job: &Job, way: &[&str], stdin: Stdio, stdout: Stdio) -> Result<Child> {
+    // Of an earlier run into the same folder; only what a run makes is removed.
+    for old in ["hosts", "attack", "product"] {
+        let _ = std::fs::remove_dir_all(job.folder.join(old));
+    }
     std::fs::create_dir_all(&job.folder).map_err(file(&job.folder))?;
     let path = job.folder.join("job.json");
     let text = serde_json::to_vec_pretty(job).map_err(|error| RangeError::Form {

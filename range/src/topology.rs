@@ -283,6 +283,12 @@ impl Draw {
             "update",
             vec![Server::Web { bytes: 8_000 }],
         );
+        let forms = self.host(
+            "data-centre",
+            "forms",
+            "web-server",
+            vec![Server::Web { bytes: 4_000 }],
+        );
         for camera in ["camera-1", "camera-2", "camera-3"] {
             let camera = self.address(camera);
             self.works("recorder", Work::http_get(camera, "/video.mjpg", 150));
@@ -301,7 +307,7 @@ impl Draw {
         self.host("offices", "office-1", "workstation", vec![]);
         self.host("offices", "office-2", "workstation", vec![]);
         self.host("offices", "kiosk", "kiosk", vec![Server::telnet("admin", "1234")]);
-        self.works("office-1", Work::http_get(records, "/forms", 200));
+        self.works("office-1", Work::http_get(forms, "/forms", 200));
         self.works("office-2", Work::dns(resolver, 300));
     }
 
@@ -349,17 +355,17 @@ fn conduits() -> Vec<Conduit> {
             &["mqtt: publish city/#, subscribe"],
             "Lamps tell how they are",
         ),
-        line(
-            &["hospital", "offices"],
-            &["records"],
-            &["http"],
-            "Records and forms",
-        ),
+        line(&["hospital", "offices"], &["records"], &["http"], "Records"),
         line(&["*"], &["resolver"], &["dns", "ntp"], "Names and time"),
         line(&["*"], &["log-server"], &["syslog"], "Logs"),
         line(&["*"], &["updates"], &["http"], "Firmware and updates"),
         line(&["offices"], &["outside"], &["http", "https", "dns"], "The web"),
-        line(&["outside"], &["records"], &["http"], "Citizens' forms"),
+        line(
+            &["outside", "offices"],
+            &["forms"],
+            &["http"],
+            "Forms of the city",
+        ),
     ]
 }
 

@@ -36,12 +36,12 @@ pub(super) static FLOOD_FROM_OUTSIDE: Scenario = Scenario {
     attack: |city| {
         let sources = (0..200).map(|n| Ipv4Addr::new(203, 0, 113, 10 + n)).collect();
         let flood = Step::Flood {
-            to: ip(city, "records"),
+            to: ip(city, "forms"),
             port: 9_000,
             sources,
             burst: 150,
         };
-        let target = ip(city, "records").to_string();
+        let target = ip(city, "forms").to_string();
         let words = [
             "--udp",
             "--rand-source",
@@ -68,7 +68,7 @@ pub(super) static FLOOD_FROM_OUTSIDE: Scenario = Scenario {
         ]
     },
     detected: &[Detected::Behaviour(FLOODS)],
-    done: &[Done::Action(&["limit-rate"], "records")],
+    done: &[Done::Action(&["limit-rate"], "forms")],
     touched: &[],
     watched: 6_000,
     ..BASE

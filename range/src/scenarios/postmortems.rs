@@ -17,8 +17,7 @@ pub(super) static R2_TAKE_DOWN: Scenario = Scenario {
     name: "r2-take-down",
     title: "A report about one page must not take the whole records server down (Cloudflare R2, 2025-02)",
     lesson: "An abuse desk wanted one page gone and switched off a product for 59 minutes. Here a playbook asks \
-             to isolate the server because somebody abuses one of its pages: the wards, the offices and the \
-             citizens need it. Only the abuser may lose anything.",
+             to isolate the server because somebody abuses one of its pages: the wards need it. Only the abuser may lose anything.",
     attack: |city| vec![forbidden_set(city, "kiosk", "junction-1")],
     detected: &[Detected::Incident("kiosk")],
     done: &[
