@@ -174,7 +174,22 @@ pub enum ServiceAction {
         #[arg(long)]
         dry_run: bool,
     },
-    /// Remove the unit.
+    /// Write the unit of the enforcer (`citywall enforce --serve`).
+    InstallEnforcer {
+        /// The city file that it decides by.
+        #[arg(long, value_name = "FILE", default_value = "/etc/citywall/city.toml")]
+        city: PathBuf,
+        /// The machine is this bridge in the wire; without it, it is a router between the zones.
+        #[arg(long, value_name = "BRIDGE")]
+        bridge: Option<String>,
+        /// Write below this directory instead of / (for images and tests).
+        #[arg(long, value_name = "DIR", default_value = "/")]
+        root: PathBuf,
+        /// Print the unit and touch nothing.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Remove the units.
     Uninstall {
         /// Below this directory instead of /.
         #[arg(long, value_name = "DIR", default_value = "/")]

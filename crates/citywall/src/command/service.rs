@@ -8,6 +8,7 @@ use crate::End;
 use crate::cli::{ServiceAction, ServiceArgs};
 
 const UNIT_PATH: &str = "etc/systemd/system/citywall.service";
+const ENFORCER_PATH: &str = "etc/systemd/system/citywall-enforcer.service";
 
 /// Runs the command.
 ///
@@ -21,6 +22,12 @@ pub fn run(args: &ServiceArgs) -> anyhow::Result<End> {
             root,
             dry_run,
         } => install(interface, city, root, *dry_run),
+        ServiceAction::InstallEnforcer {
+            city,
+            bridge,
+            root,
+            dry_run,
+        } => install_enforcer(city, bridge.as_deref(), root, *dry_run),
         ServiceAction::Uninstall { root } => uninstall(root),
     }
 }
@@ -64,6 +71,88 @@ Its events go to /var/lib/citywall/eve.json; after a change of the city file: sy
     Ok(End::Done)
 }
 
+fn install_enforcer(city: &Path, bridge: Option<&str>, root: &Path, dry_run: bool) -> anyhow::Result<End> {
+    let program = std::env::current_exe().context("cannot find this program's own path")?;
+    let program = plain_path(&program).context("this program")?;
+    let city = plain_path(city).context("--city")?;
+    let place = match bridge {
+        Some(bridge) if is_plain(bridge, "._-") && bridge.len() <= 15 => format!(" --bridge {bridge}"),
+        Some(bridge) => bail!("--bridge: '{bridge}' is not an interface name"),
+        None => String::new(),
+    };
+    let unit = enforcer_unit(program, city, &place);
+    if dry_run {
+        print!("{unit}");
+        return Ok(End::Done);
+    }
+    let path = root.join(ENFORCER_PATH);
+    write(&path, &unit)?;
+    println!("Wrote {}", path.display());
+    println!(
+        "Next: it runs as a user of its own, who must be able to read {city}
+  useradd --system --no-create-home --shell /usr/sbin/nologin citywall-enforcer
+  citywall check --city {city}
+  systemctl daemon-reload && systemctl enable --now citywall-enforcer
+  citywall actions status
+The sensor's user id stands in `enforcer.sensors` of /etc/citywall/citywall.toml, given with --config"
+    );
+    Ok(End::Done)
+}
+
+/// The enforcer's unit: one right, which it hands to the hand and gives up.
+fn enforcer_unit(program: &str, city: &str, place: &str) -> String {
+    format!(
+        "[Unit]
+Description=Citywall decides and enforces
+After=network.target
+StartLimitIntervalSec=0
+
+[Service]
+Type=exec
+ExecStart={program} -v enforce --serve --city {city}{place} --journal /var/lib/citywall-enforcer
+ExecReload=/bin/kill -HUP $MAINPID
+# Without its hand it ends: what is in force goes on, and the next start takes it up.
+Restart=always
+RestartSec=1
+RestartPreventExitStatus=2
+# Ctrl-C and stop are for the enforcer, which ends its hand.
+KillMode=mixed
+User=citywall-enforcer
+StateDirectory=citywall-enforcer
+StateDirectoryMode=0700
+RuntimeDirectory=citywall
+RuntimeDirectoryMode=0755
+UMask=0077
+AmbientCapabilities=CAP_NET_ADMIN
+CapabilityBoundingSet=CAP_NET_ADMIN
+NoNewPrivileges=yes
+ProtectSystem=strict
+ProtectHome=yes
+PrivateTmp=yes
+PrivateDevices=yes
+ProtectClock=yes
+ProtectHostname=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+ProtectControlGroups=yes
+RestrictAddressFamilies=AF_UNIX AF_NETLINK
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+LockPersonality=yes
+MemoryDenyWriteExecute=yes
+RemoveIPC=yes
+SystemCallArchitectures=native
+MemoryMax=1G
+TasksMax=128
+LimitCORE=0
+
+[Install]
+WantedBy=multi-user.target
+"
+    )
+}
+
 /// True for text that systemd takes literally and as one word: no blanks, quotes, `%` or `$`
 /// (systemd.unit(5), systemd.service(5)).
 fn is_plain(text: &str, signs: &str) -> bool {
@@ -101,17 +190,23 @@ fn write(path: &Path, unit: &str) -> anyhow::Result<()> {
 }
 
 fn uninstall(root: &Path) -> anyhow::Result<End> {
-    let path: PathBuf = root.join(UNIT_PATH);
-    if !path.exists() {
-        println!("{} is not there; nothing to do", path.display());
-        return Ok(End::Done);
+    let mut found = false;
+    for (path, name) in [(UNIT_PATH, "citywall"), (ENFORCER_PATH, "citywall-enforcer")] {
+        let path: PathBuf = root.join(path);
+        if !path.exists() {
+            continue;
+        }
+        found = true;
+        std::fs::remove_file(&path)
+            .with_context(|| format!("cannot remove {}: run it as root", path.display()))?;
+        println!(
+            "Removed {}\nNext: systemctl disable --now {name}; systemctl daemon-reload\nWhat it wrote stays in /var/lib/{name}",
+            path.display()
+        );
     }
-    std::fs::remove_file(&path)
-        .with_context(|| format!("cannot remove {}: run it as root", path.display()))?;
-    println!(
-        "Removed {}\nNext: systemctl disable --now citywall; systemctl daemon-reload\nIts events stay in /var/lib/citywall",
-        path.display()
-    );
+    if !found {
+        println!("{} is not there; nothing to do", root.join(UNIT_PATH).display());
+    }
     Ok(End::Done)
 }
 
@@ -191,8 +286,12 @@ mod tests {
         let text = std::fs::read_to_string(root.join(UNIT_PATH)).unwrap();
         assert!(text.contains("watch --interface eth1 --city /etc/citywall/city.toml"));
         assert!(text.contains("NoNewPrivileges=yes") && text.contains("CapabilityBoundingSet=CAP_NET_RAW"));
+        install_enforcer(Path::new("/etc/citywall/city.toml"), Some("br0"), &root, false).unwrap();
+        let text = std::fs::read_to_string(root.join(ENFORCER_PATH)).unwrap();
+        assert!(text.contains("--bridge br0") && text.contains("CapabilityBoundingSet=CAP_NET_ADMIN\n"));
+        assert!(install_enforcer(Path::new("/c"), Some("br 0"), &root, false).is_err());
         uninstall(&root).unwrap();
-        assert!(!root.join(UNIT_PATH).exists());
+        assert!(!root.join(UNIT_PATH).exists() && !root.join(ENFORCER_PATH).exists());
         assert!(install("eth 1", Path::new("/c"), &root, false).is_err());
         assert!(install("-eth1", Path::new("/c"), &root, false).is_err());
         assert!(install("eth%i", Path::new("/c"), &root, false).is_err());

@@ -31,7 +31,7 @@ pub struct Files {
 /// marked packets what the queue rule says without a reader.
 pub struct Attached {
     child: Child,
-    orders: ChildStdin,
+    orders: Option<ChildStdin>,
     output: Option<ChildStdout>,
 }
 
@@ -42,7 +42,7 @@ impl Attached {
     /// Where no process can be started; that a queue cannot be had shows by its end.
     pub fn start(open: u16, closed: u16, files: &Files) -> anyhow::Result<Attached> {
         let mut command = Command::new("/proc/self/exe");
-        command.args(["inline", "--queue-open", &open.to_string()]);
+        command.args(["inline", "--attached", "--queue-open", &open.to_string()]);
         command.args(["--queue-closed", &closed.to_string()]);
         if let Some(city) = &files.city {
             command.arg("--city").arg(city);
@@ -59,7 +59,7 @@ impl Attached {
         let output = child.stdout.take().context("no way to hear refusals")?;
         Ok(Attached {
             child,
-            orders,
+            orders: Some(orders),
             output: Some(output),
         })
     }
@@ -124,16 +124,21 @@ impl Attached {
     }
 
     fn line(&mut self, line: &[u8]) -> std::io::Result<()> {
-        self.orders.write_all(&[line, b"\n"].concat())?;
-        self.orders.flush()
+        let Some(orders) = &mut self.orders else {
+            return Err(std::io::ErrorKind::BrokenPipe.into());
+        };
+        orders.write_all(&[line, b"\n"].concat())?;
+        orders.flush()
     }
 }
 
 impl Drop for Attached {
     fn drop(&mut self) {
-        // A signal lets it end its parser; the socket's end would do that too.
-        let pid = rustix::process::Pid::from_child(&self.child);
-        let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
-        let _ = self.child.wait();
+        // The end of its input is what ends it: a confined process may not send it a signal.
+        self.orders = None;
+        let until = std::time::Instant::now() + std::time::Duration::from_secs(3);
+        while self.runs() && std::time::Instant::now() < until {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
     }
 }

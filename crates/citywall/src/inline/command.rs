@@ -46,6 +46,9 @@ pub struct InlineArgs {
     /// Microseconds that each half looks for work before it waits to be woken.
     #[arg(long, value_name = "US", default_value_t = 20, value_parser = clap::value_parser!(u64).range(0..=1_000))]
     pub spin: u64,
+    /// End where nobody can give orders any more: who started this is gone.
+    #[arg(long, hide = true)]
+    pub attached: bool,
     /// This process is the parser; the holder's socket is its standard input.
     #[arg(long, hide = true)]
     pub parser: bool,
@@ -86,7 +89,13 @@ pub fn run(args: &InlineArgs) -> anyhow::Result<End> {
         orders: Arc::clone(&orders),
     };
     let listening = Arc::clone(&orders);
-    std::thread::spawn(move || listen(&listening));
+    let (attached, over) = (args.attached, Arc::clone(&stop));
+    std::thread::spawn(move || {
+        listen(&listening);
+        if attached {
+            over.store(true, std::sync::atomic::Ordering::Relaxed);
+        }
+    });
     let telling = Arc::clone(&orders);
     std::thread::spawn(move || tell(&telling));
     let done = holder.run(&mut children, &stop);
