@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -190,7 +190,15 @@ fn launch(setting: &Setting<'_>, folder: &Path, socket: &Path, life: Duration) -
 
 impl Drop for Enforcer {
     fn drop(&mut self) {
-        super::signal(&self.child, super::Signal::TERM);
-        let _ = self.child.wait();
+        self.signal(super::Signal::TERM);
+        // What does not end by itself ends with the namespaces.
+        let end = Instant::now() + Duration::from_millis(800);
+        while matches!(self.child.try_wait(), Ok(None)) {
+            if Instant::now() > end {
+                self.die();
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 }
