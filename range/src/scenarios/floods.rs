@@ -39,7 +39,7 @@ pub(super) static FLOOD_FROM_OUTSIDE: Scenario = Scenario {
             to: ip(city, "forms"),
             port: 9_000,
             sources,
-            burst: 150,
+            burst: 500,
         };
         let target = ip(city, "forms").to_string();
         let words = [
@@ -47,9 +47,9 @@ pub(super) static FLOOD_FROM_OUTSIDE: Scenario = Scenario {
             "--rand-source",
             "-q",
             "-i",
-            "u200",
+            "u1000",
             "-c",
-            "20000",
+            "5000",
             "-p",
             "9001",
         ];

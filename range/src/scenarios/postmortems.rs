@@ -1,6 +1,6 @@
 //! Five public post-mortems, as they would happen to this city; each ends safe.
 //!
-//! Owns: their transfer. What really happened is told in `docs/history.md`.
+//! Owns: their transfer. What really happened is told in `docs/range.md`.
 
 use super::*;
 
