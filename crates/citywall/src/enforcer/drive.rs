@@ -126,11 +126,6 @@ impl Drive {
         Ok(drive)
     }
 
-    /// The hand's line.
-    pub fn hand(&mut self) -> &mut Channel {
-        &mut self.hand
-    }
-
     /// To wait for the hand on.
     pub fn hand_socket(&self) -> std::os::fd::BorrowedFd<'_> {
         self.hand.socket()
@@ -192,16 +187,18 @@ impl Drive {
     fn carry_out(&mut self, now: Moment, effects: Vec<Effect>) -> Result<VecDeque<Input>, Gone> {
         let mut follow = VecDeque::new();
         let mut entries: Vec<Entry> = Vec::new();
+        let mut telling = Vec::new();
         for effect in effects {
-            if let Effect::Journal(entry) = effect {
-                entries.push(entry);
-                continue;
-            }
-            self.write(now, &mut entries);
             match effect {
-                Effect::Journal(_) => {}
-                Effect::Apply(plan) => self.apply(now, &plan, &mut follow)?,
+                Effect::Journal(entry) => entries.push(entry),
+                Effect::Apply(plan) => {
+                    self.write(now, &mut entries);
+                    self.tell_all(&mut telling);
+                    self.apply(now, &plan, &mut follow)?;
+                }
                 Effect::Remove { action, measures } => {
+                    self.write(now, &mut entries);
+                    self.tell_all(&mut telling);
                     let elements = measures.into_iter().map(|measure| Element {
                         measure,
                         action: action.clone(),
@@ -210,14 +207,25 @@ impl Drive {
                     let elements: Vec<Element> = elements.collect();
                     self.remove(action, elements, &mut follow)?;
                 }
+                // Told once what stands before it is on the disk: a storm is one flush, not thousands.
+                words => telling.push(words),
+            }
+        }
+        self.write(now, &mut entries);
+        self.tell_all(&mut telling);
+        Ok(follow)
+    }
+
+    fn tell_all(&mut self, telling: &mut Vec<Effect>) {
+        for effect in telling.drain(..) {
+            match effect {
                 Effect::Tell(action) => self.tell(&action),
                 Effect::Said(said) => self.say(said),
                 Effect::Watch(addresses) => self.watch(addresses),
                 Effect::Refused(refusal) => self.refuse(&refusal),
+                Effect::Journal(_) | Effect::Apply(_) | Effect::Remove { .. } => {}
             }
         }
-        self.write(now, &mut entries);
-        Ok(follow)
     }
 
     fn write(&mut self, now: Moment, entries: &mut Vec<Entry>) {

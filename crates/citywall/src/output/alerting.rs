@@ -149,6 +149,9 @@ impl Alerting {
 
     /// Shows the counts to whoever scrapes.
     pub fn heartbeat(&mut self, counts: &BTreeMap<&'static str, u64>, seen: &Seen) {
+        if let Some(reporting) = &mut self.reporting {
+            reporting.tick();
+        }
         if let Some(metrics) = &mut self.metrics {
             let sinks = counters(&self.lanes);
             metrics.update(seen, counts, &sinks);
@@ -176,7 +179,11 @@ impl Alerting {
 
     /// Sent, dropped and failed messages by sink.
     pub fn counters(&self) -> BTreeMap<&'static str, BTreeMap<&'static str, u64>> {
-        counters(&self.lanes)
+        let mut all = counters(&self.lanes);
+        if let Some(reporting) = &self.reporting {
+            all.insert("enforcer", BTreeMap::from(reporting.counters()));
+        }
+        all
     }
 }
 
