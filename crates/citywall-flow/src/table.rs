@@ -36,6 +36,9 @@ impl Indexed {
     }
 }
 
+/// How many packets `FlowTable::foresee` takes together: more than a processor has reads under way.
+pub const AHEAD: usize = 16;
+
 /// All conversations of one worker. Time comes in with each call and is packet time.
 ///
 /// Nothing that is told to the observer depends on hashes or on the order of slots, so the same
@@ -92,12 +95,47 @@ impl<S: Default> FlowTable<S> {
         now: Nanos,
         observer: &mut O,
     ) -> Option<(&mut Flow<S>, Direction)> {
+        let hash = self.hash(packet);
+        self.push_hashed(packet, data, (id, hash), now, observer)
+    }
+
+    /// The hash of a packet's key, as this table looks for it.
+    pub fn hash(&self, packet: &Packet) -> u64 {
+        FlowKey::with(packet, self.keys).map_or(0, |(key, _)| key.hash_with(self.limits.hash_seed))
+    }
+
+    /// Looks up packets that are about to be pushed, by their hashes, and changes nothing. Of very
+    /// many conversations most are not in the processor's cache: looked up one after the other each
+    /// waits for memory; looked up together their waits overlap. Gives a number that means nothing
+    /// (it keeps the look-ups from being left out).
+    #[inline]
+    pub fn foresee(&self, hashes: &[u64; AHEAD]) -> u64 {
+        // In two rounds, so that the second's waits overlap too: first the index, then the slots.
+        let slots = hashes.map(|hash| {
+            let hash = hash as u32;
+            let found = self.index.find(Indexed::spread(hash), |i| i.hash == hash);
+            found.map_or(u32::MAX, |i| i.slot)
+        });
+        slots.iter().fold(0, |seen, slot| seen ^ self.slab.touch(*slot))
+    }
+
+    /// As `push`, where the hash of the key is known from `FlowKey::hash_with` and the seed of this
+    /// table's limits; the hash comes with the id.
+    #[inline]
+    pub fn push_hashed<O: Observer<S>>(
+        &mut self,
+        packet: &Packet,
+        data: &[u8],
+        (id, hash): (u64, u64),
+        now: Nanos,
+        observer: &mut O,
+    ) -> Option<(&mut Flow<S>, Direction)> {
         let Some((key, orientation)) = FlowKey::with(packet, self.keys) else {
             self.stats.unkeyed += 1;
             return None;
         };
         self.clock = self.clock.max(now);
-        let hash = key.hash_with(self.limits.hash_seed) as u32;
+        let hash = hash as u32;
         let slab = &self.slab;
         let same = |i: &Indexed| i.hash == hash && slab.get(i.slot).is_some_and(|slot| slot.key == key);
         let found = self.index.find(Indexed::spread(hash), same).map(|i| i.slot);
