@@ -246,12 +246,14 @@ impl<S: Default> FlowTable<S> {
         (id, syn_seen): (u64, bool),
         observer: &mut O,
     ) -> u32 {
-        if self.slab.live() >= self.limits.flows.max(1) as usize {
-            self.evict(observer);
-        }
         let (mut flow, reversed) = first_impression(packet, id, self.clock);
         flow.midstream &= !syn_seen;
         let class = Class::of(flow.carrier, flow.state);
+        if class == Class::TcpNew && self.timers.len(class) >= self.limits.half_open.max(1) {
+            self.evict(self.timers.oldest(&self.slab, class), observer);
+        } else if self.slab.live() >= self.limits.flows.max(1) as usize {
+            self.evict(self.least_wanted(), observer);
+        }
         let tcp = matches!(packet.transport, Transport::Tcp(_)).then(Box::<Connection>::default);
         let initiator_low = (orientation == Orientation::Forward) != reversed;
         let index = self.slab.insert(Slot {
@@ -333,15 +335,20 @@ impl<S: Default> FlowTable<S> {
         self.slab.get_mut(index).map(|slot| (&mut slot.flow, direction))
     }
 
-    /// Makes room for one: what is over first, then the oldest that was never answered, then the
+    /// Where all are too many: what is over first, then the oldest that was never answered, then the
     /// oldest.
-    #[cold]
-    fn evict<O: Observer<S>>(&mut self, observer: &mut O) {
-        let (timers, slab) = (&self.timers, &self.slab);
-        let oldest_of = |classes: &[Class]| classes.iter().filter_map(|&c| timers.oldest(slab, c)).min();
-        let choice = oldest_of(&[Class::TcpClosed])
+    fn least_wanted(&self) -> Option<(Nanos, u32)> {
+        let oldest_of = |classes: &[Class]| {
+            let oldest = |class| self.timers.oldest(&self.slab, class);
+            classes.iter().filter_map(|class| oldest(*class)).min()
+        };
+        oldest_of(&[Class::TcpClosed])
             .or_else(|| oldest_of(&[Class::TcpNew, Class::UdpNew]))
-            .or_else(|| oldest_of(&Class::ALL));
+            .or_else(|| oldest_of(&Class::ALL))
+    }
+
+    /// Makes room for one.
+    fn evict<O: Observer<S>>(&mut self, choice: Option<(Nanos, u32)>, observer: &mut O) {
         let Some((_, index)) = choice else {
             return;
         };
