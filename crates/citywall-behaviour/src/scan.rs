@@ -4,6 +4,10 @@
 //! thresholds. Does not own: why anybody scans. A poller that reaches hundreds of devices which
 //! answer is no scanner; nor is one whose devices are down, as long as most answer; and what was in
 //! vain in an earlier window is a retry, not a search.
+//!
+//! Who takes his time is found by what he newly tried in vain over a day, with a higher threshold.
+//! A sweep by ARP is a search as well: addresses that are asked for and that nobody has. What is
+//! seen for the first time costs little, as a flood of invented sources tries but once each.
 
 use std::net::IpAddr;
 
@@ -21,6 +25,12 @@ pub struct ScanLimits {
     pub hosts: usize,
     /// Ports of one host tried in vain.
     pub ports: usize,
+    /// Addresses asked for by ARP that nobody answered for. More, as a router asks for whatever others seek.
+    pub arp: usize,
+    /// Over this time a slow search is one, nanoseconds of packet time.
+    pub slow_window: Nanos,
+    /// A slow search needs this many times as many in vain.
+    pub slow_factor: usize,
     /// Sources that are watched at a time.
     pub sources: usize,
     /// Ports and hosts that are watched of one source.
@@ -35,6 +45,9 @@ impl Default for ScanLimits {
             window: 300_000_000_000,
             hosts: 12,
             ports: 20,
+            arp: 24,
+            slow_window: 86_400_000_000_000,
+            slow_factor: 2,
             sources: 4_096,
             per_source: 8,
             members: 2_048,
@@ -69,9 +82,16 @@ enum Source {
     Mac(Mac),
 }
 
+/// What is known of a source.
 #[derive(Debug, Default)]
-struct State {
-    windows: Vec<Window>,
+enum State {
+    /// Nothing.
+    #[default]
+    New,
+    /// One try in vain: most sources of a flood never come to a second.
+    Once(Try, Order, Nanos),
+    /// More.
+    Watched(Vec<Window>),
 }
 
 /// What is common to all that was tried.
@@ -81,6 +101,8 @@ enum Common {
     Port(u8, u16),
     /// Many ports of one host.
     Host(IpAddr),
+    /// Many addresses, by ARP.
+    Arp,
 }
 
 /// What varies.
@@ -104,17 +126,53 @@ struct Window {
     /// Failures at the last report.
     told: usize,
     examples: Vec<Order>,
+    /// The earlier windows of this day.
+    day: Day,
+}
+
+/// What earlier windows came to, for searches that take their time.
+#[derive(Debug)]
+struct Day {
+    start: Nanos,
+    /// The first try.
+    tried: Nanos,
+    /// New in vain, and answered.
+    failed: usize,
+    answered: usize,
+    told: bool,
+    examples: Vec<Order>,
 }
 
 /// One try and what came of it.
 #[derive(Clone, Copy, Debug)]
 struct Try {
-    protocol: u8,
-    port: u16,
+    way: Way,
     target: IpAddr,
     failed: bool,
     /// When it was tried; that it was in vain shows later.
     at: Nanos,
+}
+
+/// How a host is tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// IP protocol and port.
+    Port(u8, u16),
+    /// Its address is asked for by ARP.
+    Arp,
+}
+
+impl Way {
+    /// What this has in common with other tries, and what then varies.
+    fn views(self, target: IpAddr) -> [Option<(Common, Member)>; 2] {
+        match self {
+            Way::Port(protocol, port) => [
+                Some((Common::Port(protocol, port), Member::Host(target))),
+                Some((Common::Host(target), Member::Port(protocol, port))),
+            ],
+            Way::Arp => [Some((Common::Arp, Member::Host(target))), None],
+        }
+    }
 }
 
 impl ScanDetector {
@@ -151,19 +209,26 @@ impl ScanDetector {
             self.sources.get(source)?
         };
         let limits = &self.limits;
-        let by_port = Common::Port(tried.protocol, tried.port);
-        let by_host = Common::Host(tried.target);
-        let port = Member::Port(tried.protocol, tried.port);
-        let mut found = None;
-        for (common, member) in [(by_port, Member::Host(tried.target)), (by_host, port)] {
-            let Some(window) = state.window(common, event.at, tried.failed, limits) else {
-                continue;
-            };
-            self.members += usize::from(window.take(member, &tried, event, limits));
-            if found.is_none() && window.is_scan(limits) {
-                found = Some(window.report(source));
+        let windows = match state {
+            State::New => {
+                *state = State::Once(tried, event.order, event.at);
+                return None;
             }
-        }
+            State::Once(first, order, at) => {
+                let (first, order, at) = (*first, *order, *at);
+                let mut windows = Vec::new();
+                let (_, members) = note(&mut windows, &first, (order, at), source, limits);
+                self.members += members;
+                *state = State::Watched(windows);
+                let State::Watched(windows) = state else {
+                    return None;
+                };
+                windows
+            }
+            State::Watched(windows) => windows,
+        };
+        let (found, members) = note(windows, &tried, (event.order, event.at), source, limits);
+        self.members += members;
         found
     }
 
@@ -173,12 +238,42 @@ impl ScanDetector {
     }
 }
 
+/// Notes a try in the windows that it belongs to; gives what is found, and how many members are new.
+fn note(
+    windows: &mut Vec<Window>,
+    tried: &Try,
+    (order, at): (Order, Nanos),
+    source: Source,
+    limits: &ScanLimits,
+) -> (Option<Behaviour>, usize) {
+    let mut found = None;
+    let mut members = 0;
+    for (common, member) in tried.way.views(tried.target).into_iter().flatten() {
+        let Some(window) = window(windows, common, at, tried.failed, limits) else {
+            continue;
+        };
+        members += usize::from(window.take(member, tried, (order, at), limits));
+        if found.is_none() {
+            found = window.judge(source, limits);
+        }
+    }
+    (found, members)
+}
+
 /// What an event says of somebody trying something.
 fn tried(event: &Event) -> Option<Try> {
     let (failed, at) = match &event.body {
         Body::Flow(flow) => (failed(flow), flow.start),
         // Only forbidden conversations; a forbidden command was answered.
         Body::Violation(violation) if violation.command.is_none() => (true, event.at),
+        Body::Resolution(resolution) => {
+            return Some(Try {
+                way: Way::Arp,
+                target: resolution.address,
+                failed: !resolution.answered,
+                at: event.at,
+            });
+        }
         _ => return None,
     };
     let subject = &event.subject;
@@ -191,8 +286,7 @@ fn tried(event: &Event) -> Option<Try> {
         return None;
     }
     Some(Try {
-        protocol: subject.protocol?,
-        port: subject.dst_port.unwrap_or(0),
+        way: Way::Port(subject.protocol?, subject.dst_port.unwrap_or(0)),
         target,
         failed,
         at,
@@ -210,44 +304,54 @@ fn is_group(ip: IpAddr) -> bool {
     }
 }
 
-impl State {
-    /// The window of something that is tried. A new one takes the place of the one that was idle
-    /// longest.
-    fn window(
-        &mut self,
-        common: Common,
-        at: Nanos,
-        failed: bool,
-        limits: &ScanLimits,
-    ) -> Option<&mut Window> {
-        let place = match self.windows.iter().position(|w| w.common == common) {
-            Some(place) => place,
-            None if !failed => return None,
-            None => {
-                let kind =
-                    |w: &Window| matches!(w.common, Common::Port(..)) == matches!(common, Common::Port(..));
-                let same_kind = self.windows.iter().filter(|w| kind(w)).count();
-                if same_kind >= limits.per_source.max(1) {
-                    let idle = (0..self.windows.len())
-                        .filter(|i| kind(&self.windows[*i]))
-                        .min_by_key(|i| self.windows[*i].last)?;
-                    self.windows.remove(idle);
-                }
-                self.windows.push(Window::new(common, at));
-                self.windows.len() - 1
+/// The window of something that is tried. A new one takes the place of the one that was idle
+/// longest.
+fn window<'a>(
+    windows: &'a mut Vec<Window>,
+    common: Common,
+    at: Nanos,
+    failed: bool,
+    limits: &ScanLimits,
+) -> Option<&'a mut Window> {
+    let place = match windows.iter().position(|w| w.common == common) {
+        Some(place) => place,
+        None if !failed => return None,
+        None => {
+            let kind =
+                |w: &Window| matches!(w.common, Common::Port(..)) == matches!(common, Common::Port(..));
+            let same_kind = windows.iter().filter(|w| kind(w)).count();
+            if same_kind >= limits.per_source.max(1) {
+                let idle = (0..windows.len())
+                    .filter(|i| kind(&windows[*i]))
+                    .min_by_key(|i| windows[*i].last)?;
+                windows.remove(idle);
             }
-        };
-        let window = self.windows.get_mut(place)?;
-        if at.saturating_sub(window.start) > limits.window {
-            let next = Window::new(common, at);
-            let mut past = std::mem::replace(window, next);
-            past.known.extend(past.failed.drain());
-            if past.known.len() < limits.members {
-                window.known = past.known;
-            }
+            windows.push(Window::new(common, at));
+            windows.len() - 1
         }
-        Some(window)
+    };
+    let window = windows.get_mut(place)?;
+    if at.saturating_sub(window.start) > limits.window {
+        let next = Window::new(common, at);
+        let mut past = std::mem::replace(window, next);
+        if at.saturating_sub(past.day.start) <= limits.slow_window {
+            window.day = Day {
+                start: past.day.start,
+                tried: past.day.tried.min(past.tried.0),
+                failed: past.day.failed + past.failed.len(),
+                answered: past.day.answered + past.answered.len(),
+                told: past.day.told || past.told > 0,
+                examples: past.day.examples,
+            };
+            window.day.examples.extend(past.examples);
+            window.day.examples.truncate(EXAMPLES);
+        }
+        past.known.extend(past.failed.drain());
+        if past.known.len() < limits.members {
+            window.known = past.known;
+        }
     }
+    Some(window)
 }
 
 impl Window {
@@ -262,16 +366,39 @@ impl Window {
             answered: HashSet::new(),
             told: 0,
             examples: Vec::new(),
+            day: Day {
+                start: at,
+                tried: Nanos::MAX,
+                failed: 0,
+                answered: 0,
+                told: false,
+                examples: Vec::new(),
+            },
         }
     }
 
     /// Notes one try; true where it is remembered as a new one.
-    fn take(&mut self, member: Member, tried: &Try, event: &Event, limits: &ScanLimits) -> bool {
+    fn take(
+        &mut self,
+        member: Member,
+        tried: &Try,
+        (order, at): (Order, Nanos),
+        limits: &ScanLimits,
+    ) -> bool {
         let failed = tried.failed;
-        self.last = self.last.max(event.at);
+        self.last = self.last.max(at);
         self.tried = (self.tried.0.min(tried.at), self.tried.1.max(tried.at));
         if failed && self.known.contains(&member) {
             return false;
+        }
+        if self.common == Common::Arp {
+            // Each question is in vain until it is answered.
+            if failed && self.answered.contains(&member) {
+                return false;
+            }
+            if !failed {
+                self.failed.remove(&member);
+            }
         }
         let set = if failed {
             &mut self.failed
@@ -282,25 +409,55 @@ impl Window {
             return false;
         }
         if failed && self.examples.len() < EXAMPLES {
-            self.examples.push(event.order);
+            self.examples.push(order);
         }
         true
     }
 
-    fn is_scan(&self, limits: &ScanLimits) -> bool {
+    fn judge(&mut self, source: Source, limits: &ScanLimits) -> Option<Behaviour> {
         let least = match self.common {
             Common::Port(..) => limits.hosts,
             Common::Host(_) => limits.ports,
+            Common::Arp => limits.arp,
         };
-        let enough = self.failed.len() >= least.max(1) && self.failed.len() >= self.answered.len();
-        enough && (self.told == 0 || self.failed.len() >= self.told.saturating_mul(10))
+        let (least, failed) = (least.max(1), self.failed.len());
+        let enough = failed >= least && failed >= self.answered.len();
+        if enough && (self.told == 0 || failed >= self.told.saturating_mul(10)) {
+            self.told = failed;
+            let answered = self.answered.difference(&self.failed).count();
+            return Some(self.report(source, failed, answered, self.tried.0, self.examples.clone()));
+        }
+        // Nothing is slow that was told as quick.
+        if self.day.told || self.told > 0 || self.day.failed == 0 {
+            return None;
+        }
+        let (failed, answered) = (self.day.failed + failed, self.day.answered + self.answered.len());
+        // Over a day much goes wrong that is nobody's search: most has to be in vain.
+        if failed < least.saturating_mul(limits.slow_factor) || failed < answered.saturating_mul(2) {
+            return None;
+        }
+        self.day.told = true;
+        let mut examples = self.day.examples.clone();
+        examples.extend(&self.examples);
+        examples.truncate(EXAMPLES);
+        Some(self.report(
+            source,
+            failed,
+            answered,
+            self.day.tried.min(self.tried.0),
+            examples,
+        ))
     }
 
-    fn report(&mut self, source: Source) -> Behaviour {
-        self.told = self.failed.len();
-        let failed = self.failed.len();
-        let answered = self.answered.difference(&self.failed).count();
-        let seconds = self.tried.1.saturating_sub(self.tried.0).max(0) as f64 / 1e9;
+    fn report(
+        &self,
+        source: Source,
+        failed: usize,
+        answered: usize,
+        since: Nanos,
+        evidence: Vec<Order>,
+    ) -> Behaviour {
+        let seconds = self.tried.1.saturating_sub(since).max(0) as f64 / 1e9;
         let who = match source {
             Source::Ip(ip) => ip.to_string(),
             Source::Mac(mac) => mac.map(|b| format!("{b:02x}")).join(":"),
@@ -316,6 +473,11 @@ impl Window {
                 format!("{} ports of {host}", failed + answered),
                 Technique::NETWORK_SERVICE_DISCOVERY,
             ),
+            Common::Arp => (
+                "horizontal_scan",
+                format!("{} addresses by ARP", failed + answered),
+                Technique::REMOTE_SYSTEM_DISCOVERY,
+            ),
         };
         Behaviour {
             kind,
@@ -328,7 +490,7 @@ impl Window {
                 ("seconds", seconds),
             ],
             technique: Some(technique),
-            evidence: self.examples.clone(),
+            evidence,
         }
     }
 }

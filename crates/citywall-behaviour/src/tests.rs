@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use citywall_event::{
-    Behaviour, Body, Event, FlowSummary, Login, Nanos, Order, Subject, Violation, ViolationKind,
+    Behaviour, Body, Event, FlowSummary, Login, Nanos, Order, Resolution, Subject, Violation, ViolationKind,
 };
 use expect_test::expect;
 use proptest::prelude::*;
@@ -114,6 +114,67 @@ fn a_horizontal_scan_is_told_once_and_again_when_it_is_ten_times_as_large() {
 }
 
 #[test]
+fn a_search_that_takes_its_time_is_found_over_a_day() {
+    // A host every ten minutes: never two within one window.
+    let slow = |count: u64, answered: bool| {
+        (0..count).map(move |i| {
+            let dst = format!("10.20.1.{i}");
+            let body = flow(answered && i % 2 == 0);
+            event(i, i as i64 * 600_000, "10.30.0.7", &dst, 502, body)
+        })
+    };
+    expect![[r#"
+        horizontal_scan 0.92 10.30.0.7 tried 24 hosts on tcp/502 within 13800 s, 24 of them in vain
+            [("tried", 24.0), ("in_vain", 24.0), ("seconds", 13800.0)] 0-0-0 0-1-0 0-2-0 0-3-0
+    "#]]
+    .assert_eq(&scans(slow(60, false)));
+    // Of this one every other host answers, as many did in earlier windows.
+    let first = event(1_000, 0, "10.30.0.7", "10.20.9.9", 502, flow(false));
+    expect![[r#""#]].assert_eq(&scans([first].into_iter().chain(slow(60, true))));
+    // The same three devices that are down, asked again and again, are no search.
+    let down = (0..200u64).map(|i| {
+        let dst = format!("10.20.2.{}", i % 3);
+        event(i, i as i64 * 600_000, "10.30.0.8", &dst, 502, flow(false))
+    });
+    expect![[r#""#]].assert_eq(&scans(down));
+}
+
+/// A question by ARP, or the answer to it.
+fn arp(number: u64, address: String, answered: bool) -> Event {
+    let mut event = event(
+        number,
+        number as i64 * 100,
+        "",
+        "",
+        0,
+        Body::Resolution(Resolution {
+            address: address.parse().unwrap(),
+            answered,
+        }),
+    );
+    event.subject.src_mac = Some([2, 0, 0, 0, 0, 7]);
+    event.subject.protocol = None;
+    event
+}
+
+#[test]
+fn a_sweep_by_arp_is_told_and_a_router_is_none() {
+    let sweep = (0..40u64).map(|i| arp(i, format!("10.20.0.{i}"), false));
+    expect![[r#"
+        horizontal_scan 0.92 02:00:00:00:00:07 tried 24 addresses by ARP within 2 s, 24 of them in vain
+            [("tried", 24.0), ("in_vain", 24.0), ("seconds", 2.3)] 0-0-0 0-1-0 0-2-0 0-3-0
+    "#]]
+    .assert_eq(&scans(sweep));
+    // Most of whom it asks for are there.
+    let router = (0..80u64).flat_map(|i| {
+        let asked = arp(2 * i, format!("10.20.0.{i}"), false);
+        let answer = arp(2 * i + 1, format!("10.20.0.{i}"), true);
+        [Some(asked), (i % 3 > 0).then_some(answer)]
+    });
+    expect![[r#""#]].assert_eq(&scans(router.flatten()));
+}
+
+#[test]
 fn a_vertical_scan_and_a_sweep_by_echo() {
     let ports = (1..60u16).map(|p| event(p.into(), i64::from(p), "10.30.0.5", "10.20.0.9", p, refused()));
     let echo = (0..20u64).map(|i| event(i, i as i64, "10.30.0.6", &format!("10.20.0.{i}"), 0, flow(false)));
@@ -142,18 +203,6 @@ fn a_poller_is_no_scanner() {
         event(i, i as i64 * 10_000, "10.21.0.10", &dst, 502, flow(false))
     });
     assert_eq!(scans(dead), "");
-    // One try each minute and a half is slower than a window can see.
-    let slow = (0..100u64).map(|i| {
-        event(
-            i,
-            i as i64 * 90_000,
-            "10.21.0.10",
-            &format!("10.20.0.{i}"),
-            23,
-            refused(),
-        )
-    });
-    assert_eq!(scans(slow), "");
 }
 
 #[test]

@@ -21,4 +21,4 @@ pub use key::{FlowKey, KeyOptions, Orientation};
 pub use limits::{FlowLimits, FlowStats, Timeouts};
 pub use model::*;
 pub use policies::{HostPolicies, HostPolicy, PrefixError, Urgent};
-pub use table::FlowTable;
+pub use table::{AHEAD, FlowTable};

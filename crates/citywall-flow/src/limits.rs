@@ -52,6 +52,9 @@ pub struct FlowLimits {
     /// Conversations at one time (at least 1). Beyond it one is evicted for each new one: first
     /// those that are over, then the oldest that never became established, then the oldest.
     pub flows: u32,
+    /// TCP conversations at one time whose handshake is not complete. Beyond it the oldest of them is
+    /// evicted for each new one, so that a SYN flood neither drives others out nor fills the memory.
+    pub half_open: u32,
     /// Bytes of TCP data waiting for a hole to fill, over all conversations, with 64 bytes of
     /// book-keeping for each piece.
     pub buffered_bytes: usize,
@@ -70,6 +73,7 @@ impl Default for FlowLimits {
     fn default() -> FlowLimits {
         FlowLimits {
             flows: 262_144,
+            half_open: 65_536,
             buffered_bytes: 64 << 20,
             buffered_bytes_per_direction: 1 << 20,
             timeouts: Timeouts::default(),

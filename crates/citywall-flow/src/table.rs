@@ -36,6 +36,9 @@ impl Indexed {
     }
 }
 
+/// How many packets `FlowTable::foresee` takes together: more than a processor has reads under way.
+pub const AHEAD: usize = 16;
+
 /// All conversations of one worker. Time comes in with each call and is packet time.
 ///
 /// Nothing that is told to the observer depends on hashes or on the order of slots, so the same
@@ -92,12 +95,47 @@ impl<S: Default> FlowTable<S> {
         now: Nanos,
         observer: &mut O,
     ) -> Option<(&mut Flow<S>, Direction)> {
+        let hash = self.hash(packet);
+        self.push_hashed(packet, data, (id, hash), now, observer)
+    }
+
+    /// The hash of a packet's key, as this table looks for it.
+    pub fn hash(&self, packet: &Packet) -> u64 {
+        FlowKey::with(packet, self.keys).map_or(0, |(key, _)| key.hash_with(self.limits.hash_seed))
+    }
+
+    /// Looks up packets that are about to be pushed, by their hashes, and changes nothing. Of very
+    /// many conversations most are not in the processor's cache: looked up one after the other each
+    /// waits for memory; looked up together their waits overlap. Gives a number that means nothing
+    /// (it keeps the look-ups from being left out).
+    #[inline]
+    pub fn foresee(&self, hashes: &[u64; AHEAD]) -> u64 {
+        // In two rounds, so that the second's waits overlap too: first the index, then the slots.
+        let slots = hashes.map(|hash| {
+            let hash = hash as u32;
+            let found = self.index.find(Indexed::spread(hash), |i| i.hash == hash);
+            found.map_or(u32::MAX, |i| i.slot)
+        });
+        slots.iter().fold(0, |seen, slot| seen ^ self.slab.touch(*slot))
+    }
+
+    /// As `push`, where the hash of the key is known from `FlowKey::hash_with` and the seed of this
+    /// table's limits; the hash comes with the id.
+    #[inline]
+    pub fn push_hashed<O: Observer<S>>(
+        &mut self,
+        packet: &Packet,
+        data: &[u8],
+        (id, hash): (u64, u64),
+        now: Nanos,
+        observer: &mut O,
+    ) -> Option<(&mut Flow<S>, Direction)> {
         let Some((key, orientation)) = FlowKey::with(packet, self.keys) else {
             self.stats.unkeyed += 1;
             return None;
         };
         self.clock = self.clock.max(now);
-        let hash = key.hash_with(self.limits.hash_seed) as u32;
+        let hash = hash as u32;
         let slab = &self.slab;
         let same = |i: &Indexed| i.hash == hash && slab.get(i.slot).is_some_and(|slot| slot.key == key);
         let found = self.index.find(Indexed::spread(hash), same).map(|i| i.slot);
@@ -208,12 +246,14 @@ impl<S: Default> FlowTable<S> {
         (id, syn_seen): (u64, bool),
         observer: &mut O,
     ) -> u32 {
-        if self.slab.live() >= self.limits.flows.max(1) as usize {
-            self.evict(observer);
-        }
         let (mut flow, reversed) = first_impression(packet, id, self.clock);
         flow.midstream &= !syn_seen;
         let class = Class::of(flow.carrier, flow.state);
+        if class == Class::TcpNew && self.timers.len(class) >= self.limits.half_open.max(1) {
+            self.evict(self.timers.oldest(&self.slab, class), observer);
+        } else if self.slab.live() >= self.limits.flows.max(1) as usize {
+            self.evict(self.least_wanted(), observer);
+        }
         let tcp = matches!(packet.transport, Transport::Tcp(_)).then(Box::<Connection>::default);
         let initiator_low = (orientation == Orientation::Forward) != reversed;
         let index = self.slab.insert(Slot {
@@ -295,15 +335,20 @@ impl<S: Default> FlowTable<S> {
         self.slab.get_mut(index).map(|slot| (&mut slot.flow, direction))
     }
 
-    /// Makes room for one: what is over first, then the oldest that was never answered, then the
+    /// Where all are too many: what is over first, then the oldest that was never answered, then the
     /// oldest.
-    #[cold]
-    fn evict<O: Observer<S>>(&mut self, observer: &mut O) {
-        let (timers, slab) = (&self.timers, &self.slab);
-        let oldest_of = |classes: &[Class]| classes.iter().filter_map(|&c| timers.oldest(slab, c)).min();
-        let choice = oldest_of(&[Class::TcpClosed])
+    fn least_wanted(&self) -> Option<(Nanos, u32)> {
+        let oldest_of = |classes: &[Class]| {
+            let oldest = |class| self.timers.oldest(&self.slab, class);
+            classes.iter().filter_map(|class| oldest(*class)).min()
+        };
+        oldest_of(&[Class::TcpClosed])
             .or_else(|| oldest_of(&[Class::TcpNew, Class::UdpNew]))
-            .or_else(|| oldest_of(&Class::ALL));
+            .or_else(|| oldest_of(&Class::ALL))
+    }
+
+    /// Makes room for one.
+    fn evict<O: Observer<S>>(&mut self, choice: Option<(Nanos, u32)>, observer: &mut O) {
         let Some((_, index)) = choice else {
             return;
         };

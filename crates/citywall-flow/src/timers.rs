@@ -104,6 +104,7 @@ impl Links {
 struct List {
     oldest: u32,
     newest: u32,
+    len: u32,
 }
 
 /// The lists of all classes.
@@ -117,6 +118,7 @@ impl Timers {
             lists: [List {
                 oldest: NIL,
                 newest: NIL,
+                len: 0,
             }; Class::ALL.len()],
         }
     }
@@ -135,6 +137,7 @@ impl Timers {
             linked_at: now,
         };
         list.newest = index;
+        list.len += 1;
         match slab.get_mut(previous) {
             Some(before) => before.links.next = index,
             None => list.oldest = index,
@@ -149,6 +152,7 @@ impl Timers {
         let links = slot.links;
         slot.links = Links::loose();
         let list = &mut self.lists[links.class as usize];
+        list.len = list.len.saturating_sub(1);
         match slab.get_mut(links.previous) {
             Some(before) => before.links.next = links.next,
             None => list.oldest = links.next,
@@ -157,6 +161,12 @@ impl Timers {
             Some(after) => after.links.previous = links.previous,
             None => list.newest = links.previous,
         }
+    }
+
+    /// How many are of a class.
+    #[inline]
+    pub fn len(&self, class: Class) -> u32 {
+        self.lists[class as usize].len
     }
 
     /// The oldest slot of a class and since when it is in its place.

@@ -406,6 +406,35 @@ fn a_full_table_evicts_in_the_declared_order() {
 }
 
 #[test]
+fn a_flood_of_half_open_connections_drives_nobody_else_out() {
+    let limits = FlowLimits {
+        flows: 100,
+        half_open: 10,
+        ..FlowLimits::default()
+    };
+    let mut table = FlowTable::<u32>::new(limits, HostPolicies::default());
+    let mut transcript = Transcript::default();
+    // Fifty datagrams that nobody answers are older, and stay.
+    for port in 0..50 {
+        let packet = udp("10.0.0.1", port, "10.0.0.2", 53);
+        table.push(&packet, &[], port.into(), 0, &mut transcript);
+    }
+    for i in 1..=1_000u32 {
+        let src = Ipv4Addr::from(0x0b00_0000 + i);
+        let (packet, data) = tcp_packet(
+            src,
+            Ipv4Addr::new(10, 9, 9, 9),
+            tcp(1024, 80, tcp_flags::SYN, i, 0),
+            b"",
+            0,
+        );
+        table.push(&packet, &data, u64::from(i) + 50, 1, &mut transcript);
+    }
+    let stats = table.stats();
+    assert_eq!((stats.opened, stats.evicted, stats.live), (1_050, 990, 60));
+}
+
+#[test]
 fn half_open_connections_stay_within_the_limit() {
     const LIMIT: u32 = 10_000;
     let limits = FlowLimits {

@@ -13,6 +13,8 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
+use hashbrown::hash_map::Entry;
+
 use citywall_event::{Context, Mac, Nanos, Place, SightingTrait, ZoneId};
 
 use crate::device::{Device, Hint, Key};
@@ -88,6 +90,9 @@ impl Inventory {
         if self.outside.len() < self.limits.outside && self.outside.insert(ip) {
             self.counters.outside += 1;
         }
+        if self.is_full() && mac.is_some_and(|mac| !self.by_mac.contains_key(&mac)) {
+            return;
+        }
         if let Some(mac) = mac
             && self.mac_state(mac).is_some_and(|state| !state.router)
         {
@@ -162,6 +167,13 @@ impl Inventory {
         at: Nanos,
         context: &Context,
     ) -> Option<u32> {
+        // In a flood of invented addresses this is what nearly every packet comes to.
+        let nobodys =
+            || !mac.is_some_and(|mac| self.by_mac.contains_key(&mac)) && !self.by_ip.contains_key(&ip);
+        if self.is_full() && place.asset.is_none() && nobodys() {
+            self.counters.refused += 1;
+            return None;
+        }
         if let Some(mac) = mac {
             self.note_network(mac, ip, place, context);
         }
@@ -246,6 +258,8 @@ impl Inventory {
             None => Network::Near(near(ip)),
         };
         if !state.networks.contains(&network) && state.networks.len() < 4 {
+            // Nearly all stay with one.
+            state.networks.reserve_exact(1);
             state.networks.push(network);
         }
         if ip.is_ipv4() && (holder.is_none() || holder != state.device) {
@@ -275,6 +289,7 @@ impl Inventory {
             return;
         };
         state.router = true;
+        state.networks = Vec::new();
         let Some(id) = state.device else { return };
         if self.is_declared(id) {
             return;
@@ -360,6 +375,7 @@ impl Inventory {
             if device.addresses.len() >= most {
                 dropped = Some(device.addresses.remove(0));
             }
+            device.addresses.reserve_exact(1);
             device.addresses.push(ip);
             changed = true;
         }
@@ -447,6 +463,10 @@ impl Inventory {
         let id = match self.free.pop() {
             Some(id) => id,
             None if self.devices.len() < self.limits.assets => {
+                if self.devices.len() == self.devices.capacity() {
+                    // By a quarter, not by as much again: a city's inventory is a good part of all memory.
+                    self.devices.reserve_exact((self.devices.len() / 4).max(64));
+                }
                 self.devices.push(None);
                 (self.devices.len() - 1) as u32
             }
@@ -461,13 +481,19 @@ impl Inventory {
         Some(id)
     }
 
+    /// No further device can be taken up.
+    fn is_full(&self) -> bool {
+        self.free.is_empty() && self.devices.len() >= self.limits.assets
+    }
+
     /// What is known of a MAC; `None` where there is no room to know more.
     fn mac_state(&mut self, mac: Mac) -> Option<&mut MacState> {
-        let room = self.limits.assets.saturating_mul(2);
-        if self.by_mac.len() >= room && !self.by_mac.contains_key(&mac) {
-            return None;
+        let room = self.by_mac.len() < self.limits.assets.saturating_mul(2);
+        match self.by_mac.entry(mac) {
+            Entry::Occupied(known) => Some(known.into_mut()),
+            Entry::Vacant(free) if room => Some(free.insert(MacState::default())),
+            Entry::Vacant(_) => None,
         }
-        Some(self.by_mac.entry(mac).or_default())
     }
 
     pub(crate) fn mark(&mut self, id: u32) {

@@ -77,6 +77,8 @@ impl Default for Inventory {
 pub struct Limits {
     /// Conversations at one time.
     pub flows: usize,
+    /// Those among them whose TCP handshake is not complete.
+    pub half_open: usize,
     /// Bytes of TCP streams that wait for a hole to be filled.
     pub stream_memory: Size,
     /// The same, per direction of one conversation.
@@ -99,6 +101,7 @@ impl Default for Limits {
     fn default() -> Limits {
         Limits {
             flows: 262_144,
+            half_open: 65_536,
             stream_memory: Size(64 << 20),
             stream_memory_per_direction: Size(1 << 20),
             fragments: 4_096,
@@ -372,7 +375,7 @@ mod tests {
 
     #[test]
     fn errors_name_the_place_and_what_is_allowed() {
-        expect!["box.toml:2:1: unknown field `flowz`, expected one of `flows`, `stream_memory`, `stream_memory_per_direction`, `fragments`, `fragment_memory`, `message`, `open_requests`, `decompressed`, `assets`"]
+        expect!["box.toml:2:1: unknown field `flowz`, expected one of `flows`, `half_open`, `stream_memory`, `stream_memory_per_direction`, `fragments`, `fragment_memory`, `message`, `open_requests`, `decompressed`, `assets`"]
             .assert_eq(&fails("[limits]\nflowz = 3\n"));
         expect!["box.toml:2:17: 'lots' is not a size: write a number of bytes, or 64K, 500M, 2G"]
             .assert_eq(&fails("[limits]\nstream_memory = \"lots\"\n"));

@@ -139,12 +139,17 @@ impl Settings {
     /// As `load`.
     pub fn reload(&self) -> anyhow::Result<Settings> {
         let origin = self.origin.clone();
-        Settings::load(
+        let settings = Settings::load(
             &origin.files,
             origin.built_in_city,
             self.interface.clone(),
             origin.disk,
-        )
+        )?;
+        // Conversations stay where they are: in their bucket and with their worker.
+        Ok(Settings {
+            hash_seed: self.hash_seed,
+            ..settings
+        })
     }
 
     /// True where `eve.json` is to hold events of this type.
@@ -162,6 +167,7 @@ impl Settings {
         let t = &self.config.timeouts;
         FlowLimits {
             flows: u32::try_from(limits.flows / workers).unwrap_or(u32::MAX).max(16),
+            half_open: u32::try_from(limits.half_open / workers).unwrap_or(u32::MAX).max(16),
             buffered_bytes: limits.stream_memory.bytes() / workers,
             buffered_bytes_per_direction: limits.stream_memory_per_direction.bytes(),
             timeouts: Timeouts {
@@ -206,8 +212,10 @@ fn read(path: &Path) -> anyhow::Result<String> {
 /// The listing is optional where nobody asked for it: makers are then unknown.
 fn read_makers(config: &Config) -> anyhow::Result<Makers> {
     let path = &config.inventory.makers;
-    match std::fs::read(path) {
-        Ok(text) => Ok(Makers::parse(&String::from_utf8_lossy(&text))),
+    let read = std::fs::File::open(path)
+        .and_then(|file| Makers::read(std::io::BufReader::with_capacity(64 << 10, file)));
+    match read {
+        Ok(makers) => Ok(makers),
         Err(_) if *path == crate::config::Inventory::default().makers => Ok(Makers::default()),
         Err(error) => bail!("inventory.makers: cannot read {}: {error}", path.display()),
     }

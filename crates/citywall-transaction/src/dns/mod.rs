@@ -103,22 +103,33 @@ fn sure(hint: &Hint, header: &[u8; HEADER_BYTES]) -> Probe {
 }
 
 fn open(limits: &Limits, hint: &Hint) -> Box<dyn Dissector> {
+    let streams = (hint.carrier == Carrier::Tcp).then(|| {
+        Box::new(Streams {
+            limit: limits.message,
+            of: Default::default(),
+        })
+    });
     Box::new(Conversation {
-        streams: None,
-        limit: limits.message,
+        streams,
         messages: Messages {
             flavour: flavour(hint),
             count: 0,
-            told: Told::default(),
+            told: None,
         },
     })
 }
 
 struct Conversation {
     /// Over TCP only: most conversations are single datagrams, and there are very many of them.
-    streams: Option<Box<[Stream; 2]>>,
-    limit: usize,
+    streams: Option<Box<Streams>>,
     messages: Messages,
+}
+
+/// What a conversation over TCP has besides.
+struct Streams {
+    /// Bytes of a message at most.
+    limit: usize,
+    of: [Stream; 2],
 }
 
 /// One direction of a TCP conversation.
@@ -133,7 +144,8 @@ struct Stream {
 struct Messages {
     flavour: Flavour,
     count: u32,
-    told: Told,
+    /// Multicast DNS and LLMNR only.
+    told: Option<Box<Told>>,
 }
 
 impl Messages {
@@ -154,7 +166,8 @@ impl Messages {
         };
         let response = data[2] & 0x80 != 0;
         if response && self.flavour != Flavour::Dns {
-            announce::sightings(view, self.flavour, &mut self.told, |sighting| {
+            let told = self.told.get_or_insert_default();
+            announce::sightings(view, self.flavour, told, |sighting| {
                 out.items.push((direction, Item::Sighting(sighting)));
             });
         }
@@ -189,10 +202,14 @@ const LONG: usize = 24;
 /// Long names that are asked for, and names that do not exist.
 fn asked(message: &DnsMessage, direction: Direction, out: &mut Output) {
     let unknown = message.response() && message.rcode() == 3;
+    if message.response() && !unknown {
+        return;
+    }
     let Some(question) = message.view().questions().next() else {
         return;
     };
-    if message.response() && !unknown {
+    // The usual case: a short name that exists, and nothing is allocated.
+    if !unknown && !name::may_be_longer(&message.raw, question.name, LONG) {
         return;
     }
     let mut bytes = Vec::new();
@@ -254,12 +271,16 @@ impl Stream {
 impl Dissector for Conversation {
     fn feed(&mut self, input: &Input<'_>, out: &mut Output) {
         let direction = input.direction;
-        let stream = &mut self.streams.get_or_insert_default()[direction.index()];
+        if let Content::Datagram(data) = input.content {
+            return self.messages.one(direction, data, out);
+        }
+        let Some(streams) = &mut self.streams else { return };
+        let stream = &mut streams.of[direction.index()];
         match input.content {
-            Content::Datagram(data) => self.messages.one(direction, data, out),
+            Content::Datagram(_) => {}
             Content::Bytes(data) => {
                 if !stream.lost {
-                    stream.feed(direction, data, self.limit, &mut self.messages, out);
+                    stream.feed(direction, data, streams.limit, &mut self.messages, out);
                 }
             }
             Content::Gap(_) => {

@@ -87,6 +87,18 @@ pub(super) fn labels<'a>(
     }
 }
 
+/// Whether the presentation form of the name at `start` may have more than so many bytes: false is
+/// certain, as a byte takes four at most, and a label its dot.
+pub(super) fn may_be_longer(message: &[u8], start: usize, most: usize) -> bool {
+    let mut length = 0;
+    let mut plain = true;
+    let whole = labels(message, start, |label| {
+        length += label.len() + 1;
+        plain &= label.iter().all(|byte| PLAIN[usize::from(*byte)]);
+    });
+    whole.is_err() || !plain || length > most
+}
+
 /// Where the bytes after the name at `at` begin, its pointer not followed.
 #[inline]
 pub(super) fn skip(message: &[u8], mut at: usize) -> Option<usize> {

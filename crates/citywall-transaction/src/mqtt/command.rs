@@ -45,7 +45,7 @@ pub(super) fn publish(publish: &Publish) -> Command {
         point: point(&publish.topic),
         count: 1,
         value: Some(value(&publish.message)),
-        // An acknowledgement is the broker's, not that of the device.
+        // Until its receiver acknowledges it: to a broker that is the broker, not the devices behind it.
         outcome: CommandOutcome::Unanswered,
         technique: commands(&publish.topic).then_some(Technique::UNAUTHORIZED_COMMAND),
     }

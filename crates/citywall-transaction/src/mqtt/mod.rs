@@ -1,7 +1,7 @@
 //! MQTT 3.1, 3.1.1 and 5: who connected, what is published and who listens.
 //!
-//! Owns: finding control packets in a stream, going on after a gap, pairing CONNECT and SUBSCRIBE with their
-//! answers. `packet` owns the layouts, `message` the event, `command` what a message means.
+//! Owns: finding control packets in a stream, going on after a gap, pairing CONNECT, SUBSCRIBE and a PUBLISH that
+//! wants an acknowledgement with their answers. `packet` owns the layouts, `message` the event, `command` what a message means.
 //!
 //! One event for each control packet. PINGREQ, PINGRESP and acknowledgements of a PUBLISH that report success
 //! say nothing new and give none.
@@ -15,7 +15,7 @@ mod tests;
 
 use std::collections::VecDeque;
 
-use citywall_event::{Login, Nanos, Side, Sighting, SightingTrait};
+use citywall_event::{Command, CommandOutcome, Login, Nanos, Side, Sighting, SightingTrait};
 use citywall_flow::{Carrier, Content, Direction};
 
 pub use message::{Ack, Connect, MqttBody, MqttMessage, Publish, Topics, Will};
@@ -113,6 +113,8 @@ struct State {
     gapped: bool,
     login: Option<Login>,
     subscribes: VecDeque<Topics>,
+    /// Of each sender: commands of quality of service 1 and 2 that wait for what their receiver says.
+    publishes: [VecDeque<(u16, Command)>; 2],
     roles_told: bool,
 }
 
@@ -142,6 +144,11 @@ impl Dissector for Mqtt {
         self.log_in(None, out);
         while let Some(subscribe) = self.state.subscribes.pop_front() {
             self.subscribed(&subscribe, &[], out);
+        }
+        for direction in [Direction::ToResponder, Direction::ToInitiator] {
+            for (_, command) in self.state.publishes[direction.index()].drain(..) {
+                out.items.push((direction, Item::Command(command)));
+            }
         }
     }
 }
@@ -283,7 +290,17 @@ impl Mqtt {
                 }
             }
             MqttBody::Empty => {}
-            MqttBody::Ack(ref ack) if ack.reason.unwrap_or(0) < 0x80 => {}
+            MqttBody::Ack(ref ack) => {
+                let (id, refused) = (ack.message_id, ack.reason.filter(|reason| *reason >= 0x80));
+                if refused.is_some() {
+                    self.give(direction, header, body, out);
+                }
+                let last = matches!(header.kind(), kind::PUBACK | kind::PUBCOMP);
+                // PUBREL is the sender's own, and PUBREC of success half an answer.
+                if last || header.kind() == kind::PUBREC && refused.is_some() {
+                    self.acknowledged(direction.flip(), id, refused, out);
+                }
+            }
             body => self.give(direction, header, body, out),
         }
     }
@@ -320,15 +337,46 @@ impl Mqtt {
         }
         self.resolve_alias(direction, &mut publish, out);
         let to_broker = direction == Direction::ToResponder;
+        let waits = publish
+            .message_id
+            .filter(|id| *id != 0 && matches!(header.qos(), 1 | 2) && !self.limits.at_request);
         let mut said = Vec::new();
+        let mut open = None;
         if self.limits.readings && to_broker && !publish.topic.is_empty() {
             said.push(Item::Reading(command::reading(&publish)));
         }
         if command::commands(&publish.topic) || (self.limits.read_commands && to_broker) {
-            said.push(Item::Command(command::publish(&publish)));
+            match waits {
+                Some(id) => open = Some((id, command::publish(&publish))),
+                None => said.push(Item::Command(command::publish(&publish))),
+            }
         }
         self.give(direction, header, MqttBody::Publish(publish), out);
         out.items.extend(said.into_iter().map(|item| (direction, item)));
+        if let Some(open) = open {
+            let waiting = &mut self.state.publishes[direction.index()];
+            // The same number again is the same PUBLISH sent again, or its answer was lost.
+            let same = waiting.iter().position(|(id, _)| *id == open.0);
+            let full = (waiting.len() >= self.limits.open_requests).then_some(0);
+            if let Some((_, old)) = same.or(full).and_then(|place| waiting.remove(place)) {
+                out.items.push((direction, Item::Command(old)));
+            }
+            waiting.push_back(open);
+        }
+    }
+
+    /// What the receiver of a PUBLISH says of it; `direction` is the PUBLISH's.
+    fn acknowledged(&mut self, direction: Direction, id: u16, refused: Option<u8>, out: &mut Output) {
+        let waiting = &mut self.state.publishes[direction.index()];
+        let place = waiting.iter().position(|(open, _)| *open == id);
+        if let Some((_, command)) = place.and_then(|place| waiting.remove(place)) {
+            let outcome = match refused {
+                None => CommandOutcome::Accepted,
+                Some(reason) => CommandOutcome::Refused(reason.into()),
+            };
+            out.items
+                .push((direction, Item::Command(Command { outcome, ..command })));
+        }
     }
 
     /// Puts the topic in where only its alias was sent, and learns aliases.

@@ -83,7 +83,7 @@ fn a_device_connects_publishes_and_listens() {
             > "reading":{"protocol":"mqtt","point":"lights/17/power","value":41.5}
             > "command":{"protocol":"mqtt","verb":"publish","function":"publish","point":"lights/17/power","value":41.5,"outcome":"unanswered"}
             < {"mqtt":{"publish":{"qos":1,"retain":false,"dup":false,"topic":"lights/17/set","message_id":9,"message":"off","message_length":3}}}
-            < "command":{"protocol":"mqtt","verb":"publish","function":"publish","point":"lights/17/set","value":false,"outcome":"unanswered","technique":{"id":"T0855","name":"Unauthorized Command Message"}}
+            < "command":{"protocol":"mqtt","verb":"publish","function":"publish","point":"lights/17/set","value":false,"outcome":"accepted","technique":{"id":"T0855","name":"Unauthorized Command Message"}}
             > {"mqtt":{"unsubscribe":{"qos":1,"retain":false,"dup":false,"message_id":2,"topics":["x/#"]}}}
             < {"mqtt":{"unsuback":{"qos":0,"retain":false,"dup":false,"message_id":2}}}
             > {"mqtt":{"disconnect":{"qos":0,"retain":false,"dup":false}}}
@@ -128,8 +128,8 @@ fn version_5_has_properties_aliases_and_reasons() {
             > "command":{"protocol":"mqtt","verb":"publish","function":"publish","point":"air/no2","value":18,"outcome":"unanswered"}
             > {"mqtt":{"publish":{"qos":1,"retain":false,"dup":false,"topic":"city/cmd/all","message_id":1,"message":"\\xff\\xd8","message_length":2,"properties":{"user_properties":[{"key":"k\"","value":"v"}],"authentication_data_length":7,"payload_format_indicator":1}}}}
             > "reading":{"protocol":"mqtt","point":"city/cmd/all","value":"ffd8"}
-            > "command":{"protocol":"mqtt","verb":"publish","function":"publish","point":"city/cmd/all","value":"ffd8","outcome":"unanswered","technique":{"id":"T0855","name":"Unauthorized Command Message"}}
             < {"mqtt":{"puback":{"qos":0,"retain":false,"dup":false,"message_id":1,"reason_code":135}}}
+            > "command":{"protocol":"mqtt","verb":"publish","function":"publish","point":"city/cmd/all","value":"ffd8","outcome":"refused","code":135,"technique":{"id":"T0855","name":"Unauthorized Command Message"}}
             < {"mqtt":{"disconnect":{"qos":0,"retain":false,"dup":false,"reason_code":142}}}
         "#]],
     );

@@ -35,8 +35,16 @@ pub struct Ready {
     pub malformed: u16,
     /// How many of `Prepared::incomplete` are told with it.
     pub incomplete: u16,
-    /// Decides the worker.
-    pub shard: u32,
+    /// The hash of its conversation's key; 0 where it is of none.
+    pub hash: u64,
+}
+
+impl Ready {
+    /// Decides the worker. Not the low half of the hash: by that the worker's table finds its
+    /// buckets, which would then be every n-th only.
+    pub fn shard(&self) -> u32 {
+        (self.hash >> 32) as u32
+    }
 }
 
 /// A batch of packets, shared by all workers.
@@ -187,12 +195,7 @@ impl Preparer {
         }
         let malformed = self.admit(prepared);
         self.count(&packet, meta.wire_len, prepared);
-        let shard = match FlowKey::with(&packet, self.keys) {
-            // Not the low half: by that the worker's table finds its buckets, which would then be
-            // every n-th only.
-            Some((key, _)) => (key.hash_with(self.seed) >> 32) as u32,
-            None => 0,
-        };
+        let hash = FlowKey::with(&packet, self.keys).map_or(0, |(key, _)| key.hash_with(self.seed));
         prepared.packets.push(Ready {
             packet,
             data,
@@ -202,7 +205,7 @@ impl Preparer {
             source: meta.source,
             malformed,
             incomplete,
-            shard,
+            hash,
         });
     }
 
@@ -323,7 +326,7 @@ mod tests {
             });
         }
         Preparer::new(settings, 1).prepare(&mut prepared);
-        prepared.packets.iter().map(|ready| ready.shard).collect()
+        prepared.packets.iter().map(Ready::shard).collect()
     }
 
     fn settings() -> Settings {

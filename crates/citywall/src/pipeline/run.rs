@@ -1,7 +1,8 @@
 //! Threads, queues and signals: a replay or a live run from start to end.
 //!
-//! Replay: one preparing thread feeds all workers the same batches. Live: each worker has its own
-//! ring and prepares for itself. The caller's thread is the ordered stage in both.
+//! Replay: one preparing thread feeds all workers the same batches; a single worker prepares for
+//! itself, which spares the processor the way of each packet from one core to another. Live: each
+//! worker has its own ring and prepares for itself. The caller's thread is the ordered stage in all.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -146,6 +147,10 @@ pub fn replay(
     show_progress: bool,
 ) -> Outcome {
     let workers = workers.max(1);
+    if workers == 1 {
+        let way = Way::Replay(show_progress.then(Progress::start));
+        return alone(vec![source], vec![way], shared, stage, signals);
+    }
     let spares = Spares::default();
     let (to_order, from_workers) = sync_channel::<Message>(usize::from(workers) * 2);
     std::thread::scope(|scope| {
@@ -388,15 +393,54 @@ pub fn live(
     stage: &mut Stage,
     signals: &Signals,
 ) -> Outcome {
+    let ways = sources.iter().map(|_| Way::Live(None)).collect();
+    alone(sources, ways, shared, stage, signals)
+}
+
+/// How a worker that prepares for itself goes on and ends.
+enum Way {
+    /// At once when asked to stop; shows how far it is.
+    Replay(Option<Progress>),
+    /// Once what had come before it was asked is done.
+    Live(Option<LastCall>),
+}
+
+impl Way {
+    /// True where the run is over; `last` is the batch before.
+    fn is_over(&mut self, source: &dyn FrameSource, last: &Batch) -> bool {
+        match self {
+            Way::Replay(_) => true,
+            Way::Live(call) => call
+                .get_or_insert_with(|| LastCall::now(source.lag()))
+                .is_over(last),
+        }
+    }
+
+    fn show(&mut self, source: &dyn FrameSource, packets: u64) {
+        if let Way::Replay(Some(progress)) = self {
+            let (done, all) = source.progress();
+            progress.update(packets, done, all);
+        }
+    }
+}
+
+/// Workers that each have a source of their own and prepare for themselves.
+fn alone(
+    sources: Vec<Box<dyn FrameSource>>,
+    ways: Vec<Way>,
+    shared: &Shared,
+    stage: &mut Stage,
+    signals: &Signals,
+) -> Outcome {
     let workers = sources.len() as u16;
     let spares = Spares::default();
     let (to_order, from_workers) = sync_channel::<Message>(sources.len() * 4);
     std::thread::scope(|scope| {
-        for (index, source) in (0u16..).zip(sources) {
+        for ((index, source), way) in (0u16..).zip(sources).zip(ways) {
             let to_order = to_order.clone();
             let (spares, stop) = (&spares, &signals.stop);
             spawn(scope, format!("worker-{index}"), move || {
-                watch(index, workers, source, shared, &to_order, spares, stop);
+                watch((index, workers), source, way, shared, &to_order, spares, stop);
             });
         }
         drop(to_order);
@@ -406,31 +450,28 @@ pub fn live(
     })
 }
 
-/// A worker thread of a live run: fetch, prepare, work.
+/// A worker's thread: fetch, prepare, work.
 fn watch(
-    index: u16,
-    workers: u16,
+    (index, workers): (u16, u16),
     mut source: Box<dyn FrameSource>,
+    mut way: Way,
     shared: &Shared,
     to_order: &SyncSender<Message>,
     spares: &Spares,
     stop: &AtomicBool,
 ) {
     let lane = usize::from(index);
-    // The kernel has shared out the packets: all that comes is this worker's.
-    let mut worker = Worker::alone(shared.get(), workers);
+    let settings = shared.get();
     let mut generation = shared.generation.load(Ordering::Acquire);
-    let mut preparer = Preparer::new(&shared.get(), workers);
+    // The packets have been shared out: all that comes is this worker's.
+    let mut preparer = Preparer::new(&settings, workers);
+    let mut worker = Worker::alone(settings, workers);
     let mut prepared = Prepared::default();
     let mut error = None;
     let mut spill = |facts| carry_off(facts, lane, to_order, spares);
-    let mut last_call = None;
     loop {
-        if stop.load(Ordering::Relaxed) {
-            let call = last_call.get_or_insert_with(|| LastCall::now(source.lag()));
-            if call.is_over(&prepared.batch) {
-                break;
-            }
+        if stop.load(Ordering::Relaxed) && way.is_over(&*source, &prepared.batch) {
+            break;
         }
         refresh(&mut worker, shared, &mut generation);
         match source.next_batch(&mut prepared.batch) {
@@ -438,7 +479,10 @@ fn watch(
             Ok(false) => break,
             Err(failure) => {
                 error = Some(failure);
-                stop.store(true, Ordering::Relaxed);
+                if let Way::Live(_) = way {
+                    // The others' rings are of the same interface.
+                    stop.store(true, Ordering::Relaxed);
+                }
                 break;
             }
         }
@@ -456,6 +500,7 @@ fn watch(
             drops: source.drops(),
             ..worker.seen()
         });
+        way.show(&*source, preparer.stats.packets);
         if to_order.send(Message::Facts(lane, facts)).is_err() {
             return;
         }
@@ -463,6 +508,9 @@ fn watch(
     preparer.finish();
     let (facts, stats) = worker.finish(preparer.last(), take_spare(spares), &mut spill);
     let _ = to_order.send(Message::Facts(lane, facts));
+    if let Way::Replay(Some(progress)) = &mut way {
+        progress.finish();
+    }
     let ending = Ending {
         workers: stats,
         defrag: preparer.defragmenter().stats(),

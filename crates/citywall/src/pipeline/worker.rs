@@ -11,7 +11,9 @@ use citywall_event::{
     Anomaly, Body, Command, Contact, Context, Event, FlowSummary, Mac, Nanos, Order, Place, Service,
     Violation, json::Object,
 };
-use citywall_flow::{Carrier, CloseReason, Direction, Flow, FlowTable, Observer, Segment, StreamMalformed};
+use citywall_flow::{
+    AHEAD, Carrier, CloseReason, Direction, Flow, FlowTable, Observer, Segment, StreamMalformed,
+};
 use citywall_packet::{Checksum, Malformed, Packet, Transport, verify_transport};
 use citywall_transaction::arp::ArpMessage;
 use citywall_transaction::{Item, Output, Session, SessionState, Transaction};
@@ -106,6 +108,9 @@ impl Worker {
         let mut incomplete = prepared.incomplete.as_slice();
         let mut tallies = prepared.tallies.as_slice();
         for (place, ready) in (0..).zip(&prepared.packets) {
+            if place % AHEAD as u32 == 0 {
+                self.foresee(prepared.packets.get(place as usize..).unwrap_or(&[]));
+            }
             let (own, rest) = malformed.split_at(usize::from(ready.malformed).min(malformed.len()));
             malformed = rest;
             let (given_up, rest) = incomplete.split_at(usize::from(ready.incomplete).min(incomplete.len()));
@@ -116,7 +121,7 @@ impl Worker {
                 tallies = &tallies[own..];
             }
             self.time_outs(ready, spill);
-            if ready.shard % self.workers != self.index {
+            if ready.shard() % self.workers != self.index {
                 continue;
             }
             self.packet(ready, given_up, own, prepared.data(ready));
@@ -132,6 +137,17 @@ impl Worker {
         };
         self.teller.facts.watermark = last;
         std::mem::take(&mut self.teller.facts)
+    }
+
+    /// Brings what the next packets will need into the cache.
+    #[inline]
+    fn foresee(&self, next: &[Ready]) {
+        let mut hashes = [0; AHEAD];
+        let own = next.iter().filter(|r| r.shard() % self.workers == self.index);
+        for (slot, ready) in hashes.iter_mut().zip(own) {
+            *slot = ready.hash;
+        }
+        std::hint::black_box(self.table.foresee(&hashes));
     }
 
     /// Live: time goes on though no packet came.
@@ -268,7 +284,9 @@ impl Worker {
             );
         teller.cut = packet.truncated;
         let id = u64::from(ready.source) << 44 | ready.number;
-        let pushed = self.table.push(&packet, data, id, ready.at, teller);
+        let pushed = self
+            .table
+            .push_hashed(&packet, data, (id, ready.hash), ready.at, teller);
         teller.cut = false;
         let Some((flow, direction)) = pushed else {
             return;
@@ -484,6 +502,9 @@ impl Teller {
                 }
                 Item::Sighting(sighting) => {
                     self.flow_event(flow, direction, Body::Sighting(sighting));
+                }
+                Item::Resolution(resolution) => {
+                    self.flow_event(flow, direction, Body::Resolution(resolution));
                 }
                 Item::Name(name) => {
                     self.flow_event(flow, direction, Body::Name(name));
