@@ -23,6 +23,10 @@ impl Governor {
     pub(super) fn recall(&mut self, entries: &[Entry]) {
         for entry in entries {
             self.clock.recall(entry.at);
+            // An act that was over then does not come back by a newer one.
+            let (now, latest) = (self.clock.now(), self.clock.latest());
+            self.acts
+                .retain(|(act, until)| *until > now && act.act().expires > latest);
             self.recall_fact(entry);
         }
         self.out.clear();

@@ -109,6 +109,10 @@ struct World<'a> {
     foreign: Vec<Element>,
     /// Actions that the hand once failed to take back.
     failed: Vec<String>,
+    /// Devices that fared badly before: what began since then is not to blame.
+    ill: Vec<IpAddr>,
+    /// When the journal was written last: what passed since then is lost in a crash.
+    noted: i64,
     /// The notices that were heard last.
     last: Vec<Notice>,
     /// What the hand does with its next order: nothing wrong, an error, or no answer.
@@ -147,6 +151,8 @@ pub(super) fn play(place: &Place, seed: u64, stats: &mut Stats, traced: bool) ->
         crash_in: None,
         foreign: Vec::new(),
         failed: Vec::new(),
+        ill: Vec::new(),
+        noted: 0,
         last: Vec::new(),
         stats,
         trace: traced.then(String::new),
@@ -569,6 +575,7 @@ impl World<'_> {
         let mut ids: Vec<String> = ours.iter().map(|(id, _)| id.clone()).collect();
         ids.dedup();
         let elsewhere = ours.iter().all(|(_, m)| m.host() != Host::Ip(address));
+        let before = self.open(&[Stage::Active, Stage::Applying]).len();
         let crash = self.crash_in.take();
         self.send(Input::Vitals(vec![vital]))?;
         self.crash_in = crash;
@@ -576,7 +583,11 @@ impl World<'_> {
         if bad {
             self.stats.add("vitals: permitted work is lost");
         }
-        let (Some(id), true, true) = (ids.first(), bad && elsewhere, ids.len() == 1) else {
+        let alone = ids.len() == 1 && before == 1 && !self.ill.contains(&address);
+        if bad {
+            self.ill.push(address);
+        }
+        let (Some(id), true, true) = (ids.first(), bad && elsewhere, alone) else {
             return Ok(());
         };
         self.stats.add("vitals: one action to blame");
@@ -587,6 +598,13 @@ impl World<'_> {
             return Ok(());
         };
         let who = oracle::who(self.town(), ip);
+        let rolled_back = self.journal.iter().any(|e| {
+            matches!(&e.fact, Fact::Undoing { action, outcome: crate::Outcome::RolledBack { .. } } if action.0 == *id)
+        });
+        if !rolled_back {
+            // It was on its way out already.
+            return Ok(());
+        }
         if let Some(rung) = ours.first().and_then(|(_, m)| rung_of(m)) {
             self.oracle.regrets.push((self.now, who, rung));
         }
@@ -731,6 +749,7 @@ impl World<'_> {
             }
             _ => {}
         }
+        self.noted = self.now;
         self.journal.push(entry);
     }
 
@@ -772,7 +791,12 @@ impl World<'_> {
                 ));
             }
         }
-        oracle::radius(self.town(), &self.ours(), self.settings.city_cap as usize)?;
+        oracle::radius(
+            self.town(),
+            &self.ours(),
+            &action.measures,
+            self.settings.city_cap as usize,
+        )?;
         if self.dice.one_in(20) {
             self.stats.add("hand: silent");
         } else {
@@ -788,6 +812,7 @@ impl World<'_> {
     fn restart(&mut self) -> Verdict {
         self.pending.clear();
         let down = *self.dice.pick(&[0, SECOND, MINUTE, 20 * MINUTE]);
+        let lost = self.now - self.noted + down;
         self.pass(down);
         if self.dice.one_in(4) {
             self.jump();
@@ -822,8 +847,8 @@ impl World<'_> {
         self.stats.add("restart");
         self.carry_out(effects)?;
         for act in &mut self.oracle.acts {
-            // While the wall is down its even time stands still; the wall clock counts on.
-            act.ends += down;
+            // Even time goes on where the journal ends; the wall clock counts on.
+            act.ends += lost;
         }
         for (id, _) in self.ours() {
             if id == "I7-7-7.4000" {

@@ -222,7 +222,7 @@ impl Oracle {
             return Err(format!("{ip} was never proved to be real"));
         }
         let mut bad = class(town, who(town, ip));
-        if !clean {
+        if !clean && source_based {
             bad = 2;
         }
         if bad == 2 && matches!(measure, Measure::Isolate { .. } | Measure::Quarantine { .. }) {
@@ -356,7 +356,13 @@ pub(super) fn zone_share(town: &Town, zone: usize) -> usize {
 }
 
 /// What the kernel holds of ours at one moment: too much?
-pub(super) fn radius(town: &Town, held: &[(String, Measure)], cap: usize) -> Result<(), String> {
+/// Where something was just put in force, in the zones of `touched`.
+pub(super) fn radius(
+    town: &Town,
+    held: &[(String, Measure)],
+    touched: &[Measure],
+    cap: usize,
+) -> Result<(), String> {
     let mut ids: Vec<&String> = held.iter().map(|(id, _)| id).collect();
     ids.sort_unstable();
     ids.dedup();
@@ -375,7 +381,12 @@ pub(super) fn radius(town: &Town, held: &[(String, Measure)], cap: usize) -> Res
             devices.len()
         ));
     }
-    for zone in 0..town.zones.len() {
+    let hosts = touched.iter().map(Measure::host);
+    let zones = hosts.filter_map(|host| match host {
+        Host::Ip(ip) => zone_at(town, ip),
+        Host::Mac(_) => None,
+    });
+    for zone in zones {
         let mut inside: Vec<Who> = Vec::new();
         for (_, measure) in held {
             if let Host::Ip(ip) = measure.host()
