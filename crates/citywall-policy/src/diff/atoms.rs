@@ -328,16 +328,19 @@ pub(super) fn words(atoms: &[&Atom]) -> Vec<String> {
     found
 }
 
+/// First and last unit; all where there are none.
+type Units = Option<(u32, u32)>;
+
 /// `read, write holding:40-49 unit 1`.
 fn command_words(atoms: &[&&Atom]) -> String {
     // The points of each word and unit, touching runs joined.
-    let mut by: BTreeMap<(&str, Option<(u32, u32)>), Vec<Option<&PointPattern>>> = BTreeMap::new();
+    let mut by: BTreeMap<(&str, Units), Vec<Option<&PointPattern>>> = BTreeMap::new();
     for atom in atoms {
         by.entry((&atom.word, atom.unit))
             .or_default()
             .push(atom.point.as_ref());
     }
-    let mut merged: BTreeMap<(String, Option<(u32, u32)>), Vec<&str>> = BTreeMap::new();
+    let mut merged: BTreeMap<(String, Units), Vec<&str>> = BTreeMap::new();
     for ((word, unit), points) in by {
         let text = match points.contains(&None) {
             // What nobody names is in it, so it is all points, or all but a few: the rest says which.
