@@ -159,7 +159,6 @@ impl Lines {
                 Item::Reading(reading) => self.event(Body::Reading(reading.clone()), at),
                 Item::Login(login) => self.login(login),
                 Item::Sighting(s) => self.line(format!("{s:?}")),
-                Item::Resolution(resolution) => self.line(format!("{resolution:?}")),
                 Item::Name(name) => self.line(format!("{name:?}")),
                 Item::Malformed(name) => self.line((*name).to_owned()),
             }

@@ -6,8 +6,7 @@
 //! vain in an earlier window is a retry, not a search.
 //!
 //! Who takes his time is found by what he newly tried in vain over a day, with a higher threshold.
-//! A sweep by ARP is a search as well: addresses that are asked for and that nobody has. What is
-//! seen for the first time costs little, as a flood of invented sources tries but once each.
+//! What is seen for the first time costs little, as a flood of invented sources tries but once each.
 
 use std::net::IpAddr;
 
@@ -25,8 +24,6 @@ pub struct ScanLimits {
     pub hosts: usize,
     /// Ports of one host tried in vain.
     pub ports: usize,
-    /// Addresses asked for by ARP that nobody answered for. More, as a router asks for whatever others seek.
-    pub arp: usize,
     /// Over this time a slow search is one, nanoseconds of packet time.
     pub slow_window: Nanos,
     /// A slow search needs this many times as many in vain.
@@ -45,7 +42,6 @@ impl Default for ScanLimits {
             window: 300_000_000_000,
             hosts: 12,
             ports: 20,
-            arp: 24,
             slow_window: 86_400_000_000_000,
             slow_factor: 2,
             sources: 4_096,
@@ -101,8 +97,6 @@ enum Common {
     Port(u8, u16),
     /// Many ports of one host.
     Host(IpAddr),
-    /// Many addresses, by ARP.
-    Arp,
 }
 
 /// What varies.
@@ -146,32 +140,22 @@ struct Day {
 /// One try and what came of it.
 #[derive(Clone, Copy, Debug)]
 struct Try {
-    way: Way,
+    protocol: u8,
+    port: u16,
     target: IpAddr,
     failed: bool,
     /// When it was tried; that it was in vain shows later.
     at: Nanos,
 }
 
-/// How a host is tried.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Way {
-    /// IP protocol and port.
-    Port(u8, u16),
-    /// Its address is asked for by ARP.
-    Arp,
-}
-
-impl Way {
+impl Try {
     /// What this has in common with other tries, and what then varies.
-    fn views(self, target: IpAddr) -> [Option<(Common, Member)>; 2] {
-        match self {
-            Way::Port(protocol, port) => [
-                Some((Common::Port(protocol, port), Member::Host(target))),
-                Some((Common::Host(target), Member::Port(protocol, port))),
-            ],
-            Way::Arp => [Some((Common::Arp, Member::Host(target))), None],
-        }
+    fn views(&self) -> [(Common, Member); 2] {
+        let (protocol, port) = (self.protocol, self.port);
+        [
+            (Common::Port(protocol, port), Member::Host(self.target)),
+            (Common::Host(self.target), Member::Port(protocol, port)),
+        ]
     }
 }
 
@@ -248,7 +232,7 @@ fn note(
 ) -> (Option<Behaviour>, usize) {
     let mut found = None;
     let mut members = 0;
-    for (common, member) in tried.way.views(tried.target).into_iter().flatten() {
+    for (common, member) in tried.views() {
         let Some(window) = window(windows, common, at, tried.failed, limits) else {
             continue;
         };
@@ -266,14 +250,6 @@ fn tried(event: &Event) -> Option<Try> {
         Body::Flow(flow) => (failed(flow), flow.start),
         // Only forbidden conversations; a forbidden command was answered.
         Body::Violation(violation) if violation.command.is_none() => (true, event.at),
-        Body::Resolution(resolution) => {
-            return Some(Try {
-                way: Way::Arp,
-                target: resolution.address,
-                failed: !resolution.answered,
-                at: event.at,
-            });
-        }
         _ => return None,
     };
     let subject = &event.subject;
@@ -286,7 +262,8 @@ fn tried(event: &Event) -> Option<Try> {
         return None;
     }
     Some(Try {
-        way: Way::Port(subject.protocol?, subject.dst_port.unwrap_or(0)),
+        protocol: subject.protocol?,
+        port: subject.dst_port.unwrap_or(0),
         target,
         failed,
         at,
@@ -391,15 +368,6 @@ impl Window {
         if failed && self.known.contains(&member) {
             return false;
         }
-        if self.common == Common::Arp {
-            // Each question is in vain until it is answered.
-            if failed && self.answered.contains(&member) {
-                return false;
-            }
-            if !failed {
-                self.failed.remove(&member);
-            }
-        }
         let set = if failed {
             &mut self.failed
         } else {
@@ -418,7 +386,6 @@ impl Window {
         let least = match self.common {
             Common::Port(..) => limits.hosts,
             Common::Host(_) => limits.ports,
-            Common::Arp => limits.arp,
         };
         let (least, failed) = (least.max(1), self.failed.len());
         let enough = failed >= least && failed >= self.answered.len();
@@ -472,11 +439,6 @@ impl Window {
                 "vertical_scan",
                 format!("{} ports of {host}", failed + answered),
                 Technique::NETWORK_SERVICE_DISCOVERY,
-            ),
-            Common::Arp => (
-                "horizontal_scan",
-                format!("{} addresses by ARP", failed + answered),
-                Technique::REMOTE_SYSTEM_DISCOVERY,
             ),
         };
         Behaviour {

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use citywall_event::{
-    Behaviour, Body, Event, FlowSummary, Login, Nanos, Order, Resolution, Subject, Violation, ViolationKind,
+    Behaviour, Body, Event, FlowSummary, Login, Nanos, Order, Subject, Violation, ViolationKind,
 };
 use expect_test::expect;
 use proptest::prelude::*;
@@ -137,41 +137,6 @@ fn a_search_that_takes_its_time_is_found_over_a_day() {
         event(i, i as i64 * 600_000, "10.30.0.8", &dst, 502, flow(false))
     });
     expect![[r#""#]].assert_eq(&scans(down));
-}
-
-/// A question by ARP, or the answer to it.
-fn arp(number: u64, address: String, answered: bool) -> Event {
-    let mut event = event(
-        number,
-        number as i64 * 100,
-        "",
-        "",
-        0,
-        Body::Resolution(Resolution {
-            address: address.parse().unwrap(),
-            answered,
-        }),
-    );
-    event.subject.src_mac = Some([2, 0, 0, 0, 0, 7]);
-    event.subject.protocol = None;
-    event
-}
-
-#[test]
-fn a_sweep_by_arp_is_told_and_a_router_is_none() {
-    let sweep = (0..40u64).map(|i| arp(i, format!("10.20.0.{i}"), false));
-    expect![[r#"
-        horizontal_scan 0.92 02:00:00:00:00:07 tried 24 addresses by ARP within 2 s, 24 of them in vain
-            [("tried", 24.0), ("in_vain", 24.0), ("seconds", 2.3)] 0-0-0 0-1-0 0-2-0 0-3-0
-    "#]]
-    .assert_eq(&scans(sweep));
-    // Most of whom it asks for are there.
-    let router = (0..80u64).flat_map(|i| {
-        let asked = arp(2 * i, format!("10.20.0.{i}"), false);
-        let answer = arp(2 * i + 1, format!("10.20.0.{i}"), true);
-        [Some(asked), (i % 3 > 0).then_some(answer)]
-    });
-    expect![[r#""#]].assert_eq(&scans(router.flatten()));
 }
 
 #[test]

@@ -47,8 +47,6 @@ pub enum Body {
     Login(Login),
     /// A name that is worth a look was asked for (not logged; `dns` says all of them).
     Name(NameAsked),
-    /// An address was asked for by ARP, or that was answered (not logged; `arp` says all of them).
-    Resolution(Resolution),
     /// A hint about what a device is (not logged; `asset` says the conclusion).
     Sighting(Sighting),
     /// Behaviour that is not normal: scans, later floods and learned deviations.
@@ -59,15 +57,6 @@ pub enum Body {
     Incident(IncidentReport),
     /// What would be, or was, done.
     Action(Action),
-}
-
-/// An address that was asked for by ARP. The event's `src` is who asks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Resolution {
-    /// The address.
-    pub address: std::net::IpAddr,
-    /// This is the answer.
-    pub answered: bool,
 }
 
 /// A conversation's first packet.
@@ -606,9 +595,7 @@ impl Body {
     /// The EVE `event_type`; `None` for bodies that are not logged.
     pub fn event_type(&self) -> Option<&'static str> {
         Some(match self {
-            Body::Contact(_) | Body::Sighting(_) | Body::Name(_) | Body::Resolution(_) | Body::Flow(_) => {
-                return None;
-            }
+            Body::Contact(_) | Body::Sighting(_) | Body::Name(_) | Body::Flow(_) => return None,
             Body::Login(_) => "login",
             Body::Alert(_) => "alert",
             Body::Anomaly(_) => "anomaly",
@@ -657,7 +644,7 @@ impl Body {
                 }
             }
             Body::Login(l) => write_login(o, l),
-            Body::Contact(_) | Body::Sighting(_) | Body::Name(_) | Body::Resolution(_) | Body::Flow(_) => {}
+            Body::Contact(_) | Body::Sighting(_) | Body::Name(_) | Body::Flow(_) => {}
         });
     }
 }

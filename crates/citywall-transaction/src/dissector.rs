@@ -1,6 +1,6 @@
 //! The interface between conversations and protocols.
 
-use citywall_event::{Command, Login, NameAsked, Nanos, Reading, Resolution, Sighting};
+use citywall_event::{Command, Login, NameAsked, Nanos, Reading, Sighting};
 use citywall_flow::{Carrier, Content, Direction};
 
 use crate::Transaction;
@@ -54,8 +54,6 @@ pub enum Item {
     Sighting(Sighting),
     /// A name was asked for that is worth a look. The direction is the asker's.
     Name(NameAsked),
-    /// An address was asked for, or that was answered. The direction is the asker's.
-    Resolution(Resolution),
     /// Malformed at this protocol's layer; the dotted name (`"dns.name_loop"`).
     Malformed(&'static str),
 }

@@ -132,7 +132,6 @@ fn line(direction: Direction, item: &Item) -> String {
             "sighting {:?} {:?} {:?} {}",
             s.side, s.trait_, s.value, s.evidence
         ),
-        Item::Resolution(r) => format!("resolution {} answered={}", r.address, r.answered),
         Item::Name(n) => format!("name {:?} unknown={}", n.name, n.unknown),
         Item::Malformed(name) => format!("malformed {name}"),
     };

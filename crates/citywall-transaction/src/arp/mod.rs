@@ -6,7 +6,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use citywall_event::json::Object;
-use citywall_event::{Mac, Resolution, Side, Sighting, SightingTrait};
+use citywall_event::{Mac, Side, Sighting, SightingTrait};
 use citywall_flow::{Carrier, Content, Direction};
 
 use crate::told::Told;
@@ -122,24 +122,6 @@ impl ArpMessage {
         }
     }
 
-    /// Who is asked for, or answered for: not by those who ask whether their own address is free, or
-    /// tell it to all.
-    fn resolution(&self) -> Option<Resolution> {
-        let Parties::Ipv4([sender, target]) = self.parties else {
-            return None;
-        };
-        let (_, own) = self.sender()?;
-        let (address, answered) = match self.operation {
-            1 => (target.1, false),
-            2 => (sender.1, true),
-            _ => return None,
-        };
-        (!own.is_unspecified() && sender.1 != target.1).then_some(Resolution {
-            address: IpAddr::V4(address),
-            answered,
-        })
-    }
-
     /// The first thing that no honest host sends.
     fn mark(&self) -> Option<&'static str> {
         let Some((mac, ip)) = self.sender() else {
@@ -186,16 +168,7 @@ impl Dissector for Conversation {
                 out.items.push((direction, Item::Sighting(sighting)));
             }
         }
-        let resolution = message.resolution().filter(|_| mark.is_none());
         out.transaction(direction, Transaction::Arp(Box::new(message)));
-        if let Some(resolution) = resolution {
-            let asker = if resolution.answered {
-                direction.flip()
-            } else {
-                direction
-            };
-            out.items.push((asker, Item::Resolution(resolution)));
-        }
     }
 }
 
@@ -303,9 +276,7 @@ mod tests {
             expect![[r#"
                 > sighting Source Address "172.17.0.2" arp.src_ip
                 > {"arp":{"hw_type":"ethernet","proto_type":"ipv4","opcode":"request","src_mac":"02:42:ac:11:00:02","src_ip":"172.17.0.2","dest_mac":"00:00:00:00:00:00","dest_ip":"172.17.0.1"}}
-                > resolution 172.17.0.1 answered=false
                 > {"arp":{"hw_type":"ethernet","proto_type":"ipv4","opcode":"request","src_mac":"02:42:ac:11:00:02","src_ip":"172.17.0.2","dest_mac":"00:00:00:00:00:00","dest_ip":"172.17.0.1"}}
-                > resolution 172.17.0.1 answered=false
             "#]],
         );
     }

@@ -503,9 +503,6 @@ impl Teller {
                 Item::Sighting(sighting) => {
                     self.flow_event(flow, direction, Body::Sighting(sighting));
                 }
-                Item::Resolution(resolution) => {
-                    self.flow_event(flow, direction, Body::Resolution(resolution));
-                }
                 Item::Name(name) => {
                     self.flow_event(flow, direction, Body::Name(name));
                 }
