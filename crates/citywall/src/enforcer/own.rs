@@ -55,7 +55,8 @@ fn of_trie(text: &str) -> Vec<IpAddr> {
 /// `/proc/net/if_inet6`: 32 digits first.
 fn of_inet6(text: &str) -> Vec<IpAddr> {
     text.lines()
-        .filter_map(|line| u128::from_str_radix(line.split_whitespace().next()?, 16).ok())
+        .filter_map(|line| line.split_whitespace().next().filter(|digits| digits.len() == 32))
+        .filter_map(|digits| u128::from_str_radix(digits, 16).ok())
         .map(|bits| IpAddr::V6(Ipv6Addr::from_bits(bits)))
         .collect()
 }
