@@ -2,7 +2,7 @@
 //!
 //! Owns: the guide and the order of a lesson. Does not own: the city, the product, the attacks.
 
-use std::io::{BufRead, Write};
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::Stdio;
 
@@ -65,7 +65,20 @@ pub fn up(options: &UpOptions) -> Result<()> {
             pause: options.pause,
         }),
     };
-    let mut child = outside::start(&job, way, Stdio::inherit(), Stdio::inherit())?;
+    let mut child = outside::start(&job, way, Stdio::piped(), Stdio::inherit())?;
+    // What is typed here is typed there. The inside ends when this pipe does, so with this process.
+    if let Some(mut there) = child.stdin.take() {
+        std::thread::spawn(move || {
+            for line in std::io::stdin().lines().map_while(std::io::Result::ok) {
+                if writeln!(there, "{line}").is_err() {
+                    return;
+                }
+            }
+            loop {
+                std::thread::park();
+            }
+        });
+    }
     // Ctrl-C reaches the whole group of the terminal: the inside ends, and with it all of the city.
     let status = child.wait().map_err(file(&folder.path))?;
     if status.success() || status.code().is_none() {
@@ -82,6 +95,13 @@ pub fn up(options: &UpOptions) -> Result<()> {
 pub(crate) fn inside(job: &Job, lesson: &Lesson) -> Result<()> {
     let topology = Topology::eastmere(job.seed);
     println!("Building {} ...", topology.name);
+    let (tell, enter) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for _ in std::io::stdin().lines().map_while(std::io::Result::ok) {
+            let _ = tell.send(());
+        }
+        std::process::exit(0);
+    });
     let scenario = lesson.attack.as_deref().map(scenarios::find).transpose()?;
     let city = City::start(topology, &job.program, &job.folder)?;
     let mut product = Product::start(&Setting {
@@ -100,7 +120,7 @@ pub(crate) fn inside(job: &Job, lesson: &Lesson) -> Result<()> {
         if lesson.pause {
             println!("\nPress Enter when you are ready for it. Ctrl-C ends everything.");
             let _ = std::io::stdout().flush();
-            let _ = std::io::stdin().lock().read_line(&mut String::new());
+            let _ = enter.recv();
         }
         attackers = city.attackers(&(scenario.attack)(&city.topology))?;
         product.twist(scenario.twist)?;
