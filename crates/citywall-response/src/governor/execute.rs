@@ -122,6 +122,9 @@ impl Governor {
         tracked.stage = Stage::Undoing;
         tracked.sent = now;
         tracked.outcome = Some(outcome.clone());
+        // From the decision on, not from the hand's answer: that may be late.
+        let tracked = tracked.clone();
+        self.regret(&tracked, &outcome);
         let (action, measures) = (tracked.action().id.clone(), tracked.action().measures.clone());
         self.note(Fact::Undoing {
             action: action.clone(),
@@ -155,7 +158,6 @@ impl Governor {
             action: tracked.action().id.clone(),
             outcome: outcome.clone(),
         });
-        self.regret(&tracked, &outcome);
         let (status, words) = told(&outcome);
         self.tell(&tracked, status, words);
         tracked.stage = Stage::Ended;

@@ -57,11 +57,15 @@ impl Governor {
             } => self.recall_intent(entry, plan, people, act.is_some(), baseline, grounds),
             Fact::Applied { action } => self.recall_stage(action, Stage::Active, None),
             Fact::Undoing { action, outcome } => {
+                let tracked = self.find(action).and_then(|serial| self.actions.get(&serial));
+                if let Some(tracked) = tracked.cloned() {
+                    self.regret(&tracked, outcome);
+                }
                 self.recall_stage(action, Stage::Undoing, Some(outcome.clone()));
             }
-            Fact::Ended { action, outcome } => {
-                if let Some(tracked) = self.find(action).and_then(|serial| self.actions.remove(&serial)) {
-                    self.regret(&tracked, outcome);
+            Fact::Ended { action, .. } => {
+                if let Some(serial) = self.find(action) {
+                    self.actions.remove(&serial);
                 }
             }
             Fact::Act { act, signer } => {
