@@ -238,9 +238,9 @@ fn figures(ended: &[Ended]) -> Vec<Figure> {
             "evidence packet to rule in the kernel, ms",
             on().flat_map(|(_, p)| p.counting_ms.clone()).collect(),
         ),
-        figure("undo by command, ms", undone(Undone::ByCommand)),
-        figure("undo by end of time, ms", undone(Undone::ByTime)),
-        figure("undo by death of the daemon, ms", undone(Undone::ByDeath)),
+        figure("undo by command, ms", undone(Undone::Command)),
+        figure("undo by end of time, ms", undone(Undone::Time)),
+        figure("undo by death of the daemon, ms", undone(Undone::Death)),
         figure(
             "benign requests lost, %",
             lost(|p| (p.toll.requests, p.toll.failed)),

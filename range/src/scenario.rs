@@ -102,11 +102,11 @@ pub(crate) enum Done {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Undone {
     /// A person takes it back.
-    ByCommand,
+    Command,
     /// Its time is over.
-    ByTime,
+    Time,
     /// All of the product is killed; then its time is over.
-    ByDeath,
+    Death,
 }
 
 /// What is done to the product itself while the attack runs.

@@ -111,7 +111,7 @@ pub(crate) fn inside(job: &Job, lesson: &Lesson) -> Result<()> {
         rules: &job.rules,
         responds: true,
         enforced: scenario.is_none_or(|s| s.enforced),
-        undone: Undone::ByCommand,
+        undone: Undone::Command,
     })?;
     print!("{}", guide(&city.topology, job, product.socket()));
     let mut attackers = Vec::new();

@@ -22,8 +22,8 @@ fn told(n: u32) -> Told {
         closed: n.is_multiple_of(2),
         mark: n,
         in_interface: n + 1,
-        from_hardware: (n % 3 == 0).then_some([1, 2, 3, 4, 5, n as u8]),
-        offloaded: n % 5 == 0,
+        from_hardware: n.is_multiple_of(3).then_some([1, 2, 3, 4, 5, n as u8]),
+        offloaded: n.is_multiple_of(5),
         at: 1_700_000_000_000_000_000 + i64::from(n),
     }
 }

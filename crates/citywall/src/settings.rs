@@ -167,7 +167,9 @@ impl Settings {
         let t = &self.config.timeouts;
         FlowLimits {
             flows: u32::try_from(limits.flows / workers).unwrap_or(u32::MAX).max(16),
-            half_open: u32::try_from(limits.half_open / workers).unwrap_or(u32::MAX).max(16),
+            half_open: u32::try_from(limits.half_open / workers)
+                .unwrap_or(u32::MAX)
+                .max(16),
             buffered_bytes: limits.stream_memory.bytes() / workers,
             buffered_bytes_per_direction: limits.stream_memory_per_direction.bytes(),
             timeouts: Timeouts {

@@ -20,7 +20,12 @@ fn run(test: &str, arguments: &[&str]) -> Option<(Value, String)> {
         .unwrap();
     let errors = String::from_utf8_lossy(&output.stderr).into_owned();
     let report: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {errors}"));
-    let expected = if report["scenarios"].as_array().unwrap().iter().all(|s| s["passed"] == true) {
+    let expected = if report["scenarios"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .all(|s| s["passed"] == true)
+    {
         0
     } else {
         1
@@ -69,7 +74,9 @@ fn nothing_is_left_behind_even_where_it_is_killed() {
     let alive = || {
         let processes = std::fs::read_dir("/proc").unwrap().flatten();
         let lines = processes.filter_map(|p| std::fs::read(p.path().join("cmdline")).ok());
-        lines.filter(|line| String::from_utf8_lossy(line).contains(&mine)).count()
+        lines
+            .filter(|line| String::from_utf8_lossy(line).contains(&mine))
+            .count()
     };
     let until = |what: &str, holds: &dyn Fn() -> bool| {
         let end = Instant::now() + Duration::from_secs(30);

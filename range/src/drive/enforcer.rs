@@ -28,8 +28,8 @@ impl Enforcer {
     pub(super) fn start(setting: &Setting<'_>, folder: &Path) -> Result<Enforcer> {
         let socket = folder.join("enforcer.socket");
         let time_to_live = match setting.undone {
-            Undone::ByTime | Undone::ByDeath => Duration::from_secs(6),
-            Undone::ByCommand => Duration::from_secs(60),
+            Undone::Time | Undone::Death => Duration::from_secs(6),
+            Undone::Command => Duration::from_secs(60),
         };
         if !setting.enforced {
             // The wall stands in a city whose policy is not in force yet: the rules of the open city

@@ -495,7 +495,7 @@ impl Run {
             return self.judge_rules(Instant::now());
         }
         match self.scenario.undone {
-            Undone::ByCommand => {
+            Undone::Command => {
                 let acts = self.product.actions()?;
                 let acts = acts
                     .into_iter()
@@ -506,8 +506,8 @@ impl Run {
                 }
                 return self.judge_rules(start);
             }
-            Undone::ByTime => {}
-            Undone::ByDeath => self.product.die(),
+            Undone::Time => {}
+            Undone::Death => self.product.die(),
         }
         let start = Instant::now();
         let longest = self.product.longest_life();

@@ -71,7 +71,7 @@ const BASE: Scenario = Scenario {
     done: &[],
     touched: &[],
     harmed: &[],
-    undone: Undone::ByCommand,
+    undone: Undone::Command,
     enforced: false,
     twist: Twist::None,
     watched: 5_000,

@@ -71,7 +71,7 @@ pub(super) static STALE_BLOCKS: Scenario = Scenario {
     detected: &[Detected::Incident("office-1")],
     done: &[Done::Action(DENY, "office-1"), Done::Stops("snmp")],
     touched: &["office-1"],
-    undone: Undone::ByTime,
+    undone: Undone::Time,
     ..BASE
 };
 

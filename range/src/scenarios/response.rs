@@ -119,6 +119,6 @@ pub(super) static DEAD_DAEMON: Scenario = Scenario {
     detected: &[Detected::Incident("camera-2")],
     done: &[Done::Action(DENY, "camera-2"), Done::Stops("modbus")],
     touched: &["camera-2", "kiosk"],
-    undone: Undone::ByDeath,
+    undone: Undone::Death,
     ..BASE
 };

@@ -488,8 +488,11 @@ fn command(fields: &Fields<'_>, known: &Known<'_>, report: &mut Report<'_>) -> O
     }
 }
 
+/// What is wrong: where, what, and the fix.
+type Wrong = (usize, String, String);
+
 /// `RUNG TARGET [for DURATION]`.
-fn want(text: &str, known: &Known<'_>) -> Result<(Rung, Target, Option<Nanos>), (usize, String, String)> {
+fn want(text: &str, known: &Known<'_>) -> Result<(Rung, Target, Option<Nanos>), Wrong> {
     let place = |word: &str| word.as_ptr() as usize - text.as_ptr() as usize;
     let words: Vec<&str> = text.split_ascii_whitespace().collect();
     let (rung_word, target_word, rest) = match words.as_slice() {

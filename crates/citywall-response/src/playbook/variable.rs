@@ -162,7 +162,7 @@ pub(crate) fn read(type_: &str, text: &str) -> Result<Fact, &'static str> {
             let parts: Vec<&str> = text.split(':').collect();
             parts.len() == 6 && parts.iter().all(|p| p.len() == 2 && hex(p))
         }
-        "hexstring" => hex(text) && text.len() % 2 == 0,
+        "hexstring" => hex(text) && text.len().is_multiple_of(2),
         "md5-hash" => hex(text) && text.len() == 32,
         "sha256-hash" => hex(text) && text.len() == 64,
         "uuid" => is_uuid(text),

@@ -240,7 +240,7 @@ impl Harm {
                 cuts.push(cut);
             }
         }
-        cuts.sort_by(|a, b| (b.packets + b.commands).cmp(&(a.packets + a.commands)));
+        cuts.sort_by_key(|cut| std::cmp::Reverse(cut.packets + cut.commands));
         cuts
     }
 

@@ -14,6 +14,17 @@ use crate::Facts;
 #[derive(Clone, Debug)]
 pub(super) struct Dice(u64);
 
+/// What conduits of a town allow.
+const ALLOWED: [&str; 7] = [
+    "any",
+    "modbus: read",
+    "modbus",
+    "modbus: write",
+    "https",
+    "dns",
+    "snmp: get",
+];
+
 impl Dice {
     pub(super) fn new(seed: u64) -> Dice {
         Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x5851_f42d_4c95_7f2d)
@@ -175,15 +186,7 @@ impl Town {
             .map(|_| Conduit {
                 from: end(dice),
                 to: end(dice),
-                allow: *dice.pick(&[
-                    "any",
-                    "modbus: read",
-                    "modbus",
-                    "modbus: write",
-                    "https",
-                    "dns",
-                    "snmp: get",
-                ]),
+                allow: ALLOWED[dice.below(ALLOWED.len())],
             })
             .collect();
         let services: Vec<Service> = (0..dice.below(4))

@@ -28,7 +28,12 @@ pub fn run(args: &CheckArgs) -> anyhow::Result<End> {
     let findings: Vec<String> = settings
         .city
         .as_ref()
-        .map(|city| city.check_at(Some(now())).iter().map(ToString::to_string).collect())
+        .map(|city| {
+            city.check_at(Some(now()))
+                .iter()
+                .map(ToString::to_string)
+                .collect()
+        })
         .unwrap_or_default();
     let refused: Vec<String> = settings.refused.iter().map(ToString::to_string).collect();
     if args.json {

@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use anyhow::Context as _;
-use citywall_response::playbook::{BUILT_IN, Document, Explanation, Playbook, Playbooks, built_in, explain, limits};
+use citywall_response::playbook::{
+    BUILT_IN, Document, Explanation, Playbook, Playbooks, built_in, explain, limits,
+};
 use citywall_trust::{Keyring, Signed, files};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
@@ -75,7 +77,8 @@ pub enum PlaybookCommand {
     },
 }
 
-const CHECK: &str = "A playbook can do two things: propose a rung of the ladder on suspects of its own incident,
+const CHECK: &str =
+    "A playbook can do two things: propose a rung of the ladder on suspects of its own incident,
 and ask a person. Start from one of ours:
 
   citywall playbook show scan > mine.json
@@ -117,7 +120,10 @@ pub fn load(paths: &[PathBuf], keyring: Option<&Keyring>) -> anyhow::Result<Play
                 .map_err(|e| Invalid(format!("{}: {e}", path.display())))?
                 .into_value(),
             (Err(error), Some(_)) => {
-                let text = format!("{}: nobody has signed it ({error}); citywall playbook sign does", path.display());
+                let text = format!(
+                    "{}: nobody has signed it ({error}); citywall playbook sign does",
+                    path.display()
+                );
                 return Err(Invalid(text).into());
             }
             (Ok(signed), None) => unsealed(&signed, path)?,
@@ -146,8 +152,12 @@ fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
 
 fn plain(bytes: &[u8], path: &Path) -> Result<Document, Invalid> {
     let name = path.display().to_string();
-    let text = std::str::from_utf8(bytes)
-        .map_err(|e| Invalid(format!("{name}: no UTF-8 text after byte {}; save it as UTF-8", e.valid_up_to())))?;
+    let text = std::str::from_utf8(bytes).map_err(|e| {
+        Invalid(format!(
+            "{name}: no UTF-8 text after byte {}; save it as UTF-8",
+            e.valid_up_to()
+        ))
+    })?;
     Document::parse(text, &name).map_err(|errors| {
         let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
         Invalid(lines.join("\n"))
@@ -228,7 +238,10 @@ fn page(playbook: &Playbook) -> String {
         page.push_str(&format!("  {}\n", playbook.description));
     }
     if !playbook.incidents.is_empty() {
-        page.push_str(&format!("  Chosen where the evidence shows: {}\n", playbook.incidents.join(", ")));
+        page.push_str(&format!(
+            "  Chosen where the evidence shows: {}\n",
+            playbook.incidents.join(", ")
+        ));
     }
     page.push_str("\nWhat it would do\n");
     page.push_str(&steps(&told));
@@ -238,7 +251,9 @@ fn page(playbook: &Playbook) -> String {
     }
     if !told.notes.is_empty() {
         page.push_str("\nTo know\n");
-        told.notes.iter().for_each(|n| page.push_str(&format!("  - {n}\n")));
+        told.notes
+            .iter()
+            .for_each(|n| page.push_str(&format!("  - {n}\n")));
     }
     page.push('\n');
     page
@@ -248,7 +263,11 @@ fn steps(told: &Explanation) -> String {
     let mut text = String::new();
     for line in &told.lines {
         let number = line.number.map_or(String::new(), |n| format!("{n}."));
-        text.push_str(&format!("  {}{number:<4}{}\n", "    ".repeat(line.depth), line.text));
+        text.push_str(&format!(
+            "  {}{number:<4}{}\n",
+            "    ".repeat(line.depth),
+            line.text
+        ));
     }
     text
 }
@@ -268,7 +287,12 @@ fn list(as_json: bool) -> End {
         return End::Done;
     }
     for (name, playbook) in all {
-        let _ = writeln!(screen, "{name:<20} {} ({})", playbook.name, playbook.incidents.join(", "));
+        let _ = writeln!(
+            screen,
+            "{name:<20} {} ({})",
+            playbook.name,
+            playbook.incidents.join(", ")
+        );
     }
     End::Done
 }

@@ -154,7 +154,9 @@ fn list(json: bool) -> End {
             .collect();
         println!("{}", serde_json::json!(all));
     } else {
-        SCENARIOS.iter().for_each(|s| println!("{:<20} {}", s.name, s.title));
+        SCENARIOS
+            .iter()
+            .for_each(|s| println!("{:<20} {}", s.name, s.title));
     }
     End::Done
 }
@@ -162,7 +164,11 @@ fn list(json: bool) -> End {
 fn run_scenarios(args: &RunArgs) -> anyhow::Result<End> {
     let scenarios: Vec<&'static Scenario> = match args.all {
         true => SCENARIOS.to_vec(),
-        false => args.scenarios.iter().map(|name| find(name)).collect::<Result<_, _>>()?,
+        false => args
+            .scenarios
+            .iter()
+            .map(|name| find(name))
+            .collect::<Result<_, _>>()?,
     };
     let jobs = args.jobs.unwrap_or(if args.repeat > 1 { 1 } else { 2 });
     let options = Options {
@@ -171,7 +177,11 @@ fn run_scenarios(args: &RunArgs) -> anyhow::Result<End> {
         seed: args.seed,
         repeat: args.repeat,
         jobs: usize::from(jobs),
-        variants: if args.only.is_empty() { Variant::ALL.to_vec() } else { args.only.clone() },
+        variants: if args.only.is_empty() {
+            Variant::ALL.to_vec()
+        } else {
+            args.only.clone()
+        },
         keep: args.keep.clone(),
     };
     let report = citywall_range::run(&scenarios, &options, &|line| eprintln!("{line}"))?;

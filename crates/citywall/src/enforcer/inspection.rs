@@ -103,6 +103,15 @@ impl Inspection {
         }
     }
 
+    /// The city file was read again.
+    pub fn city(&mut self, path: &Path) {
+        if let Some(process) = &mut self.process
+            && let Err(error) = process.city(path)
+        {
+            log::error!("packets are still judged by the old city file: {error}");
+        }
+    }
+
     /// They are not any more.
     pub fn remove(&mut self, elements: &[Element]) {
         for element in elements {

@@ -685,6 +685,7 @@ impl Server {
         let facts = Facts::of(&city, self.revision, self.own.clone(), self.own_macs.clone());
         let people = People::of(&city, self.sensors.clone());
         self.drive.reload(now, facts, people)?;
+        self.drive.inspection.city(&self.options.city);
         self.hear_acts(now)?;
         log::warn!("reloaded the city file; for changed conduits run `citywall enforce --apply`");
         Ok(())

@@ -6,8 +6,9 @@
 use std::collections::BTreeMap;
 
 use citywall_behaviour::{
-    BeaconLimits, BeaconWatch, FloodDetector, FloodFound, FloodLimits, GuessingLimits, IdentityLimits, IdentityWatch, Key,
-    NameLimits, NameWatch, PasswordGuessing, ScanDetector, ScanLimits, Tally, UploadLimits, UploadWatch,
+    BeaconLimits, BeaconWatch, FloodDetector, FloodFound, FloodLimits, GuessingLimits, IdentityLimits,
+    IdentityWatch, Key, NameLimits, NameWatch, PasswordGuessing, ScanDetector, ScanLimits, Tally,
+    UploadLimits, UploadWatch,
 };
 use citywall_event::{Body, Context, Event, Nanos, Subject};
 use citywall_incident::Situation;

@@ -14,9 +14,8 @@ fn check(text: &str, expected: Expect) {
 }
 
 fn flow(steps: &[String]) -> String {
-    let first = format!(
-        r#""start--1": {{ "type": "start", "on_completion": "action--1" }}, "end--1": {{ "type": "end" }}"#
-    );
+    let first =
+        r#""start--1": { "type": "start", "on_completion": "action--1" }, "end--1": { "type": "end" }"#;
     format!("{first},\n{}", steps.join(",\n"))
 }
 
@@ -106,7 +105,7 @@ fn code_is_refused_by_name() {
   "commands": [{{ "type": "{type_}", "command": "reboot" }}], "on_completion": "end--1" }}"#
         );
         let told = errors(&playbook("", &flow(&[step])));
-        assert!(told.contains(&format!("{type_}")), "{told}");
+        assert!(told.contains(type_), "{told}");
         assert!(told.contains(".commands[0].type: "), "{told}");
         assert!(told.contains("write it as \"x-citywall\""), "{told}");
     }

@@ -106,7 +106,9 @@ pub fn run(args: &RehearseArgs) -> anyhow::Result<End> {
         Some(from) if from.is_dir() => hear_log(from, &mut rehearsal.borrow_mut())?,
         from => hear_capture(from, &settings, &rehearsal)?,
     };
-    let rehearsal = Rc::try_unwrap(rehearsal).ok().context("the pipeline still runs")?;
+    let rehearsal = Rc::try_unwrap(rehearsal)
+        .ok()
+        .context("the pipeline still runs")?;
     let (report, journal) = rehearsal.into_inner().finish();
     if let Some(path) = &args.journal {
         let mut text = journal.join("\n");
@@ -144,7 +146,7 @@ fn begin(args: &RehearseArgs, city: &City) -> anyhow::Result<Rehearsal> {
         RehearsedMode::Automatic | RehearsedMode::Propose => Mode::Propose,
     };
     let automatic = args.mode == RehearsedMode::Automatic;
-    if !automatic && !(args.zones.is_empty() && args.rungs.is_empty()) {
+    if !automatic && (!args.zones.is_empty() || !args.rungs.is_empty()) {
         let text = "--zones and --rungs say what a signed act names: they need --mode automatic";
         return Err(Invalid(text.to_owned()).into());
     }
@@ -156,13 +158,21 @@ fn begin(args: &RehearseArgs, city: &City) -> anyhow::Result<Rehearsal> {
 }
 
 fn zones(args: &RehearseArgs, city: &City) -> Result<Vec<String>, Invalid> {
-    let known: Vec<&str> = city.zones.iter().map(|z| z.name.as_str()).chain([OUTSIDE]).collect();
+    let known: Vec<&str> = city
+        .zones
+        .iter()
+        .map(|z| z.name.as_str())
+        .chain([OUTSIDE])
+        .collect();
     if args.zones.is_empty() {
         return Ok(known.into_iter().map(str::to_owned).collect());
     }
     for zone in &args.zones {
         if !known.contains(&zone.as_str()) {
-            return Err(Invalid(format!("--zones: no zone {zone}; {}", hint(zone, &known))));
+            return Err(Invalid(format!(
+                "--zones: no zone {zone}; {}",
+                hint(zone, &known)
+            )));
         }
     }
     Ok(args.zones.clone())
@@ -201,7 +211,10 @@ fn hear_log(from: &Path, rehearsal: &mut Rehearsal) -> anyhow::Result<End> {
     }
     parts.sort();
     if parts.is_empty() {
-        let text = format!("{}: no eve.json; citywall watch --out DIR writes one", from.display());
+        let text = format!(
+            "{}: no eve.json; citywall watch --out DIR writes one",
+            from.display()
+        );
         return Err(Invalid(text).into());
     }
     let mut end = End::Done;
@@ -259,7 +272,10 @@ fn hear_capture(
     stage.finish();
     let mut end = End::Done;
     for damage in &outcome.damage {
-        eprintln!("citywall: {}: {} at byte {}", damage.file, damage.what, damage.offset);
+        eprintln!(
+            "citywall: {}: {} at byte {}",
+            damage.file, damage.what, damage.offset
+        );
         end = End::Damaged;
     }
     if let Some(error) = &outcome.error {

@@ -44,7 +44,11 @@ pub fn page(report: &Report, city: &City, args: &RehearseArgs) -> String {
         more(&mut out, report.asked.len());
     }
     if report.unlisted > 0 {
-        let _ = writeln!(out, "\n{} more actions and questions are not listed.", report.unlisted);
+        let _ = writeln!(
+            out,
+            "\n{} more actions and questions are not listed.",
+            report.unlisted
+        );
     }
     out
 }
@@ -78,7 +82,12 @@ fn action(out: &mut String, number: usize, taken: &Taken, city: &City) {
         span(taken.until.saturating_sub(taken.from))
     );
     let _ = writeln!(out, "     why: {}", clean(&taken.reason));
-    let _ = writeln!(out, "     incident {}, asked for by {}", taken.incident, clean(&taken.owner));
+    let _ = writeln!(
+        out,
+        "     incident {}, asked for by {}",
+        taken.incident,
+        clean(&taken.owner)
+    );
     if let Some(outcome) = &taken.outcome {
         let _ = writeln!(out, "     in the end: {}", clean(outcome));
     }
@@ -95,7 +104,11 @@ fn action(out: &mut String, number: usize, taken: &Taken, city: &City) {
         let _ = writeln!(out, "       and {rest} more pairs");
     }
     if !taken.services.is_empty() {
-        let _ = writeln!(out, "     services that depend on them: {}", taken.services.join(", "));
+        let _ = writeln!(
+            out,
+            "     services that depend on them: {}",
+            taken.services.join(", ")
+        );
     }
 }
 
@@ -131,7 +144,11 @@ fn held_back(out: &mut String, untaken: &[Untaken]) {
     }
     let all = groups.len();
     for ((rung, target), (times, guards)) in groups.into_iter().take(LISTED) {
-        let often = if times > 1 { format!(" ({times} times)") } else { String::new() };
+        let often = if times > 1 {
+            format!(" ({times} times)")
+        } else {
+            String::new()
+        };
         let _ = writeln!(out, "  {rung} on {target}{often}");
         if guards.is_empty() {
             let _ = writeln!(out, "     a person must approve it");
@@ -151,7 +168,9 @@ fn more(out: &mut String, all: usize) {
 
 /// Names and reasons come from the network.
 fn clean(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
+    text.chars()
+        .map(|c| if c.is_control() { '?' } else { c })
+        .collect()
 }
 
 fn clock(city: &City, at: Nanos) -> String {
