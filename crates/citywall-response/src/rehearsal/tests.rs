@@ -20,6 +20,7 @@ name = "d"
 name = "video"
 domain = "d"
 networks = ["10.0.0.0/24"]
+criticality = "normal"
 [[zone]]
 name = "lights"
 domain = "d"
@@ -35,6 +36,7 @@ allow = ["tcp/554"]
 [[service]]
 name = "Video surveillance"
 depends_on = ["video"]
+criticality = "normal"
 "#;
 
 const AT: Nanos = 1_795_000_000_123_456_000;

@@ -1,6 +1,6 @@
 //! A stand-in for the kernel's timed sets and for the hand: just elements with a life.
 
-use crate::{Held, Measure};
+use crate::{Held, Measure, Rung};
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Element {
@@ -49,4 +49,15 @@ impl Kernel {
         };
         self.elements.iter().map(held).collect()
     }
+}
+
+/// The rung that a measure belongs to.
+pub(super) fn rung_of(measure: &Measure) -> Option<Rung> {
+    Some(match measure {
+        Measure::Isolate { .. } => Rung::Isolate,
+        Measure::Quarantine { .. } => Rung::Quarantine,
+        Measure::DenyPair { .. } => Rung::DenyConduit,
+        Measure::DenyCommand { .. } => Rung::DenyCommand,
+        Measure::LimitRate { .. } | Measure::LimitInto { .. } => Rung::LimitRate,
+    })
 }

@@ -1,6 +1,7 @@
 //! Bugs planted into the gate, each found by the cases.
 
-use super::cases::{Stats, places, play_many};
+use super::cases::places;
+use super::counted::{Stats, play_many};
 use crate::bug::{Bug, plant};
 
 const BUGS: [Bug; 26] = [

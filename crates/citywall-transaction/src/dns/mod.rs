@@ -188,10 +188,11 @@ impl Messages {
         if data[3] & 0x40 != 0 {
             out.malformed(direction, "dns.z_bit");
         }
-        if self.flavour == Flavour::Dns {
-            asked(&message, direction, out);
-        }
+        let worth_a_look = (self.flavour == Flavour::Dns)
+            .then(|| asked(&message, direction))
+            .flatten();
         out.transaction(direction, Transaction::Dns(Box::new(message)));
+        out.items.extend(worth_a_look);
     }
 }
 
@@ -200,17 +201,15 @@ impl Messages {
 const LONG: usize = 24;
 
 /// Long names that are asked for, and names that do not exist.
-fn asked(message: &DnsMessage, direction: Direction, out: &mut Output) {
+fn asked(message: &DnsMessage, direction: Direction) -> Option<(Direction, Item)> {
     let unknown = message.response() && message.rcode() == 3;
     if message.response() && !unknown {
-        return;
+        return None;
     }
-    let Some(question) = message.view().questions().next() else {
-        return;
-    };
+    let question = message.view().questions().next()?;
     // The usual case: a short name that exists, and nothing is allocated.
     if !unknown && !name::may_be_longer(&message.raw, question.name, LONG) {
-        return;
+        return None;
     }
     let mut bytes = Vec::new();
     name::present(&message.raw, question.name, false, &mut bytes);
@@ -218,15 +217,14 @@ fn asked(message: &DnsMessage, direction: Direction, out: &mut Output) {
     name.make_ascii_lowercase();
     let dots = name.rmatch_indices('.').nth(1).map_or(0, |(at, _)| at);
     if !unknown && dots < LONG {
-        return;
+        return None;
     }
     let direction = if message.response() {
         direction.flip()
     } else {
         direction
     };
-    out.items
-        .push((direction, Item::Name(NameAsked { name, unknown })));
+    Some((direction, Item::Name(NameAsked { name, unknown })))
 }
 
 impl Stream {
