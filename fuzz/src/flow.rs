@@ -34,6 +34,7 @@ fn play(settings: &[u8; 4], rest: &[u8], hash_seed: u64) -> (Vec<(u64, CloseReas
     let [policy, flows, buffered, mode] = *settings;
     let buffered = usize::from(buffered) * 32;
     let limits = FlowLimits {
+        half_open: 16,
         flows: 1 + u32::from(flows % 5),
         buffered_bytes: buffered,
         buffered_bytes_per_direction: buffered / 2,
