@@ -438,13 +438,30 @@ pub fn civil(days: i64) -> (i64, u32, u32) {
     (yoe + era * 400 + i64::from(month <= 2), month, day)
 }
 
+thread_local! {
+    /// The last second that was written, as text: most lines of one thread share it with the line before.
+    static SECOND: std::cell::Cell<(i64, [u8; 19])> = const { std::cell::Cell::new((0, *b"1970-01-01T00:00:00")) };
+}
+
 /// Appends `2026-11-22T15:47:19.123456+0000`.
 pub fn time(out: &mut Vec<u8>, at: Nanos) {
     let seconds = at.div_euclid(1_000_000_000);
     let micros = at.rem_euclid(1_000_000_000) / 1_000;
+    let (known, mut second) = SECOND.get();
+    if known != seconds {
+        second = text_of_second(seconds);
+        SECOND.set((seconds, second));
+    }
+    let mut text = *b"0000-00-00T00:00:00.000000+0000";
+    text[..19].copy_from_slice(&second);
+    digits(&mut text[20..26], micros as u32);
+    out.extend_from_slice(&text);
+}
+
+fn text_of_second(seconds: i64) -> [u8; 19] {
     let (year, month, day) = civil(seconds.div_euclid(86_400));
     let of_day = seconds.rem_euclid(86_400) as u32;
-    let mut text = *b"0000-00-00T00:00:00.000000+0000";
+    let mut text = *b"0000-00-00T00:00:00";
     // Times of 64-bit nanoseconds lie in the years 1677 to 2262, so four digits are enough.
     digits(&mut text[0..4], year.clamp(0, 9_999) as u32);
     digits(&mut text[5..7], month);
@@ -452,8 +469,7 @@ pub fn time(out: &mut Vec<u8>, at: Nanos) {
     digits(&mut text[11..13], of_day / 3_600);
     digits(&mut text[14..16], of_day / 60 % 60);
     digits(&mut text[17..19], of_day % 60);
-    digits(&mut text[20..26], micros as u32);
-    out.extend_from_slice(&text);
+    text
 }
 
 #[inline(always)]

@@ -76,7 +76,7 @@ pub(super) static CAMERA_SCAN: Scenario = Scenario {
             take_over_camera(city),
             Part::repeated("camera-2", 700, 1, 0, wide),
             Part::repeated("camera-2", 700, 1, 0, nmap),
-            Part::repeated("camera-2", 800, 80, 100, open),
+            Part::repeated("camera-2", 600, 80, 100, open),
         ]
     },
     detected: &[

@@ -3,7 +3,7 @@
 //! Owns: the counting of every packet, by destination and by source, and the tallies of those that
 //! are heavy, of networks too. Exact for the first keys of a slice; keys beyond are
 //! counted by a sketch until they are heavy themselves, so no heavy key is missed whatever comes
-//! before it. All room is fixed (about 1.3 MiB). Does not own: what is too much (`detector`).
+//! before it. All room is fixed (about 800 KiB). Does not own: what is too much (`detector`).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -150,7 +150,6 @@ impl Tally {
 #[derive(Clone, Copy, Debug)]
 struct Cell {
     key: u128,
-    used: bool,
     packets: [u32; CLASSES],
     bytes: u64,
     others: Distinct,
@@ -161,7 +160,6 @@ struct Cell {
 
 const EMPTY: Cell = Cell {
     key: 0,
-    used: false,
     packets: [0; CLASSES],
     bytes: 0,
     others: Distinct::EMPTY,
@@ -173,9 +171,10 @@ const EMPTY: Cell = Cell {
 #[derive(Clone, Debug)]
 struct Board {
     heavy: u32,
-    /// Open addressing, at most half full.
+    /// Open addressing, at most half full: one more than the place in `cells`, 0 where free. Apart
+    /// from the cells, so that those in use lie side by side: a usual slice stays in the nearest cache.
+    index: Vec<u16>,
     cells: Vec<Cell>,
-    used: Vec<u32>,
     rest: CountMin,
     rest_used: bool,
     late: Vec<Cell>,
@@ -259,8 +258,9 @@ impl Meter {
     /// Networks of which several hosts received.
     fn networks(&mut self, start: Nanos, out: &mut Vec<Tally>) {
         self.nets.clear();
-        let cells = &self.to.cells;
-        let receivers = self.to.used.iter().map(|p| (network(cells[*p as usize].key), *p));
+        let receivers = (0..)
+            .zip(&self.to.cells)
+            .map(|(place, cell)| (network(cell.key), place));
         self.nets.extend(receivers);
         self.nets.sort_unstable();
         for group in self.nets.chunk_by(|a, b| a.0 == b.0) {
@@ -289,8 +289,8 @@ impl Board {
     fn new(heavy: u32) -> Board {
         Board {
             heavy,
-            cells: vec![EMPTY; EXACT * 2],
-            used: Vec::with_capacity(EXACT),
+            index: vec![0; EXACT * 2],
+            cells: Vec::with_capacity(EXACT),
             rest: CountMin::new(4_096),
             rest_used: false,
             late: Vec::with_capacity(LATE),
@@ -300,26 +300,22 @@ impl Board {
     /// Counts; false where only the sketch did.
     #[inline]
     fn add(&mut self, key: u128, hash: u64, other: (u128, u64), sample: &Sample) -> bool {
-        let mask = self.cells.len() - 1;
+        let mask = self.index.len() - 1;
         let mut place = hash as usize & mask;
-        // At most half of the cells are used, so the search ends.
-        loop {
-            let cell = &mut self.cells[place];
-            if cell.used && cell.key == key {
+        // At most half of the places are taken, so the search ends.
+        while let Some(at) = usize::from(self.index[place]).checked_sub(1) {
+            let cell = &mut self.cells[at];
+            if cell.key == key {
                 cell.count(other, sample);
                 return true;
             }
-            if !cell.used {
-                break;
-            }
             place = (place + 1) & mask;
         }
-        if self.used.len() < EXACT {
-            self.used.push(place as u32);
-            let cell = &mut self.cells[place];
-            cell.used = true;
-            cell.key = key;
+        if self.cells.len() < EXACT {
+            let mut cell = Cell { key, ..EMPTY };
             cell.count(other, sample);
+            self.cells.push(cell);
+            self.index[place] = self.cells.len() as u16;
             return true;
         }
         self.overflow(key, hash, other, sample)
@@ -337,11 +333,7 @@ impl Board {
             return false;
         }
         // It comes in with what the sketch has: which class those were is not known.
-        let mut cell = Cell {
-            key,
-            used: true,
-            ..EMPTY
-        };
+        let mut cell = Cell { key, ..EMPTY };
         cell.count(other, sample);
         cell.packets[sample.class as usize] = estimate;
         self.late.push(cell);
@@ -349,16 +341,16 @@ impl Board {
     }
 
     fn heavy(&self) -> impl Iterator<Item = &Cell> {
-        let exact = self.used.iter().map(|place| &self.cells[*place as usize]);
-        exact.chain(&self.late).filter(|cell| cell.total() >= self.heavy)
+        let all = self.cells.iter().chain(&self.late);
+        all.filter(|cell| cell.total() >= self.heavy)
     }
 
     fn find(&self, key: u128, seed: u64) -> Option<&Cell> {
-        let mask = self.cells.len() - 1;
+        let mask = self.index.len() - 1;
         let mut place = hash128(seed, key) as usize & mask;
-        while self.cells[place].used {
-            if self.cells[place].key == key {
-                return Some(&self.cells[place]);
+        while let Some(at) = usize::from(self.index[place]).checked_sub(1) {
+            if self.cells[at].key == key {
+                return Some(&self.cells[at]);
             }
             place = (place + 1) & mask;
         }
@@ -366,9 +358,8 @@ impl Board {
     }
 
     fn clear(&mut self) {
-        for place in self.used.drain(..) {
-            self.cells[place as usize] = EMPTY;
-        }
+        self.index.fill(0);
+        self.cells.clear();
         self.late.clear();
         if std::mem::take(&mut self.rest_used) {
             self.rest.clear();
