@@ -22,6 +22,7 @@ const EDGES: &[(&str, &[&str])] = &[
         "citywall-response",
         &["event", "incident", "inventory", "policy", "trust"],
     ),
+    ("citywall-evaluation", &["event", "packet", "capture", "behaviour"]),
     ("citywall-range", &[]),
 ];
 

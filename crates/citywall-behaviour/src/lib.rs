@@ -1,7 +1,8 @@
 //! Behaviour that is not normal: what shows only over many conversations.
 //!
 //! Owns: detectors that are keyed wider than a flow and live in the ordered stage: scans, the
-//! guessing of passwords, floods, call-backs, names that carry data, uploads, and claimed addresses. Does not own: single conversations, learned models, and what follows.
+//! guessing of passwords, floods, call-backs, names that carry data, uploads, and claimed addresses; and
+//! what is learned of normal use. Does not own: single conversations, and what follows.
 //!
 //! Each detector takes every event, in order, and gives at most one `Behaviour` for it. Time is
 //! packet time; memory is bounded by its limits, and what was forgotten is counted.
@@ -10,7 +11,9 @@ mod beacon;
 mod flood;
 mod guessing;
 mod identity;
+mod learned;
 mod names;
+mod random;
 mod recent;
 mod scan;
 #[cfg(test)]
@@ -23,6 +26,8 @@ pub use beacon::{BeaconLimits, BeaconWatch};
 pub use flood::{Class, FloodDetector, FloodFound, FloodLimits, Key, Meter, SLICE, Sample, Tally};
 pub use guessing::{GuessingLimits, PasswordGuessing};
 pub use identity::{IdentityLimits, IdentityWatch};
+pub use learned::{Conversation, ConversationFeatures, Habit, Judgement, NUMBERS, Outcome, Reason, Seen};
 pub use names::{NameLimits, NameWatch};
+pub use random::SplitMix64;
 pub use scan::{ScanDetector, ScanLimits};
 pub use upload::{UploadLimits, UploadWatch};
