@@ -1,7 +1,7 @@
 //! One incident: its evidence, who is in it, and its report.
 //!
 //! Owns: which reasons are kept, how bad it is, and what a report says. Does not own: which
-//! evidence belongs to it (`situation`), its title (`words`), its proposals (`action`).
+//! evidence belongs to it (`situation`), its title (`words`).
 
 use std::net::IpAddr;
 
@@ -81,8 +81,6 @@ pub(crate) struct Incident {
     pub(crate) dirty: bool,
     /// Only counts have grown since: told at the end.
     pub(crate) recounted: bool,
-    /// What was proposed already: kind and target.
-    pub(crate) proposed: Vec<(&'static str, String)>,
 }
 
 /// What new evidence did to an incident.
@@ -117,7 +115,6 @@ impl Incident {
             told: first.at,
             dirty: false,
             recounted: false,
-            proposed: Vec::new(),
         }
     }
 
@@ -446,7 +443,6 @@ impl Incident {
             self.keep(held);
         }
         self.order_actors();
-        self.proposed.extend(other.proposed);
         self.severity = self.judge_severity();
         self.dirty = true;
     }

@@ -12,7 +12,6 @@ use citywall_event::{Body, Context, Event, Nanos, Subject};
 use citywall_inventory::Inventory;
 use hashbrown::HashMap;
 
-use crate::action;
 use crate::evidence::{Evidence, Party, Seat};
 use crate::incident::{Effect, Held, Incident};
 
@@ -107,8 +106,8 @@ impl Situation {
         self.incidents.len()
     }
 
-    /// Takes one event; gives what it leads to: `IncidentReport`s and proposed `Action`s, each with
-    /// the suspected source as its subject.
+    /// Takes one event; gives what it leads to: `IncidentReport`s, each with the suspected source as
+    /// its subject.
     pub fn assess(&mut self, event: &Event, context: &Context, inventory: &Inventory) -> Conclusions {
         match &event.body {
             Body::Login(_) | Body::Behaviour(_) | Body::Violation(_) | Body::Alert(_) => {}
@@ -403,7 +402,7 @@ fn hold(evidence: &Evidence<'_>, actor: &Seat, victim: Option<&Seat>) -> Held {
     }
 }
 
-/// Reports an incident, and proposes what is new to be proposed.
+/// Reports an incident.
 fn tell(incident: &mut Incident, change: &'static str, at: Nanos, context: &Context, out: &mut Conclusions) {
     incident.dirty = false;
     incident.recounted = false;
@@ -412,7 +411,4 @@ fn tell(incident: &mut Incident, change: &'static str, at: Nanos, context: &Cont
         incident.subject(),
         Body::Incident(incident.report(change, context)),
     ));
-    for action in action::propose(incident, context) {
-        out.push((incident.subject(), Body::Action(action)));
-    }
 }

@@ -122,3 +122,37 @@ fn without_an_act_nothing_is_done() {
         "{page}"
     );
 }
+
+#[test]
+fn a_run_and_its_rehearsal_want_the_same() {
+    for without_writes in [false, true] {
+        let directory = story(without_writes);
+        let city = ["--city", "city.toml"];
+        let watch = ["watch", "--pcap", "story.pcap", "--out", "log", "--json"];
+        citywall(&directory, &[&watch[..], &city[..]].concat());
+        let rehearse = ["rehearse", "--from", "log", "--mode", "propose", "--json"];
+        let page = citywall(&directory, &[&rehearse[..], &city[..]].concat());
+        let page: Value = serde_json::from_str(&page).unwrap();
+        let text = |value: &Value| value.as_str().unwrap_or("").to_owned();
+        let mut rehearsed: Vec<[String; 5]> = page["held_back"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|a| [&a["id"], &a["incident"], &a["rung"], &a["target"], &a["reason"]].map(text))
+            .collect();
+        let log = fs::read_to_string(directory.join("log/eve.json")).unwrap();
+        let mut watched: Vec<[String; 5]> = Vec::new();
+        for line in log.lines() {
+            let event: Value = serde_json::from_str(line).unwrap();
+            let a = &event["action"];
+            if event["event_type"] == "action" && a["status"] == "proposed" {
+                watched.push([&a["id"], &a["incident"], &a["kind"], &a["target"], &a["reason"]].map(text));
+            }
+        }
+        assert!(watched.len() > 3, "nothing was proposed: {log}");
+        rehearsed.sort();
+        watched.sort();
+        assert_eq!(watched, rehearsed);
+        fs::remove_dir_all(&directory).unwrap();
+    }
+}

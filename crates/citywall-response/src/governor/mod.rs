@@ -235,6 +235,11 @@ impl Governor {
         &self.facts
     }
 
+    /// The last notice of an incident, where it is still known.
+    pub fn notice(&self, incident: &str) -> Option<&crate::Notice> {
+        self.incidents.get(incident).map(|known| &known.notice)
+    }
+
     /// The acts that hold.
     pub fn acts(&self) -> impl Iterator<Item = &VerifiedAct> {
         self.acts.iter().map(|(act, _)| act)
@@ -271,18 +276,14 @@ impl Governor {
     }
 
     fn tell(&mut self, tracked: &Tracked, status: &'static str, guards: Vec<String>) {
-        let action = tracked.action();
-        self.out.push(Effect::Tell(citywall_event::Action {
-            id: action.id.0.clone(),
-            incident: tracked.plan.incident.clone(),
-            kind: action.rung.name(),
-            status,
-            target: action.target.clone(),
-            reason: action.reason.clone(),
-            owner: action.owner.clone(),
-            time_to_live: Some(action.time_to_live),
-            guards,
-        }));
+        let id = tracked.action().id.0.clone();
+        self.out.push(Effect::Tell(event(tracked, id, status, guards)));
+    }
+
+    /// What was never an action has no name.
+    fn tell_refused(&mut self, tracked: &Tracked, guards: Vec<String>) {
+        self.out
+            .push(Effect::Tell(event(tracked, String::new(), "refused", guards)));
     }
 
     fn find(&self, id: &ActionId) -> Option<u64> {
@@ -337,5 +338,21 @@ impl Governor {
             foreign: self.foreign.clone(),
             regrets: self.regrets.iter().map(|(_, d, r)| (*d, *r)).collect(),
         }
+    }
+}
+
+/// How the log tells of an action.
+fn event(tracked: &Tracked, id: String, status: &'static str, guards: Vec<String>) -> citywall_event::Action {
+    let action = tracked.action();
+    citywall_event::Action {
+        id,
+        incident: tracked.plan.incident.clone(),
+        kind: action.rung.name(),
+        status,
+        target: action.target.clone(),
+        reason: action.reason.clone(),
+        owner: action.owner.clone(),
+        time_to_live: Some(action.time_to_live),
+        guards,
     }
 }

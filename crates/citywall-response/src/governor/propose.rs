@@ -240,7 +240,7 @@ impl Governor {
                 by: action.owner.clone(),
                 guards: guards.clone(),
             });
-            self.tell(&tracked, "refused", guards.clone());
+            self.tell_refused(&tracked, guards.clone());
             if tracked.grounds.by_hand.is_some() {
                 self.refuse(Some(&tracked.action().id), guards.join("; "));
             }

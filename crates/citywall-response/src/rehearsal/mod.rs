@@ -7,6 +7,7 @@
 mod harm;
 mod kernel;
 mod log;
+mod paced;
 mod report;
 #[cfg(test)]
 mod tests;
@@ -16,31 +17,31 @@ use std::collections::VecDeque;
 use citywall_event::{Context, Nanos};
 
 use crate::playbook::{Runs, Say};
-use crate::{Effect, Fact, Facts, Governor, Input, Moment, Notice, Settings, VerifiedAct};
+use crate::{Effect, Fact, Facts, Governor, Input, Moment, Settings, VerifiedAct};
 use harm::Harms;
 use kernel::Kernel;
 
 pub use log::{CommandLine, FlowLine, Line, LineError};
+pub use paced::{Hand, Paced};
 pub use report::{Asked, Cut, Report, Taken, Untaken};
 
 /// Entries of the journal that are kept; of the others the number is told.
 const JOURNAL: usize = 100_000;
-/// Notices that are heard together at most.
-const TOGETHER: usize = 1_024;
-/// Times of its own that the governor is given between two lines.
-const TICKS: usize = 10_000;
 
 /// A governor, its simulated kernel, and what they would have done.
 pub struct Rehearsal {
-    governor: Governor,
-    kernel: Kernel,
-    harms: Harms,
+    paced: Paced,
+    books: Books,
     context: Context,
     /// Waits for the first line, whose time is the beginning.
     act: Option<VerifiedAct>,
-    now: Option<Nanos>,
-    /// Notices of one moment, which are heard together.
-    together: Vec<Notice>,
+}
+
+/// What would have been done.
+#[derive(Default)]
+struct Books {
+    kernel: Kernel,
+    harms: Harms,
     journal: Vec<String>,
     report: Report,
 }
@@ -50,15 +51,10 @@ impl Rehearsal {
     pub fn new(facts: Facts, settings: Settings, runs: Runs, act: Option<VerifiedAct>) -> Rehearsal {
         let context = (*facts.context).clone();
         Rehearsal {
-            harms: Harms::default(),
-            governor: Governor::new(facts, settings).with_playbooks(runs),
-            kernel: Kernel::default(),
+            paced: Paced::new(Governor::new(facts, settings).with_playbooks(runs)),
+            books: Books::default(),
             context,
             act,
-            now: None,
-            together: Vec::new(),
-            journal: Vec::new(),
-            report: Report::default(),
         }
     }
 
@@ -70,115 +66,84 @@ impl Rehearsal {
         let Some(line) = Line::parse(line)? else {
             return Ok(());
         };
-        self.report.lines += 1;
+        self.books.report.lines += 1;
         match line {
             Line::Incident(at, notice) => {
-                if self.together.len() >= TOGETHER || self.now.is_some_and(|now| at != now) {
-                    self.hear_together();
-                }
                 self.reach(at);
-                self.together.push(*notice);
+                self.books.report.notices += 1;
+                self.hear(Input::Notices(vec![*notice]));
             }
             Line::Flow(at, flow) => {
-                self.pass(at);
-                self.report.flows += 1;
-                self.harms.flow(&flow, &self.context, at);
+                self.reach(at);
+                self.books.report.flows += 1;
+                self.books.harms.flow(&flow, &self.context, at);
             }
             Line::Command(at, command) => {
-                self.pass(at);
-                self.harms.command(&command, at);
+                self.reach(at);
+                self.books.harms.command(&command, at);
             }
-            Line::Forbidden(packet) => self.harms.forbidden(&packet),
+            Line::Forbidden(packet) => self.books.harms.forbidden(&packet),
         }
         Ok(())
     }
 
     /// An input of a live governor, as it was recorded.
     pub fn input(&mut self, now: Moment, input: Input) {
-        self.now = Some(now.steady);
-        self.hear(now, input);
+        let books = &mut self.books;
+        self.paced.hear_at(now, input, &mut |at, effect, answers| {
+            books.carry_out(at, effect, answers);
+        });
     }
 
     /// The traffic is over. What is in force stays so until its end, which is told.
-    pub fn finish(mut self) -> (Report, Vec<String>) {
-        self.hear_together();
-        self.harms.settle();
-        for (place, harm) in self.harms.actions.iter().enumerate() {
-            if let Some(taken) = self.report.taken.get_mut(place) {
+    pub fn finish(self) -> (Report, Vec<String>) {
+        let Books {
+            mut harms,
+            mut report,
+            journal,
+            ..
+        } = self.books;
+        harms.settle();
+        for (place, harm) in harms.actions.iter().enumerate() {
+            if let Some(taken) = report.taken.get_mut(place) {
                 taken.cuts = harm.cuts(&self.context);
                 taken.services = harm.services(&self.context);
                 taken.beyond = harm.beyond;
             }
         }
-        self.report.end = self.now;
-        for view in self.governor.actions() {
-            self.report.judge(&view);
+        report.end = self.paced.now();
+        for view in self.paced.governor().actions() {
+            report.judge(&view);
         }
-        (self.report, self.journal)
+        (report, journal)
     }
 
-    /// A line of another moment than the notices that wait.
-    fn pass(&mut self, at: Nanos) {
-        if self.now.is_some_and(|now| at > now) {
-            self.hear_together();
-        }
-        self.reach(at);
+    fn hear(&mut self, input: Input) {
+        let books = &mut self.books;
+        self.paced.hear(input, &mut |at, effect, answers| {
+            books.carry_out(at, effect, answers)
+        });
     }
 
-    fn hear_together(&mut self) {
-        if self.together.is_empty() {
-            return;
-        }
-        let notices = std::mem::take(&mut self.together);
-        self.report.notices += notices.len() as u64;
-        let now = self.now.unwrap_or_default();
-        self.hear(moment(now), Input::Notices(notices));
-    }
-
-    /// Goes to a time, past what falls due before it. Time never goes backward.
+    /// Goes to a time, past what falls due before it.
     fn reach(&mut self, to: Nanos) {
-        let first = self.now.is_none();
-        let mut now = self.now.unwrap_or(to);
+        let first = self.paced.now().is_none();
+        let books = &mut self.books;
+        self.paced.reach(to, &mut |at, effect, answers| {
+            books.carry_out(at, effect, answers)
+        });
         if first {
-            self.report.begin = Some(to);
-            self.now = Some(to);
+            self.books.report.begin = Some(to);
             if let Some(act) = self.act.take() {
-                self.hear(moment(to), Input::Act(act));
-            }
-        }
-        for _ in 0..TICKS {
-            let Some(due) = self.governor.due().filter(|due| *due <= to) else {
-                break;
-            };
-            // What is overdue is due one moment later, so that time goes on.
-            now = due.max(now.saturating_add(1)).min(to);
-            self.hear(moment(now), Input::Tick);
-            if now >= to {
-                break;
-            }
-        }
-        self.now = Some(to.max(now));
-    }
-
-    /// The governor hears something; what it asks for is done on the simulated kernel, whose
-    /// answers it hears in turn.
-    fn hear(&mut self, now: Moment, input: Input) {
-        let mut inputs = VecDeque::from([input]);
-        // Each answer may lead to more, but not without end.
-        let mut left = 4_096_u32;
-        while let Some(input) = inputs.pop_front() {
-            for effect in self.governor.hear(now, input) {
-                self.carry_out(now, effect, &mut inputs);
-            }
-            left = left.saturating_sub(1);
-            if left == 0 {
-                break;
+                self.hear(Input::Act(act));
             }
         }
     }
+}
 
-    fn carry_out(&mut self, now: Moment, effect: Effect, inputs: &mut VecDeque<Input>) {
-        let at = now.steady;
+impl Books {
+    /// What the governor asks for is done on the simulated kernel, whose answers it hears in turn.
+    fn carry_out(&mut self, at: Nanos, effect: Effect, answers: &mut VecDeque<Input>) {
         match effect {
             Effect::Journal(entry) => {
                 if let Fact::Refused {
@@ -202,7 +167,7 @@ impl Rehearsal {
                     let until = self.kernel.apply(action, at);
                     self.report.take(&plan.incident, action, at, until);
                     self.harms.begin(action, at, until);
-                    inputs.push_back(Input::Applied {
+                    answers.push_back(Input::Applied {
                         action: action.id.clone(),
                         result: Ok(()),
                     });
@@ -213,7 +178,7 @@ impl Rehearsal {
                     self.harms.end(&action.0, at);
                     self.report.taken_back(&action, at);
                 }
-                inputs.push_back(Input::Removed {
+                answers.push_back(Input::Removed {
                     action,
                     result: Ok(()),
                 });
@@ -227,9 +192,4 @@ impl Rehearsal {
             Effect::Watch(_) | Effect::Refused(_) => {}
         }
     }
-}
-
-/// In a rehearsal packet time is both clocks.
-fn moment(at: Nanos) -> Moment {
-    Moment { wall: at, steady: at }
 }

@@ -186,14 +186,11 @@ impl Report {
             self.told += 1;
             return;
         }
-        if self.taken.iter().any(|t| t.id == action.id) {
+        // What was refused before it was an action is heard of as the journal's `refused`.
+        if action.id.is_empty() || self.taken.iter().any(|t| t.id == action.id) {
             return;
         }
-        if let Some(known) = self
-            .untaken
-            .iter_mut()
-            .find(|u| !u.id.is_empty() && u.id == action.id)
-        {
+        if let Some(known) = self.untaken.iter_mut().find(|u| u.id == action.id) {
             known.held_by.clone_from(&action.guards);
             return;
         }

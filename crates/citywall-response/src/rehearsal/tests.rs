@@ -8,6 +8,7 @@ use citywall_event::{
 use citywall_policy::City;
 
 use super::*;
+use crate::Notice;
 use crate::playbook::Playbooks;
 use crate::rehearsal::log::Line;
 
@@ -41,6 +42,11 @@ criticality = "normal"
 "#;
 
 const AT: Nanos = 1_795_000_000_123_456_000;
+
+/// In a rehearsal packet time is both clocks.
+fn moment(at: Nanos) -> Moment {
+    Moment { wall: at, steady: at }
+}
 
 fn report(change: &'static str, at: Nanos) -> IncidentReport {
     let ip = |text: &str| text.parse().ok();

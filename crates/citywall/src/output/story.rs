@@ -53,8 +53,17 @@ struct Told {
     targets: BTreeSet<IpAddr>,
 }
 
-/// Proposals of an incident that are shown.
+/// Proposals of an incident that are shown, and what the safety gate refused of it.
 const ACTIONS: usize = 4;
+const REFUSED: usize = 2;
+
+/// What the gate says of an action stands behind it.
+fn with_guards(text: String, action: &Action) -> String {
+    match action.guards.is_empty() {
+        true => text,
+        false => format!("{text} [{}]", action.guards.join("; ")),
+    }
+}
 
 /// How much a proposal does, the most first.
 fn rung(kind: &str) -> usize {
@@ -129,8 +138,17 @@ impl Story {
             Body::Incident(report) if self.incidents.len() < REMEMBERED => {
                 self.incidents.insert(report.number.clone(), report.clone());
             }
-            Body::Action(action) if self.actions.len() < REMEMBERED => self.actions.push(action.clone()),
+            Body::Action(action) => self.action(action),
             _ => {}
+        }
+    }
+
+    /// What is wanted, or refused; what became of a proposal stands in the log.
+    fn action(&mut self, action: &Action) {
+        let wanted = matches!(action.status, "told" | "proposed" | "refused");
+        let known = !action.id.is_empty() && self.actions.iter().any(|a| a.id == action.id);
+        if wanted && !known && self.actions.len() < REMEMBERED {
+            self.actions.push(action.clone());
         }
     }
 
@@ -470,11 +488,15 @@ impl Page<'_> {
                 .collect();
             // What stops it first; the plan itself goes from the least harm up.
             actions.sort_by_key(|action| rung(action.kind));
-            for action in actions.iter().take(ACTIONS) {
-                self.line(
-                    "Would do",
-                    &format!("{} {}: {}", action.kind, action.target, action.reason),
-                );
+            let (refused, wanted): (Vec<&Action>, Vec<&Action>) =
+                actions.into_iter().partition(|action| action.status == "refused");
+            for action in wanted.iter().take(ACTIONS) {
+                let text = format!("{} {}: {}", action.kind, action.target, action.reason);
+                self.line("Would do", &with_guards(text, action));
+            }
+            for action in refused.iter().take(REFUSED) {
+                let text = format!("{} {}", action.kind, action.target);
+                self.line("Would not", &with_guards(text, action));
             }
         }
         if reports.len() > SHOWN {

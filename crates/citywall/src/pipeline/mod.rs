@@ -13,5 +13,6 @@ pub mod judge;
 pub mod merge;
 pub mod ordered;
 pub mod prepare;
+pub mod propose;
 pub mod run;
 pub mod worker;

@@ -1,16 +1,18 @@
 //! The ordered stage: one thread that sees everything in the one order.
 //!
 //! Owns: thresholds of rules, the log, counts by event type, and the place of what the judge
-//! concludes (right behind its cause). What it concludes is `judge`'s.
+//! concludes (right behind its cause) and of what would be done about it. What is concluded is
+//! `judge`'s, what would be done `propose`'s.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use citywall_event::{Body, Event, Nanos, Order};
+use citywall_event::{Body, Event, Nanos, Order, Subject};
 use citywall_rules::Thresholds;
 
 use super::facts::{Facts, Record, TALLY};
 use super::judge::{Conclusion, Judge};
+use super::propose::{Proposer, Told};
 use crate::output::alerting::Alerting;
 use crate::output::eve::EveLog;
 use crate::output::story::Story;
@@ -27,6 +29,7 @@ pub struct Stage {
     alerting: Alerting,
     thresholds: Thresholds,
     judge: Judge,
+    proposer: Proposer,
     /// What the screen tells in the end.
     pub story: Story,
     /// Written or counted events by type.
@@ -49,6 +52,7 @@ impl Stage {
     pub fn new(settings: Arc<Settings>, log: Option<EveLog>, alerting: Alerting) -> Stage {
         Stage {
             judge: Judge::new(&settings),
+            proposer: Proposer::new(&settings),
             settings,
             log,
             alerting,
@@ -73,7 +77,9 @@ impl Stage {
     /// Takes new settings.
     pub fn reload(&mut self, settings: Arc<Settings>) {
         self.judge.reload(&settings);
+        let told = self.proposer.reload(&settings);
         self.settings = settings;
+        self.tell(self.last, told);
     }
 
     /// One record, in order.
@@ -187,6 +193,10 @@ impl Stage {
             return;
         }
         let at = second * 1_000_000_000;
+        if self.proposer.is_due(at) {
+            let told = self.proposer.pass(at);
+            self.tell(order, told);
+        }
         let conclusions = self.judge.tick(at, &self.settings.context);
         if !conclusions.is_empty() {
             self.conclude(order, at, conclusions);
@@ -199,32 +209,48 @@ impl Stage {
         // A conclusion may lead to another (a scan to an incident), but not without end.
         let mut left = 256;
         while let Some((subject, body)) = queue.pop_front() {
-            let order = self.next_late(cause);
-            let event = Event {
-                order,
-                at,
-                subject,
-                app_proto: None,
-                body,
-            };
-            self.line.clear();
-            let kind = event.body.event_type().unwrap_or("");
-            if self.settings.writes(kind) && event.write(&mut self.line, self.settings.interface.as_deref()) {
-                if let Some(listener) = &mut self.listener {
-                    listener(&self.line);
-                }
-                if let Some(log) = &mut self.log {
-                    log.line(&self.line, cause.at);
-                }
-                self.count(kind);
+            let event = self.write(cause, at, subject, body);
+            if let Body::Incident(report) = &event.body {
+                let told = self.proposer.incident(at, report);
+                self.tell(cause, told);
             }
-            self.story.event(&event, &self.settings.context);
-            self.alerting.event(&event, &self.line);
             left -= 1;
             if left > 0 {
                 queue.extend(self.judge.event(&event, &self.settings.context));
             }
         }
+    }
+
+    /// Writes what would be done.
+    fn tell(&mut self, cause: Order, told: Vec<Told>) {
+        for (at, subject, action) in told {
+            self.write(cause, at, subject, Body::Action(action));
+        }
+    }
+
+    /// An event of this stage, behind its cause: for the log, the screen and whoever is alerted.
+    fn write(&mut self, cause: Order, at: Nanos, subject: Subject, body: Body) -> Event {
+        let event = Event {
+            order: self.next_late(cause),
+            at,
+            subject,
+            app_proto: None,
+            body,
+        };
+        self.line.clear();
+        let kind = event.body.event_type().unwrap_or("");
+        if self.settings.writes(kind) && event.write(&mut self.line, self.settings.interface.as_deref()) {
+            if let Some(listener) = &mut self.listener {
+                listener(&self.line);
+            }
+            if let Some(log) = &mut self.log {
+                log.line(&self.line, cause.at);
+            }
+            self.count(kind);
+        }
+        self.story.event(&event, &self.settings.context);
+        self.alerting.event(&event, &self.line);
+        event
     }
 
     fn next_late(&mut self, cause: Order) -> Order {
