@@ -2,15 +2,16 @@
 //!
 //! Owns: what counts as in vain (no answer, a refusal, or the policy's no), the windows and the
 //! thresholds. Does not own: why anybody scans. A poller that reaches hundreds of devices which
-//! answer is no scanner; nor is one whose devices are down, as long as most answer; and what was in
-//! vain in an earlier window is a retry, not a search.
+//! answer is no scanner; nor is one whose devices are down, as long as most answer; what was in vain
+//! in an earlier window is a retry, not a search; and ICMP's errors answer those who asked, as a
+//! server that is flooded does.
 //!
 //! Who takes his time is found by what he newly tried in vain over a day, with a higher threshold.
 //! What is seen for the first time costs little, as a flood of invented sources tries but once each.
 
 use std::net::IpAddr;
 
-use citywall_event::{Behaviour, Body, Event, FlowSummary, Mac, Nanos, Order, Technique};
+use citywall_event::{Behaviour, Body, Event, FlowSummary, Mac, Nanos, Order, Technique, is_icmp_request};
 use hashbrown::HashSet;
 
 use crate::recent::Recent;
@@ -58,8 +59,10 @@ const MEMBERS_PER_SOURCE: usize = 32;
 /// Examples that are kept of a scan.
 const EXAMPLES: usize = 4;
 
+const ICMP: u8 = 1;
 const TCP: u8 = 6;
 const UDP: u8 = 17;
+const ICMPV6: u8 = 58;
 
 /// Finds scans.
 #[derive(Debug)]
@@ -247,6 +250,7 @@ fn note(
 /// What an event says of somebody trying something.
 fn tried(event: &Event) -> Option<Try> {
     let (failed, at) = match &event.body {
+        Body::Flow(flow) if answers(event.subject.protocol, flow) => return None,
         Body::Flow(flow) => (failed(flow), flow.start),
         // Only forbidden conversations; a forbidden command was answered.
         Body::Violation(violation) if violation.command.is_none() => (true, event.at),
@@ -268,6 +272,12 @@ fn tried(event: &Event) -> Option<Try> {
         failed,
         at,
     })
+}
+
+/// ICMP that asks for nothing. Where its type is not known nothing is known to have been tried.
+fn answers(protocol: Option<u8>, flow: &FlowSummary) -> bool {
+    let asks = |protocol| flow.icmp.is_some_and(|kind| is_icmp_request(protocol, kind));
+    protocol.is_some_and(|protocol| matches!(protocol, ICMP | ICMPV6) && !asks(protocol))
 }
 
 fn failed(flow: &FlowSummary) -> bool {

@@ -42,6 +42,15 @@ fn flow(answered: bool) -> Body {
     })
 }
 
+/// An ICMP message of a type, which nobody answers.
+fn message(icmp: Option<u8>) -> Body {
+    Body::Flow(FlowSummary {
+        packets: [1, 0],
+        icmp,
+        ..FlowSummary::default()
+    })
+}
+
 fn refused() -> Body {
     Body::Flow(FlowSummary {
         packets: [1, 1],
@@ -142,7 +151,16 @@ fn a_search_that_takes_its_time_is_found_over_a_day() {
 #[test]
 fn a_vertical_scan_and_a_sweep_by_echo() {
     let ports = (1..60u16).map(|p| event(p.into(), i64::from(p), "10.30.0.5", "10.20.0.9", p, refused()));
-    let echo = (0..20u64).map(|i| event(i, i as i64, "10.30.0.6", &format!("10.20.0.{i}"), 0, flow(false)));
+    let echo = (0..20u64).map(|i| {
+        event(
+            i,
+            i as i64,
+            "10.30.0.6",
+            &format!("10.20.0.{i}"),
+            0,
+            message(Some(8)),
+        )
+    });
     expect![[r#"
         vertical_scan 0.90 10.30.0.5 tried 20 ports of 10.20.0.9 within 0 s, 20 of them in vain
             [("tried", 20.0), ("in_vain", 20.0), ("seconds", 0.019)] 0-1-0 0-2-0 0-3-0 0-4-0
@@ -150,6 +168,24 @@ fn a_vertical_scan_and_a_sweep_by_echo() {
             [("tried", 12.0), ("in_vain", 12.0), ("seconds", 0.011)] 0-0-0 0-1-0 0-2-0 0-3-0
     "#]]
     .assert_eq(&scans(ports.chain(echo)));
+}
+
+#[test]
+fn who_answers_a_flood_with_errors_searches_nothing() {
+    // A flooded server tells hundreds of invented sources that a port is unreachable, or that their
+    // packets lived too long; of some the type was not seen.
+    let errors = (0..600u64).map(|i| {
+        let to = format!("198.51.{}.{}", i / 200, i % 200);
+        event(
+            i,
+            i as i64,
+            "10.20.0.9",
+            &to,
+            0,
+            message([Some(3), Some(11), None][i as usize % 3]),
+        )
+    });
+    expect![[r#""#]].assert_eq(&scans(errors));
 }
 
 #[test]

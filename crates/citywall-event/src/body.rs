@@ -81,6 +81,8 @@ pub struct FlowSummary {
     pub established: bool,
     /// TCP: the responder answered the first packet with RST, or ICMP said unreachable.
     pub refused: bool,
+    /// ICMP and ICMPv6: the type of the first message.
+    pub icmp: Option<u8>,
 }
 
 /// A rule matched.
@@ -465,7 +467,8 @@ pub struct IncidentReport {
 /// What would be, or was, done.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Action {
-    /// Its name, for `citywall actions`; empty for what only people are told.
+    /// Its name, for `citywall actions`; empty for what only people are told, and for what was
+    /// refused before it was an action.
     pub id: String,
     /// The incident.
     pub incident: String,

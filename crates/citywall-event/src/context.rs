@@ -21,6 +21,7 @@ use crate::Mac;
 use conduit::Pairs;
 pub use conduit::{CommandGrant, Conduit, ConduitEnd, Grant, PointPattern, Ports, VerbSet};
 use locate::{MacEntry, Ranges};
+pub use judge::is_icmp_request;
 pub use prefix::Prefix;
 pub use service::{Dependency, ServiceInfo};
 

@@ -247,13 +247,26 @@ fn lives_somewhere((place, ip): (Place, Option<IpAddr>)) -> bool {
     }
 }
 
+/// True for an ICMP message that asks for an answer: echo, timestamp, information and address mask
+/// requests (RFC 792, RFC 950), and the echo request of ICMPv6 (RFC 4443). All others answer
+/// something, or report an error to who caused it.
+pub fn is_icmp_request(protocol: u8, kind: u8) -> bool {
+    match protocol {
+        ICMP => matches!(kind, 8 | 13 | 15 | 17),
+        ICMPV6 => kind == 128,
+        _ => false,
+    }
+}
+
 /// DHCP (RFC 2131) works before a device has a place, and ICMP messages that are no request
 /// (RFC 792, RFC 4443) answer something.
 fn is_housekeeping(service: &Service<'_>) -> bool {
     match service.protocol {
         UDP => matches!(service.port, Some(67 | 68 | 546 | 547)),
-        ICMP => !matches!(service.port, Some(8 | 13 | 15 | 17)),
-        ICMPV6 => service.port != Some(128),
+        ICMP | ICMPV6 => {
+            let kind = service.port.and_then(|port| u8::try_from(port).ok());
+            !kind.is_some_and(|kind| is_icmp_request(service.protocol, kind))
+        }
         // IGMP speaks to routers of the link only.
         2 => true,
         _ => false,

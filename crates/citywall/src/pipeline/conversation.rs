@@ -213,7 +213,13 @@ pub fn summary(flow: &Flow<Conversation>) -> FlowSummary {
         bytes: flow.bytes,
         established: tcp && (flow.midstream || answered && there & tcp_flags::ACK != 0),
         refused: tcp && !answered && back & tcp_flags::RST != 0,
+        icmp: icmp(flow).map(|(kind, _)| kind),
     }
+}
+
+/// Type and code of the first ICMP message.
+fn icmp(flow: &Flow<Conversation>) -> Option<(u8, u8)> {
+    matches!(flow.carrier, Carrier::Ip(1 | 58)).then_some((flow.initiator.port as u8, flow.responder.port as u8))
 }
 
 /// Appends the `flow` line.
@@ -250,10 +256,7 @@ pub fn flow_line(
         midstream: flow.midstream,
         missing: flow.missing,
         tcp_flags: (flow.carrier == Carrier::Tcp).then_some(flow.tcp_flags),
-        icmp: match flow.carrier {
-            Carrier::Ip(1 | 58) => Some((flow.initiator.port as u8, flow.responder.port as u8)),
-            _ => None,
-        },
+        icmp: icmp(flow),
         macs: flow.initiator.mac.zip(flow.responder.mac),
         ethertype: match flow.carrier {
             Carrier::Ethernet(ethertype) => Some(ethertype),
