@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::command::{actions, enforce, keys, playbook, policy, range, rehearse};
+use crate::command::{actions, enforce, keys, learn, playbook, policy, range, rehearse};
 
 /// Citywall protects the networks of a city.
 #[derive(Debug, Parser)]
@@ -47,6 +47,8 @@ pub enum Command {
     Commands(CommandsArgs),
     /// Say in words who may reach whom, compare, and propose from observed traffic.
     Policy(policy::PolicyArgs),
+    /// Learn what is normal, and measure how good detection is.
+    Learn(learn::LearnArgs),
     /// Make keys, sign acts, prove a journal.
     Keys(keys::KeysArgs),
     /// Put the city file in force as a firewall, try it, confirm it, take it back.

@@ -40,6 +40,7 @@ fn main() -> ExitCode {
         cli::Command::Service(args) => command::service::run(&args),
         cli::Command::Commands(args) => command::commands::run(&args),
         cli::Command::Policy(args) => command::policy::run(&args),
+        cli::Command::Learn(args) => command::learn::run(&args),
         cli::Command::Keys(args) => command::keys::run(&args),
         cli::Command::Enforce(args) => command::enforce::run(&args),
         cli::Command::Hand(args) => enforcer::hand::run(&args),

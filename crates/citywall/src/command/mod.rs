@@ -6,6 +6,7 @@ pub mod commands;
 pub mod doctor;
 pub mod enforce;
 pub mod keys;
+pub mod learn;
 pub mod playbook;
 pub mod policy;
 pub mod range;

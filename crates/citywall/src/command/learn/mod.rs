@@ -1,0 +1,75 @@
+//! `citywall learn`: what is learned from use, and how good it is.
+//!
+//! Owns: the words of the command. Does not own: detectors (`citywall-behaviour`), measures
+//! (`citywall-evaluation`).
+
+mod evaluate;
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use crate::End;
+
+/// `citywall learn`.
+#[derive(Args, Clone, Debug)]
+pub struct LearnArgs {
+    #[command(subcommand)]
+    action: LearnAction,
+}
+
+/// `citywall learn evaluate|...`.
+#[derive(Clone, Debug, Subcommand)]
+enum LearnAction {
+    /// Measure detectors and trivial baselines on data sets, and print the tables.
+    Evaluate(EvaluateArgs),
+}
+
+const EVALUATE: &str = "Examples:
+  citywall learn evaluate --all
+      every set; those whose data is not there are skipped, and named
+  citywall learn evaluate --set iot23 --data folder-with-conn-logs
+  citywall learn evaluate --set iot23 --data unknown --scores scores.tsv
+      scores for data without labels; the form is in docs/evaluation.md
+
+Data is looked for in --data, then below $CITYWALL_DATA.";
+
+/// `citywall learn evaluate`.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = EVALUATE)]
+pub struct EvaluateArgs {
+    /// A set (repeatable).
+    #[arg(long, value_name = "NAME", value_parser = clap::builder::PossibleValuesParser::new(evaluate::names()))]
+    set: Vec<String>,
+    /// Every set.
+    #[arg(long, conflicts_with = "set")]
+    all: bool,
+    /// The folder of the set's data.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Write scores of the data in --data to this file; no labels are needed.
+    #[arg(long, value_name = "FILE", requires = "data")]
+    scores: Option<PathBuf>,
+    /// Seed of all that is drawn.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// Draws of the bootstrap.
+    #[arg(long, value_name = "N", default_value_t = 200)]
+    draws: usize,
+    /// Runs of each generated attack.
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    runs: u32,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// Where a file cannot be used.
+pub fn run(args: &LearnArgs) -> anyhow::Result<End> {
+    match &args.action {
+        LearnAction::Evaluate(args) => evaluate::run(args),
+    }
+}
