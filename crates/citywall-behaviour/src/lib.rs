@@ -26,7 +26,10 @@ pub use beacon::{BeaconLimits, BeaconWatch};
 pub use flood::{Class, FloodDetector, FloodFound, FloodLimits, Key, Meter, SLICE, Sample, Tally};
 pub use guessing::{GuessingLimits, PasswordGuessing};
 pub use identity::{IdentityLimits, IdentityWatch};
-pub use learned::{Conversation, ConversationFeatures, Habit, Judgement, NUMBERS, Outcome, Reason, Seen};
+pub use learned::{
+    Conversation, ConversationFeatures, Ensemble, Habit, Judgement, NUMBERS, Outcome, PACKET_FEATURES,
+    PacketFeatures, PacketRow, PacketSeen, Party, RATES, Reason, Seen, Workspace, packet_feature,
+};
 pub use names::{NameLimits, NameWatch};
 pub use random::SplitMix64;
 pub use scan::{ScanDetector, ScanLimits};

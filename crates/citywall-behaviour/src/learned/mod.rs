@@ -5,7 +5,11 @@
 //! binary), and how well it does (`citywall-evaluation`).
 
 mod conversation;
+mod damped;
+mod ensemble;
 mod habit;
 
 pub use conversation::{Conversation, ConversationFeatures, NUMBERS, Outcome, Seen};
+pub use damped::{PACKET_FEATURES, PacketFeatures, PacketSeen, Party, RATES, packet_feature};
+pub use ensemble::{Ensemble, PacketRow, Workspace};
 pub use habit::{Habit, Judgement, Reason};
