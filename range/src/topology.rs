@@ -76,6 +76,9 @@ pub const OUTSIDE: &str = "outside";
 /// Where the signal controllers keep what plan they run: an object of NTCIP 1202.
 pub const SIGNAL_PLAN: &str = "1.3.6.1.4.1.1206.4.2.1.4.14.0";
 
+/// What kinds of service a device offers: an object that every agent has (RFC 3418, `sysServices`).
+pub const SYSTEM_SERVICES: &str = "1.3.6.1.2.1.1.7.0";
+
 impl Zone {
     /// The wall's own address in it.
     pub fn gateway(&self) -> Ipv4Addr {
@@ -275,8 +278,11 @@ impl Draw {
             "data-centre",
             "records",
             "records-server",
-            vec![Server::http(2_000)],
+            vec![Server::http(2_000), Server::Ssh],
         );
+        let power = self.host("data-centre", "ups-1", "ups", vec![Server::Agent]);
+        self.works("log-server", Work::snmp_poll(power, SYSTEM_SERVICES, 300));
+        self.works("log-server", Work::ssh_greeting(records, 500));
         self.host(
             "data-centre",
             "updates",

@@ -4,6 +4,7 @@
 //! came of each try: the ground truth of the attack. Does not own: which attack belongs to which
 //! scenario.
 
+mod replay;
 mod steps;
 mod tool;
 
@@ -53,6 +54,12 @@ pub(crate) enum Step {
         sources: Vec<Ipv4Addr>,
         burst: u32,
     },
+    /// Plays recorded datagrams, which set an object in another's name, by tcpreplay.
+    Replay {
+        to: Ipv4Addr,
+        source: Ipv4Addr,
+        oid: String,
+    },
     /// Takes another's address, and announces that.
     TakeAddress { address: Ipv4Addr },
     /// Asks for a page, as anybody may: used to see whether somebody still gets through.
@@ -74,6 +81,7 @@ impl Step {
             Step::DnsTunnel { .. } => "dns-tunnel",
             Step::Exfiltrate { .. } => "exfiltrate",
             Step::Flood { .. } => "flood",
+            Step::Replay { .. } => "replay",
             Step::TakeAddress { .. } => "take-address",
             Step::Page { .. } => "page",
             Step::Tool { .. } => "tool",

@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::process::Command;
 use std::time::Duration;
 
-use super::{Step, tool};
+use super::{Step, replay, tool};
 use crate::device::modbus::Master;
 use crate::device::{self, snmp, telnet};
 use crate::log::{Kind, Log, now};
@@ -100,6 +100,10 @@ impl<'a> Attacker<'a> {
             } => {
                 let outcome = flood(*to, *port, sources, *burst, count);
                 self.tell(*to, began, outcome, &format!("{burst} datagrams"));
+            }
+            Step::Replay { to, source, oid } => {
+                let outcome = replay::play(*to, *source, oid);
+                self.tell(*to, began, outcome, &format!("sets in the name of {source}"));
             }
             Step::TakeAddress { address } => {
                 let outcome = take_address(*address, count);
@@ -195,10 +199,11 @@ fn take_address(address: Ipv4Addr, count: u32) -> io::Result<()> {
     socket.send_to(b"here I am", (neighbour, 9)).map(drop)
 }
 
-fn run(program: &str, arguments: &[&str]) -> io::Result<()> {
+/// Runs a program to its end; gives what it said.
+pub(super) fn run(program: &str, arguments: &[&str]) -> io::Result<String> {
     let output = Command::new(program).args(arguments).output()?;
     if output.status.success() {
-        return Ok(());
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
     Err(io::Error::other(
         String::from_utf8_lossy(&output.stderr).trim().to_owned(),

@@ -13,6 +13,7 @@ mod ntp;
 mod real;
 mod serve;
 pub(crate) mod snmp;
+mod ssh;
 mod syslog;
 pub(crate) mod telnet;
 mod work;
@@ -42,6 +43,10 @@ pub enum Server {
     Modbus,
     /// A signal controller: a few objects.
     Snmp,
+    /// Whatever tells by SNMP how it is: a switch, a power supply.
+    Agent,
+    /// A shell by SSH.
+    Ssh,
     /// A shell with a password.
     Telnet {
         /// The account.
@@ -140,7 +145,8 @@ fn start(server: &Server, log: &Arc<Log>) -> std::io::Result<()> {
     let log = Arc::clone(log);
     match server.clone() {
         Server::Modbus => modbus::serve(log),
-        Server::Snmp => snmp::serve(log),
+        Server::Snmp | Server::Agent => snmp::serve(log),
+        Server::Ssh => ssh::serve(log),
         Server::Telnet { user, password } => telnet::serve(user, password, log),
         Server::Http { bytes } | Server::Web { bytes } => http::serve(bytes, log),
         Server::Mqtt => mqtt::serve(log),

@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::{Server, dns, ntp};
+use super::{Server, dns, ntp, snmp, ssh};
 use crate::attack::find_tool;
 use crate::log::{Kind, Log, now};
+use crate::topology::SYSTEM_SERVICES;
 
 /// How long one may take until it answers.
 const PATIENCE: Duration = Duration::from_millis(2_500);
@@ -19,6 +20,8 @@ const PATIENCE: Duration = Duration::from_millis(2_500);
 /// A real server: its program, its arguments, its files, and how it is asked whether it lives.
 struct Real {
     program: &'static str,
+    /// What is run to its end before, with its arguments.
+    before: Option<(&'static str, Vec<String>)>,
     arguments: Vec<String>,
     files: Vec<(&'static str, Vec<u8>)>,
     answers: fn() -> io::Result<()>,
@@ -61,6 +64,18 @@ fn run(real: &Real, program: &Path, folder: &Path) -> io::Result<()> {
         std::fs::write(folder.join(name), bytes)?;
     }
     let output = std::fs::File::create(folder.join("output"))?;
+    if let Some((before, arguments)) = &real.before {
+        let before = find_tool(before).ok_or_else(|| io::Error::other(format!("no {before}")))?;
+        let status = Command::new(before)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(output.try_clone()?)
+            .stderr(output.try_clone()?)
+            .status()?;
+        if !status.success() {
+            return Err(io::Error::other(status.to_string()));
+        }
+    }
     let mut child = Command::new(program)
         .args(&real.arguments)
         .stdin(Stdio::null())
@@ -95,6 +110,7 @@ fn real(server: &Server, folder: &Path) -> Option<Real> {
     match server {
         Server::Mqtt => Some(Real {
             program: "mosquitto",
+            before: None,
             arguments: words(&["-c", &path("mosquitto.conf")]),
             files: vec![(
                 "mosquitto.conf",
@@ -104,6 +120,7 @@ fn real(server: &Server, folder: &Path) -> Option<Real> {
         }),
         Server::Web { bytes } => Some(Real {
             program: "nginx",
+            before: None,
             arguments: words(&["-c", &path("nginx.conf"), "-p", &folder.display().to_string()]),
             files: vec![
                 ("nginx.conf", nginx(folder).into_bytes()),
@@ -113,6 +130,7 @@ fn real(server: &Server, folder: &Path) -> Option<Real> {
         }),
         Server::Dns => Some(Real {
             program: "unbound",
+            before: None,
             arguments: words(&["-d", "-c", &path("unbound.conf")]),
             files: vec![(
                 "unbound.conf",
@@ -122,6 +140,7 @@ fn real(server: &Server, folder: &Path) -> Option<Real> {
         }),
         Server::Ntp => Some(Real {
             program: "chronyd",
+            before: None,
             arguments: words(&["-x", "-n", "-u", "root", "-f", &path("chrony.conf")]),
             files: vec![(
                 "chrony.conf",
@@ -132,6 +151,25 @@ fn real(server: &Server, folder: &Path) -> Option<Real> {
                 .into_bytes(),
             )],
             answers: || ntp::ask(Ipv4Addr::LOCALHOST),
+        }),
+        Server::Agent => Some(Real {
+            program: "snmpd",
+            before: None,
+            arguments: words(&["-f", "-C", "-c", &path("snmpd.conf"), "-Lo", "udp:161"]),
+            files: vec![(
+                "snmpd.conf",
+                b"rocommunity city-ops\nsysservices 72\nsysdescr a power supply of the data centre\n"
+                    .to_vec(),
+            )],
+            answers: || snmp::get(Ipv4Addr::LOCALHOST, "city-ops", SYSTEM_SERVICES, 7).map(drop),
+        }),
+        Server::Ssh => Some(Real {
+            program: "dropbear",
+            before: Some(("dropbearkey", words(&["-t", "ed25519", "-f", &path("host.key")]))),
+            // In the foreground, telling standard error, nobody's password, no forwarding.
+            arguments: words(&["-F", "-E", "-s", "-j", "-k", "-p", "22", "-r", &path("host.key")]),
+            files: vec![],
+            answers: || ssh::greet(Ipv4Addr::LOCALHOST),
         }),
         _ => None,
     }

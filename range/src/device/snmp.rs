@@ -33,6 +33,16 @@ struct Message {
 }
 
 impl Message {
+    fn new(community: &str, unit: u8, oid: &str, value: Vec<u8>, request: u64) -> io::Result<Message> {
+        Ok(Message {
+            community: community.as_bytes().to_vec(),
+            unit,
+            request: (request & 0x3fff_ffff) as i64,
+            object: ber::oid(oid)?,
+            value,
+        })
+    }
+
     fn bytes(&self) -> Vec<u8> {
         let binding = tlv(SEQUENCE, &[self.object.as_slice(), &self.value].concat());
         let content = [
@@ -74,6 +84,7 @@ impl Message {
 pub(super) fn serve(log: Arc<Log>) -> io::Result<()> {
     let mut objects: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
     objects.insert(ber::oid(crate::topology::SIGNAL_PLAN)?, ber::integer(1));
+    objects.insert(ber::oid(crate::topology::SYSTEM_SERVICES)?, ber::integer(72));
     serve::udp(PORT, move |asked, peer| {
         let began = now();
         let mut message = Message::parse(asked).ok()?;
@@ -109,6 +120,11 @@ pub(crate) fn set(to: Ipv4Addr, community: &str, oid: &str, value: i64, request:
     exchange(to, community, SET, oid, ber::integer(value), request).map(drop)
 }
 
+/// The datagram that sets an object.
+pub(crate) fn set_bytes(community: &str, oid: &str, value: i64, request: u64) -> io::Result<Vec<u8>> {
+    Message::new(community, SET, oid, ber::integer(value), request).map(|m| m.bytes())
+}
+
 fn exchange(
     to: Ipv4Addr,
     community: &str,
@@ -117,13 +133,7 @@ fn exchange(
     value: Vec<u8>,
     request: u64,
 ) -> io::Result<Vec<u8>> {
-    let asked = Message {
-        community: community.as_bytes().to_vec(),
-        unit,
-        request: (request & 0x3fff_ffff) as i64,
-        object: ber::oid(oid)?,
-        value,
-    };
+    let asked = Message::new(community, unit, oid, value, request)?;
     let fits = |answer: &[u8]| {
         Message::parse(answer).is_ok_and(|m| m.unit == RESPONSE && m.request == asked.request)
     };

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::{dns, heartbeat, http, modbus, mqtt, ntp, snmp, syslog};
+use super::{dns, heartbeat, http, modbus, mqtt, ntp, snmp, ssh, syslog};
 use crate::log::{Kind, Log, now};
 
 /// Something that a host does again and again.
@@ -60,6 +60,8 @@ pub enum Job {
     Syslog,
     /// One beat of the heart.
     Heartbeat,
+    /// Looks whether a shell is there.
+    SshGreeting,
 }
 
 impl Job {
@@ -76,6 +78,7 @@ impl Job {
             Job::Ntp => "ntp",
             Job::Syslog => "syslog",
             Job::Heartbeat => "heartbeat",
+            Job::SshGreeting => "ssh-greeting",
         }
     }
 }
@@ -136,6 +139,11 @@ impl Work {
         Work::new(to, every, Job::Syslog)
     }
 
+    /// See [`Job::SshGreeting`].
+    pub fn ssh_greeting(to: Ipv4Addr, every: u64) -> Work {
+        Work::new(to, every, Job::SshGreeting)
+    }
+
     /// See [`Job::Heartbeat`].
     pub fn heartbeat(to: Ipv4Addr, every: u64) -> Work {
         Work::new(to, every, Job::Heartbeat)
@@ -191,5 +199,6 @@ fn client(work: &Work) -> Box<dyn FnMut(u64) -> io::Result<()>> {
         Job::Ntp => Box::new(move |_| ntp::ask(to)),
         Job::Syslog => Box::new(move |count| syslog::send(to, &format!("all is well, {count}"))),
         Job::Heartbeat => Box::new(move |count| heartbeat::beat(to, count)),
+        Job::SshGreeting => Box::new(move |_| ssh::greet(to)),
     }
 }

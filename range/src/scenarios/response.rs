@@ -9,7 +9,7 @@ pub(super) static SPOOFED_HOSPITAL: Scenario = Scenario {
     title: "A kiosk attacks in the hospital's name, so that the wall may cut the hospital off",
     lesson: "Every packet says that it is from a ward. If the wall believed them, it would do what the attacker \
              cannot. Look for the sentence with which it declines, and at the wards' heartbeats: none may be \
-             missing.",
+             missing. tcpreplay is used where it is installed.",
     attack: |city| {
         let sources = ips(city, &["ward-1", "ward-2", "nurse-station"]);
         let forge = |to: &str, port| Step::Flood {
@@ -37,6 +37,13 @@ pub(super) static SPOOFED_HOSPITAL: Scenario = Scenario {
             oid: SIGNAL_PLAN.to_owned(),
         };
         parts.push(Part::repeated("kiosk", 500, 60, 100, own));
+        // A recording of the wards, as it were, played to a signal controller.
+        let played = Step::Replay {
+            to: ip(city, "junction-1"),
+            source: ip(city, "ward-1"),
+            oid: SIGNAL_PLAN.to_owned(),
+        };
+        parts.push(Part::repeated("kiosk", 900, 3, 700, played));
         parts
     },
     detected: &[Detected::Violation, Detected::Incident("kiosk")],
