@@ -372,12 +372,12 @@ impl Case {
         }
     }
 
-    /// 1 for what was never contacted before in training, calibration or the test so far.
+    /// 1 for what was never contacted in training.
     fn new_destinations(&self, settings: &Settings) -> Own {
-        let mut known: HashSet<u64> = self.training.iter().map(|s| s.destination).collect();
+        let known: HashSet<u64> = self.training.iter().map(|s| s.destination).collect();
         let bytes = known.len() * 16;
         self.timed("new destination", settings, bytes, move |s: &Sample| {
-            f64::from(u8::from(known.insert(s.destination)))
+            f64::from(u8::from(!known.contains(&s.destination)))
         })
     }
 

@@ -3,7 +3,12 @@
 //! Owns: reading each set, its labels and its traps. Data that is not there is `SetError::Absent`, never
 //! an empty case.
 
+pub mod floods;
+mod generated;
 pub mod iot23;
+pub mod modbus;
+mod packets;
+pub mod speed;
 
 use std::path::{Path, PathBuf};
 

@@ -8,7 +8,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use citywall_evaluation::sets::{SetError, iot23};
+use citywall_evaluation::sets::{SetError, floods, iot23, modbus, speed};
 use citywall_evaluation::{Report, Settings};
 
 use super::EvaluateArgs;
@@ -25,7 +25,12 @@ struct Wanted<'a> {
 
 type Run = fn(&Wanted<'_>) -> Result<Vec<Report>, SetError>;
 
-const SETS: [(&str, Run); 1] = [("iot23", iot23)];
+const SETS: [(&str, Run); 4] = [
+    ("iot23", iot23),
+    ("modbus", modbus),
+    ("floods", floods),
+    ("speed", speed),
+];
 
 /// The names of the sets.
 pub(super) fn names() -> Vec<&'static str> {
@@ -141,6 +146,28 @@ fn iot23(wanted: &Wanted<'_>) -> Result<Vec<Report>, SetError> {
         .iter()
         .map(|case| Report::Table(case.run(&settings)))
         .collect())
+}
+
+fn modbus(wanted: &Wanted<'_>) -> Result<Vec<Report>, SetError> {
+    let captures = modbus::captures(&folder(wanted, "lemay-modbus")?)?;
+    let cases = modbus::cases(&captures, &wanted.settings);
+    Ok(cases
+        .iter()
+        .map(|case| Report::Table(case.run(&wanted.settings)))
+        .collect())
+}
+
+fn floods(wanted: &Wanted<'_>) -> Result<Vec<Report>, SetError> {
+    let all = wanted
+        .data
+        .map(Path::to_owned)
+        .or_else(|| std::env::var_os("CITYWALL_DATA").map(PathBuf::from));
+    let tables = floods::table(all.as_deref(), wanted.runs, &wanted.settings)?;
+    Ok(tables.into_iter().map(Report::Plain).collect())
+}
+
+fn speed(wanted: &Wanted<'_>) -> Result<Vec<Report>, SetError> {
+    Ok(vec![Report::Plain(speed::table(&wanted.settings))])
 }
 
 fn scores(args: &EvaluateArgs, data: &Path, file: &Path) -> anyhow::Result<End> {
