@@ -227,6 +227,12 @@ impl<'a> Evidence<'a> {
         }
     }
 
+    /// Whom the actor reached without leave, in a zone where it has no business.
+    pub(crate) fn reaches(&self) -> Option<IpAddr> {
+        let contact = matches!(self.kind, Kind::ForbiddenContact | Kind::Isolation);
+        self.event.subject.dst_ip.filter(|_| contact)
+    }
+
     /// Who is flooded, by which protocol.
     pub(crate) fn floods(&self) -> Option<Flooded> {
         let address = self.event.subject.dst_ip.filter(|_| self.kind == Kind::Flood)?;

@@ -16,7 +16,7 @@ use crate::evidence::{Kind, Party, Seat};
 pub(crate) const REASONS: usize = 16;
 
 /// Targets that are named of each zone that somebody reached.
-const MET: usize = 8;
+pub(crate) const MET: usize = 16;
 
 /// Actors, and victims, that an incident names.
 pub(crate) const SEATS: usize = 64;
@@ -188,8 +188,9 @@ impl Incident {
         }
     }
 
-    /// Somebody reached somebody in a zone without leave.
-    fn meet(&mut self, reached: (Party, Option<ZoneId>), targets: &[IpAddr]) {
+    /// Somebody reached somebody in a zone without leave. A target that was not named before is worth
+    /// an update: what is done may be about each of them.
+    pub(crate) fn meet(&mut self, reached: (Party, Option<ZoneId>), targets: &[IpAddr]) {
         note(&mut self.reached, reached);
         self.met.resize(self.reached.len(), Vec::new());
         let Some(place) = self.reached.iter().position(|r| *r == reached) else {
@@ -198,6 +199,7 @@ impl Incident {
         for target in targets {
             if self.met[place].len() < MET && !self.met[place].contains(target) {
                 self.met[place].push(*target);
+                self.dirty = true;
             }
         }
     }

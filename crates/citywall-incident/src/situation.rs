@@ -8,12 +8,14 @@
 //! camera scans, camera writes" is one incident. An incident opens when the evidence against one
 //! suspect within the window weighs enough: a single failed or forbidden contact never does.
 
-use citywall_event::{Body, Context, Event, Nanos, Subject};
+use std::net::IpAddr;
+
+use citywall_event::{Body, Context, Event, Nanos, Subject, ZoneId};
 use citywall_inventory::Inventory;
 use hashbrown::HashMap;
 
 use crate::evidence::{Evidence, Party, Seat};
-use crate::incident::{Effect, Held, Incident};
+use crate::incident::{Effect, Held, Incident, MET};
 
 /// Weight at which evidence against one suspect opens an incident.
 pub(crate) const OPENS: u32 = 5;
@@ -78,6 +80,8 @@ struct Suspect {
     last: Nanos,
     /// Evidence before there is an incident.
     held: Vec<(Held, Option<Seat>)>,
+    /// Whom it reached without leave before there is one, the first few.
+    met: Vec<(Option<ZoneId>, IpAddr)>,
     seat: Option<Seat>,
 }
 
@@ -145,6 +149,13 @@ impl Situation {
             return out;
         };
         if incident.repeats(evidence.kind, evidence.actor, evidence.victim, evidence.mark, at) {
+            if let Some(target) = evidence.reaches() {
+                let zone = context.locate(Some(target), None).zone;
+                incident.meet((evidence.actor, zone), &[target]);
+            }
+            if incident.dirty && at.saturating_sub(incident.told) >= self.limits.update_every {
+                tell(incident, "updated", at, context, &mut out);
+            }
             if let Some(suspect) = self.suspects.get_mut(&evidence.actor) {
                 suspect.last = suspect.last.max(at);
             }
@@ -213,6 +224,12 @@ impl Situation {
         let suspect = self.suspects.entry(evidence.actor).or_default();
         suspect.held.retain(|(h, _)| at.saturating_sub(h.at) <= window);
         suspect.last = suspect.last.max(at);
+        if let Some(target) = evidence.reaches() {
+            let met = (context.locate(Some(target), None).zone, target);
+            if suspect.met.len() < MET && !suspect.met.contains(&met) {
+                suspect.met.push(met);
+            }
+        }
         let known = suspect
             .held
             .iter_mut()
@@ -245,6 +262,7 @@ impl Situation {
             return out;
         };
         let (held, actor) = (std::mem::take(&mut suspect.held), suspect.seat.take());
+        let met = std::mem::take(&mut suspect.met);
         let (Some((first, _)), Some(actor)) = (held.first(), actor) else {
             return out;
         };
@@ -262,6 +280,9 @@ impl Situation {
                 drawn.push(victim.party);
             }
             incident.add(held, &actor, victim.as_ref());
+        }
+        for (zone, target) in met {
+            incident.meet((actor.party, zone), &[target]);
         }
         tell(&mut incident, "opened", at, context, &mut out);
         self.incidents.push((id, incident));

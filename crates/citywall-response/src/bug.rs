@@ -14,6 +14,8 @@ pub(crate) enum Bug {
     OwnForgotten,
     /// What conduits permit is not looked at.
     ConduitsForgotten,
+    /// What the denial of a network spares is thought spared where it is denied by name.
+    SparedByName,
     /// Infrastructure may be acted against.
     InfrastructureForgotten,
     /// A safety asset may be isolated with approvals.

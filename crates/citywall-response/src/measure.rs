@@ -44,7 +44,8 @@ pub enum Measure {
     DenyPair {
         /// Who began.
         from: Host,
-        /// With whom: a zone's network, or one address as a prefix of full length.
+        /// With whom: one address as a prefix of full length, or a zone's network: all of it but
+        /// what everything needs (gateways, names, time, management, the wall).
         to: Prefix,
     },
     /// What the host sends beyond a rate is dropped.

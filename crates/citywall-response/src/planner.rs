@@ -11,7 +11,7 @@ use std::net::IpAddr;
 use citywall_event::{Criticality, OUTSIDE, Prefix, Verb, VerbSet};
 
 use crate::gate::MEASURES;
-use crate::{Facts, Flooded, Grounds, Host, HostStanding, Measure, Notice, Rung, Settings, Suspect};
+use crate::{Facts, Flooded, Grounds, Host, HostStanding, Key, Measure, Notice, Rung, Settings, Suspect};
 
 /// Suspects of one incident that are planned against.
 const SUSPECTS: usize = 16;
@@ -27,7 +27,8 @@ pub(crate) struct Draft {
 }
 
 /// All that is wanted about an incident, the least harmful first.
-pub(crate) fn plan(notice: &Notice, facts: &Facts, settings: &Settings) -> Vec<Draft> {
+/// Elements in `open` are wanted already, by whatever action.
+pub(crate) fn plan(notice: &Notice, facts: &Facts, settings: &Settings, open: &[Key]) -> Vec<Draft> {
     let mut drafts = Vec::new();
     if notice.severity > 2 {
         let why = "not enough to act on: watch it and see who it speaks with";
@@ -43,7 +44,7 @@ pub(crate) fn plan(notice: &Notice, facts: &Facts, settings: &Settings) -> Vec<D
     }
     if notice.severity <= 2 && !facts.context.is_empty() {
         for index in 0..notice.suspects.len().min(SUSPECTS) {
-            against(notice, index, facts, settings, &mut drafts);
+            against(notice, index, facts, (settings, open), &mut drafts);
         }
         drafts.extend(for_flooded(notice, settings));
     }
@@ -52,7 +53,13 @@ pub(crate) fn plan(notice: &Notice, facts: &Facts, settings: &Settings) -> Vec<D
 }
 
 /// The rungs against one suspect.
-fn against(notice: &Notice, index: usize, facts: &Facts, settings: &Settings, drafts: &mut Vec<Draft>) {
+fn against(
+    notice: &Notice,
+    index: usize,
+    facts: &Facts,
+    (settings, open): (&Settings, &[Key]),
+    drafts: &mut Vec<Draft>,
+) {
     let Some(suspect) = notice.suspects.get(index) else {
         return;
     };
@@ -84,7 +91,7 @@ fn against(notice: &Notice, index: usize, facts: &Facts, settings: &Settings, dr
         });
     }
     for rung in rungs {
-        drafts.extend(rung_against(rung, notice, index, facts, settings));
+        drafts.extend(rung_against(rung, notice, index, facts, settings, open));
     }
 }
 
@@ -96,6 +103,7 @@ pub(crate) fn rung_against(
     index: usize,
     facts: &Facts,
     settings: &Settings,
+    open: &[Key],
 ) -> Vec<Draft> {
     let Some(suspect) = notice.suspects.get(index) else {
         return Vec::new();
@@ -120,7 +128,7 @@ pub(crate) fn rung_against(
     match rung {
         Rung::Observe | Rung::Notify => vec![Draft::of(rung, &suspect.name, "")],
         Rung::DenyCommand => deny_commands(notice, index, host, facts, &grounds),
-        Rung::DenyConduit => deny_conduits(notice, index, host, facts, &grounds),
+        Rung::DenyConduit => deny_conduits(notice, index, host, facts, (&grounds, open)),
         Rung::LimitRate => one(
             Measure::LimitRate {
                 host,
@@ -154,7 +162,7 @@ fn deny_commands(notice: &Notice, index: usize, from: Host, facts: &Facts, groun
     let verbs = changing();
     let mut drafts = Vec::new();
     for (zone, target) in zones {
-        let Some((networks, name)) = networks(facts, zone, &[target]) else {
+        let Some((networks, name)) = networks(facts, from, zone, &[target]) else {
             continue;
         };
         let permitted = networks.iter().any(|to| facts.commands(from, *to, verbs).any);
@@ -176,27 +184,40 @@ fn deny_commands(notice: &Notice, index: usize, from: Host, facts: &Facts, groun
     drafts
 }
 
-/// What it opened without leave. Where a conduit allows other work with a zone, only those whom
-/// it reached without leave are denied, and none of them to whom work is permitted.
-fn deny_conduits(notice: &Notice, index: usize, from: Host, facts: &Facts, grounds: &Grounds) -> Vec<Draft> {
+/// What it opened without leave: the whole zone, but for what everything needs there. Where a conduit
+/// allows other work with the zone, only those whom it reached without leave are denied, and none
+/// of them to whom work is permitted; as more become known, those are denied, too.
+fn deny_conduits(
+    notice: &Notice,
+    index: usize,
+    from: Host,
+    facts: &Facts,
+    (grounds, open): (&Grounds, &[Key]),
+) -> Vec<Draft> {
     let mut drafts = Vec::new();
     for crossing in notice.crossings.iter().filter(|c| c.suspect == index) {
         let zone = facts.zone_named(&crossing.zone);
         if zone.is_none() && crossing.zone != OUTSIDE {
             continue;
         }
-        let Some((whole, name)) = networks(facts, zone, &crossing.targets) else {
+        let Some((whole, mut name)) = networks(facts, from, zone, &crossing.targets) else {
             continue;
         };
         let free = |to: &Prefix| {
             let work = facts.work(from, *to);
             !work.any && !work.lifeline
         };
-        let mut name = name;
-        let mut measures: Vec<Prefix> = whole.iter().filter(|to| free(to)).copied().collect();
-        if measures.len() < whole.len() {
-            measures = singles(&crossing.targets).into_iter().filter(free).collect();
-            name = format!("{} of {name}", list(&measures));
+        let mut measures = whole.clone();
+        if zone.is_none() || !whole.iter().all(free) {
+            let is_open = |to: &Prefix| open.contains(&Measure::DenyPair { from, to: *to }.key());
+            measures = singles(&crossing.targets);
+            measures.retain(|to| meets(from, to) && free(to) && !is_open(to));
+            name = match zone {
+                Some(_) => format!("{} of {name}", list(&measures)),
+                None => format!("{} {name}", list(&measures)),
+            };
+        } else if whole.iter().any(|to| facts.spares_in(*to)) {
+            name = format!("{name}, but for what everything needs there");
         }
         if measures.is_empty() {
             continue;
@@ -271,14 +292,32 @@ pub(crate) fn changing() -> VerbSet {
     changes.fold(VerbSet::default(), VerbSet::with)
 }
 
-/// What is meant by a zone: its networks; of "outside" the addresses themselves.
-fn networks(facts: &Facts, zone: Option<u16>, targets: &[IpAddr]) -> Option<(Vec<Prefix>, String)> {
+fn meets(from: Host, to: &Prefix) -> bool {
+    match from {
+        Host::Ip(ip) => ip.is_ipv4() == to.first().is_ipv4(),
+        Host::Mac(_) => true,
+    }
+}
+
+/// What is meant by a zone: its networks; of "outside" the addresses themselves. An address of one
+/// family speaks with none of the other: such a pair cannot be put in force.
+fn networks(
+    facts: &Facts,
+    from: Host,
+    zone: Option<u16>,
+    targets: &[IpAddr],
+) -> Option<(Vec<Prefix>, String)> {
+    let meets = |to: &Prefix| meets(from, to);
     let (networks, name) = match zone {
-        None => (singles(targets), OUTSIDE.to_owned()),
+        None => {
+            let singles = singles(targets).into_iter().filter(meets).collect();
+            (singles, OUTSIDE.to_owned())
+        }
         Some(zone) => {
             let name = format!("zone {}", facts.context.zone_name(Some(zone)));
             let all = facts.networks.get(usize::from(zone))?;
-            (all.iter().take(MEASURES).copied().collect(), name)
+            let all = all.iter().filter(|to| meets(to)).copied();
+            (all.take(MEASURES).collect::<Vec<_>>(), name)
         }
     };
     (!networks.is_empty()).then_some((networks, name))

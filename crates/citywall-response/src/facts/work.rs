@@ -1,10 +1,11 @@
 //! What the policy permits between a host and a network: work that a measure would cut.
 //!
 //! Owns: the question "does anything permitted pass there". It asks wider than the data plane
-//! does: where any conversation of any protocol may pass, there is work. Does not own: what
-//! follows from the answer.
+//! does: where any conversation of any protocol may pass, there is work. A denial of a whole network
+//! spares what everything needs, as the kernel does (`firewall::measures`); a single address that
+//! is denied is denied, whoever has it. Does not own: what follows from the answer.
 
-use citywall_event::{ConduitEnd, Criticality, Grant, Place, Prefix, Verb, VerbSet, ZoneId};
+use citywall_event::{AssetInfo, ConduitEnd, Criticality, Grant, Place, Prefix, Verb, VerbSet, ZoneId};
 
 use super::Facts;
 use crate::Host;
@@ -24,10 +25,15 @@ pub(crate) struct Work {
     pub(crate) lifeline: bool,
 }
 
+/// A denial of more than one address spares those without whom nothing works.
+fn spares_some(network: Prefix) -> bool {
+    network.first() != network.last() || planted(Bug::SparedByName)
+}
+
 impl Facts {
     /// Conversations that `from` may open with `to`.
     pub(crate) fn work(&self, from: Host, to: Prefix) -> Work {
-        self.permitted(from, to, &|_| true)
+        self.permitted(from, to, spares_some(to), &|_| true)
     }
 
     /// Commands with one of the verbs that `from` may give to `to`.
@@ -40,10 +46,30 @@ impl Facts {
                         || Verb::ALL.iter().any(|v| verbs.has(*v) && command.verbs.has(*v))
                 })
         };
-        self.permitted(from, to, &names)
+        // Who is inspected goes on: nobody needs to be spared.
+        self.permitted(from, to, false, &names)
     }
 
-    fn permitted(&self, from: Host, to: Prefix, names: &dyn Fn(&Grant) -> bool) -> Work {
+    /// True where a denial of this network would spare somebody in it.
+    pub(crate) fn spares_in(&self, network: Prefix) -> bool {
+        let assets = self.context.assets().iter().enumerate();
+        let mut spared = assets.filter(|(index, _)| self.is_spared(*index as u32));
+        spares_some(network)
+            && (self.own_in(network)
+                || spared.any(|(_, a)| a.addresses.iter().any(|(ip, _)| network.contains(*ip))))
+    }
+
+    fn is_spared_end(&self, end: ConduitEnd) -> bool {
+        matches!(end, ConduitEnd::Asset(asset) if self.is_spared(asset))
+    }
+
+    /// An asset that the kernel spares wherever a whole network is denied.
+    fn is_spared(&self, index: u32) -> bool {
+        self.asset(index).is_some_and(AssetInfo::is_infrastructure)
+            || self.management.contains(&ConduitEnd::Asset(index))
+    }
+
+    fn permitted(&self, from: Host, to: Prefix, spares: bool, names: &dyn Fn(&Grant) -> bool) -> Work {
         let from = self.standing(from);
         let mut work = Work::default();
         let (zones, outside) = self.zones_in(to);
@@ -57,6 +83,7 @@ impl Facts {
             let reaches = conduit
                 .to
                 .iter()
+                .filter(|end| !(spares && self.is_spared_end(**end)))
                 .any(|end| self.reaches(*end, from.zone, to, &zones, outside));
             work.any |= begins && reaches && conduit.grants.iter().any(names);
         }
@@ -147,10 +174,11 @@ impl Facts {
             .any(|z| self.zone_criticality(*z) == Criticality::Safety)
     }
 
-    /// Is there something in the network that everything needs, and that may be reached from the
-    /// zone? Addresses are leased without a conduit.
+    /// Is there something in the network that everything needs, that may be reached from the zone, and
+    /// that would be cut? Addresses are leased without a conduit.
     fn lifeline(&self, from: Option<ZoneId>, to: Prefix, zones: &[ZoneId], any: bool) -> bool {
-        if self.own_in(to) {
+        let spares = spares_some(to);
+        if self.own_in(to) && !spares {
             return true;
         }
         let managed = |end: &ConduitEnd| match *end {
@@ -161,8 +189,12 @@ impl Facts {
             ConduitEnd::EveryZone => !zones.is_empty(),
             ConduitEnd::Outside => false,
         };
+        let managed = |end: &ConduitEnd| managed(end) && !(spares && self.is_spared_end(*end));
         if any && self.management.iter().any(managed) {
             return true;
+        }
+        if spares {
+            return false;
         }
         self.context.assets().iter().any(|asset| {
             let here = asset.addresses.iter().any(|(ip, _)| to.contains(*ip));

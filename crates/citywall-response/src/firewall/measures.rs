@@ -145,45 +145,47 @@ fn of_family(f: &Fields, bridge: bool) -> Vec<Rule> {
     rules
 }
 
-/// Conversations by who began them with whom, in both directions.
+/// Conversations by who began them with whom, in both directions. Where the second end is a whole
+/// network, conversations with those in it whom no measure touches go on.
 fn pairs(f: &Fields, bridge: bool, sets: [&str; 2], tail: &Rule) -> Vec<Rule> {
     let s = f.suffix;
     let spared = |field, s: &str| super::ends::not_in_set(field, &format!("{SPARED}{s}"));
     let direction = |n| super::ends::is_in(Field::Direction, numbers(&[n]));
     let mut rules = Vec::new();
     for set in sets {
+        let kept = |field| match set {
+            names::DENIED_NETWORKS => vec![spared(field, s)],
+            _ => Vec::new(),
+        };
         let by_ip = format!("{set}{s}");
         rules.push(with(
-            vec![pair([f.began, f.called], &by_ip), spared(f.began, s)],
+            with(
+                vec![pair([f.began, f.called], &by_ip), spared(f.began, s)],
+                kept(f.called),
+            ),
             tail.clone(),
         ));
         // Conversations that the kernel does not follow have no beginner: whoever sends.
-        rules.push(with(
-            vec![
-                Statement::State(state::UNTRACKED),
-                pair([f.source, f.target], &by_ip),
-                spared(f.source, s),
-            ],
-            tail.clone(),
-        ));
+        let untracked = vec![
+            Statement::State(state::UNTRACKED),
+            pair([f.source, f.target], &by_ip),
+            spared(f.source, s),
+        ];
+        rules.push(with(with(untracked, kept(f.target)), tail.clone()));
         let by_mac = format!("{set}m{s}");
-        rules.push(with(
-            vec![
-                direction(0),
-                pair([Field::EtherSource, f.target], &by_mac),
-                spared(Field::EtherSource, "m"),
-            ],
-            tail.clone(),
-        ));
+        let there = vec![
+            direction(0),
+            pair([Field::EtherSource, f.target], &by_mac),
+            spared(Field::EtherSource, "m"),
+        ];
+        rules.push(with(with(there, kept(f.target)), tail.clone()));
         if bridge {
-            rules.push(with(
-                vec![
-                    direction(1),
-                    pair([Field::EtherTarget, f.source], &by_mac),
-                    spared(Field::EtherTarget, "m"),
-                ],
-                tail.clone(),
-            ));
+            let back = vec![
+                direction(1),
+                pair([Field::EtherTarget, f.source], &by_mac),
+                spared(Field::EtherTarget, "m"),
+            ];
+            rules.push(with(with(back, kept(f.source)), tail.clone()));
         }
     }
     rules

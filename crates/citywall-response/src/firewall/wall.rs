@@ -31,6 +31,8 @@ pub mod marks {
     pub const INSPECT_CLOSED: u32 = 0x2_0000;
     /// Already judged.
     pub const JUDGED: u32 = 0x4_0000;
+    /// A session from which something was cut: it needs its parser to its end.
+    pub const SPLICED: u32 = 0x8_0000;
 }
 
 /// Groups of zones, each with the sets `NAME4`, `NAME6` and `NAMEm`.

@@ -55,7 +55,8 @@ impl Governor {
         match self.runs.hear(self.clock.now(), &notice, &standings) {
             Some(said) => self.hear_said(said, shed),
             None => {
-                let drafts = planner::plan(&notice, &self.facts, &self.settings);
+                let open = self.open_keys();
+                let drafts = planner::plan(&notice, &self.facts, &self.settings, &open);
                 for draft in drafts {
                     let terms = Terms {
                         incident: &notice.incident,
@@ -130,10 +131,16 @@ impl Governor {
             return;
         };
         let severity = known.notice.severity;
+        let open = self.open_keys();
         let mut drafts = match wish.suspect {
-            Some(index) => {
-                planner::rung_against(wish.rung, &known.notice, index, &self.facts, &self.settings)
-            }
+            Some(index) => planner::rung_against(
+                wish.rung,
+                &known.notice,
+                index,
+                &self.facts,
+                &self.settings,
+                &open,
+            ),
             None if wish.rung <= Rung::Notify => vec![Draft::of(wish.rung, incident, &wish.reason)],
             None => Vec::new(),
         };
@@ -311,6 +318,12 @@ impl Governor {
             time_to_live: None,
             guards: Vec::new(),
         }));
+    }
+
+    /// The elements that open actions are about.
+    fn open_keys(&self) -> Vec<crate::Key> {
+        let measures = self.actions.values().flat_map(|a| &a.action().measures);
+        measures.map(Measure::key).collect()
     }
 
     /// Is the same open already, by whatever incident?

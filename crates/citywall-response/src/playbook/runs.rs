@@ -211,6 +211,12 @@ impl Runs {
     }
 }
 
+/// Whom suspects reached without leave: each zone and each address in it counts.
+fn met(notice: &Notice) -> impl Iterator<Item = usize> {
+    let each = |c: &crate::Crossing| std::iter::repeat_n(c.suspect, 1 + c.targets.len());
+    notice.crossings.iter().flat_map(each)
+}
+
 impl Response {
     fn learn(&mut self, now: Nanos, notice: &Notice, standings: &[Standing]) {
         self.heard = now;
@@ -221,7 +227,7 @@ impl Response {
         self.suspects = suspects
             .map(|(place, suspect)| Heard {
                 identity: identity(suspect),
-                crossings: count(place, &mut notice.crossings.iter().map(|c| c.suspect)),
+                crossings: count(place, &mut met(notice)),
                 changes: count(place, &mut notice.changes.iter().map(|c| c.suspect)),
             })
             .collect();

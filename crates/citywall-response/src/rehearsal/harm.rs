@@ -285,7 +285,10 @@ fn meets(measure: &Measure, flow: &FlowLine, context: &Context) -> Option<Option
             let touched = is(host, flow.from) || is(host, flow.to);
             (touched && !is_lifeline(flow, context)).then_some(None)
         }
-        Measure::DenyPair { from, to } => (is(from, flow.from) && to.contains(flow.to)).then_some(None),
+        Measure::DenyPair { from, to } => {
+            let spared = to.first() != to.last() && is_infrastructure(flow.to, context);
+            (is(from, flow.from) && to.contains(flow.to) && !spared).then_some(None)
+        }
         Measure::LimitRate {
             host,
             packets_per_second,
@@ -302,6 +305,14 @@ fn meets(measure: &Measure, flow: &FlowLine, context: &Context) -> Option<Option
         // Commands are counted on their own.
         Measure::DenyCommand { .. } => None,
     }
+}
+
+/// Whom the denial of a whole network spares.
+fn is_infrastructure(ip: IpAddr, context: &Context) -> bool {
+    let asset = context.locate(Some(ip), None).asset;
+    asset
+        .and_then(|id| context.asset(id))
+        .is_some_and(citywall_event::AssetInfo::is_infrastructure)
 }
 
 /// What a quarantine leaves: addresses, names and updates.

@@ -101,6 +101,8 @@ struct World<'a> {
 }
 
 type Verdict = Result<(), String>;
+/// A rung, whom it is about, and towards whom.
+type Part = (Rung, Host, Option<citywall_event::Prefix>);
 
 /// Plays one case.
 pub(super) fn play(place: &Place, seed: u64, stats: &mut Stats, traced: bool) -> (Verdict, Option<String>) {
@@ -307,7 +309,10 @@ impl World<'_> {
                             let more = 10 + self.dice.below(3) as u8;
                             vec![target, address(zone, more)]
                         }
-                        None => vec![target],
+                        None => {
+                            let more = 5 + self.dice.below(3) as u8;
+                            vec![target, IpAddr::V4(Ipv4Addr::new(203, 0, 113, more))]
+                        }
                     },
                 });
             }
@@ -425,10 +430,19 @@ impl World<'_> {
             let length = if self.dice.one_in(2) { 32 } else { 24 };
             citywall_event::Prefix::containing(ip, length).expect("a length that fits")
         });
+        let mut wanted = (rung, Host::Ip(self.any_address()), to);
+        let part = self.part_of_what_is_open().filter(|_| self.dice.one_in(2));
+        let again = part.is_some();
+        if let Some((action, hash, part)) = part {
+            self.stats.add("proposed by hand: a part of what is open");
+            self.approved_by_all(&action, hash)?;
+            wanted = part;
+        }
+        let (rung, host, to) = wanted;
         let proposal = Proposal {
             incident: None,
             rung,
-            host: Host::Ip(self.any_address()),
+            host,
             to,
             time_to_live: self
                 .dice
@@ -444,10 +458,14 @@ impl World<'_> {
         });
         self.proposing = None;
         sent?;
+        let Some((action, hash)) = self.open(&[Stage::Proposed]).pop() else {
+            return Ok(());
+        };
+        if again {
+            return self.approved_by_all(&action, hash);
+        }
         // Some approve what they proposed, at once.
-        if self.dice.one_in(3)
-            && let Some((action, hash)) = self.open(&[Stage::Proposed]).pop()
-        {
+        if self.dice.one_in(3) {
             let now = self.now;
             let approver = self.town().people[person].approver;
             if let Some(seen) = self.oracle.actions.get_mut(&action.0).filter(|_| approver) {
@@ -455,6 +473,37 @@ impl World<'_> {
             }
             self.stats.add("approval: by the proposer");
             self.send(Input::Approve { by, action, hash })?;
+        }
+        Ok(())
+    }
+
+    /// One pair of an action that is about several.
+    fn part_of_what_is_open(&mut self) -> Option<(ActionId, PlanHash, Part)> {
+        let all = self.governor.actions();
+        let open = all.iter().filter(|v| v.stage != Stage::Ended);
+        let several: Vec<_> = open.filter(|v| v.action.measures.len() > 1).collect();
+        if several.is_empty() {
+            return None;
+        }
+        let view = *self.dice.pick(&several);
+        let measure = self.dice.pick(view.action.measures.as_slice());
+        let part = (rung_of(measure)?, measure.host(), measure.to());
+        Some((view.action.id.clone(), view.hash, part))
+    }
+
+    fn approved_by_all(&mut self, action: &ActionId, hash: PlanHash) -> Verdict {
+        for person in 0..self.town().people.len() {
+            let somebody = &self.town().people[person];
+            let (approver, account) = (somebody.approver, Account::unix(&somebody.accounts[0]));
+            let now = self.now;
+            if let Some(seen) = self.oracle.actions.get_mut(&action.0).filter(|_| approver) {
+                seen.people.push((person, now));
+            }
+            self.send(Input::Approve {
+                by: account,
+                action: action.clone(),
+                hash,
+            })?;
         }
         Ok(())
     }

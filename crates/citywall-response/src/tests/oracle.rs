@@ -229,7 +229,7 @@ impl Oracle {
             return Err(format!("{ip} counts as safety and is cut off"));
         }
         if let Measure::DenyPair { to, .. } = measure {
-            for far in probes(town, *to) {
+            for far in cut(town, *to) {
                 let may = permitted(town, ip, far, false);
                 let leases = matches!(who(town, far), Who::Asset(n) if town.assets[n].role == "dhcp");
                 let lease = leases && zone_at(town, ip).is_some();
@@ -289,9 +289,9 @@ impl Oracle {
         }
         for measure in act.measures {
             let cuts = match measure {
-                Measure::DenyPair { to, .. } => probes(town, *to)
-                    .iter()
-                    .any(|far| permitted(town, ip, *far, false)),
+                Measure::DenyPair { to, .. } => {
+                    cut(town, *to).iter().any(|far| permitted(town, ip, *far, false))
+                }
                 Measure::DenyCommand { to, .. } => probes(town, *to)
                     .iter()
                     .any(|far| permitted(town, ip, *far, true)),
@@ -330,6 +330,16 @@ impl Oracle {
             false => Ok(()),
         }
     }
+}
+
+/// Whom a denied pair cuts: where a whole network is denied the kernel goes on to let everybody reach
+/// what everything needs (`firewall::tests::live`); who is named alone is cut, whoever it is.
+fn cut(town: &Town, network: citywall_event::Prefix) -> Vec<IpAddr> {
+    let mut all = probes(town, network);
+    if network.first() != network.last() {
+        all.retain(|far| !untouchable(town, *far));
+    }
+    all
 }
 
 /// Addresses of a network that stand for all: those that are declared, one that is not, and the

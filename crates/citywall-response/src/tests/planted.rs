@@ -4,11 +4,12 @@ use super::cases::places;
 use super::counted::{Stats, play_many};
 use crate::bug::{Bug, plant};
 
-const BUGS: [Bug; 26] = [
+const BUGS: [Bug; 27] = [
     Bug::ContradictionIgnored,
     Bug::MissingTagsNormal,
     Bug::OwnForgotten,
     Bug::ConduitsForgotten,
+    Bug::SparedByName,
     Bug::InfrastructureForgotten,
     Bug::SafetyIsolated,
     Bug::OnePersonForSafety,

@@ -90,11 +90,11 @@ fn a_camera_is_planned_against() {
     check(
         notice("10.30.0.17", true),
         expect![[r#"
-        told notify I0-1-1: the people of transport must know
-        proposed deny-command changing commands from 10.30.0.17 to zone signals: no conduit allows them, so denying them stops no permitted work
-        proposed deny-conduit 10.30.0.17 to zone pumps: no conduit allows it, so denying it stops no permitted work
-        proposed quarantine 10.30.0.17: it was taken over and acts on its own; it is of normal criticality, and its update and address services stay reachable
-    "#]],
+            told notify I0-1-1: the people of transport must know
+            proposed deny-command changing commands from 10.30.0.17 to zone signals: no conduit allows them, so denying them stops no permitted work
+            proposed deny-conduit 10.30.0.17 to zone pumps, but for what everything needs there: no conduit allows it, so denying it stops no permitted work
+            proposed quarantine 10.30.0.17: it was taken over and acts on its own; it is of normal criticality, and its update and address services stay reachable
+        "#]],
     );
 }
 
@@ -103,14 +103,14 @@ fn an_invented_source_is_left_alone() {
     check(
         notice("10.30.0.17", false),
         expect![[r#"
-        told notify I0-1-1: the people of transport must know
-        refused deny-command changing commands from 10.30.0.17 to zone signals: no conduit allows them, so denying them stops no permitted work
-          | unproved: nothing proves that the source's address is its own
-        refused deny-conduit 10.30.0.17 to zone pumps: no conduit allows it, so denying it stops no permitted work
-          | unproved: nothing proves that the source's address is its own
-        refused quarantine 10.30.0.17: it was taken over and acts on its own; it is of normal criticality, and its update and address services stay reachable
-          | unproved: nothing proves that the source's address is its own
-    "#]],
+            told notify I0-1-1: the people of transport must know
+            refused deny-command changing commands from 10.30.0.17 to zone signals: no conduit allows them, so denying them stops no permitted work
+              | unproved: nothing proves that the source's address is its own
+            refused deny-conduit 10.30.0.17 to zone pumps, but for what everything needs there: no conduit allows it, so denying it stops no permitted work
+              | unproved: nothing proves that the source's address is its own
+            refused quarantine 10.30.0.17: it was taken over and acts on its own; it is of normal criticality, and its update and address services stay reachable
+              | unproved: nothing proves that the source's address is its own
+        "#]],
     );
 }
 
@@ -130,14 +130,14 @@ fn what_safety_depends_on_is_not_cut_off() {
     check(
         notice("10.21.0.10", true),
         expect![[r#"
-        told notify I0-1-1: the people of transport must know
-        told notify those who run 10.21.0.10: people can come to harm when it stops (Traffic signals depends on it): 10.21.0.10 is not cut off
-        proposed deny-command changing commands from 10.21.0.10 to zone signals: a conduit allows some there: denying them stops permitted work, too
-          | safety: two different people must approve: Traffic signals depends on it
-          | cuts-commands: a person must decide: a conduit permits such commands there
-        proposed deny-conduit 10.21.0.10 to zone pumps: no conduit allows it, so denying it stops no permitted work
-          | safety: two different people must approve: Traffic signals depends on it
-    "#]],
+            told notify I0-1-1: the people of transport must know
+            told notify those who run 10.21.0.10: people can come to harm when it stops (Traffic signals depends on it): 10.21.0.10 is not cut off
+            proposed deny-command changing commands from 10.21.0.10 to zone signals: a conduit allows some there: denying them stops permitted work, too
+              | safety: two different people must approve: Traffic signals depends on it
+              | cuts-commands: a person must decide: a conduit permits such commands there
+            proposed deny-conduit 10.21.0.10 to zone pumps, but for what everything needs there: no conduit allows it, so denying it stops no permitted work
+              | safety: two different people must approve: Traffic signals depends on it
+        "#]],
     );
 }
 

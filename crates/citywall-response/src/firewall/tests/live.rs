@@ -146,6 +146,15 @@ to = "west"
 allow = ["modbus: read", "tcp/80"]
 "#;
 
+/// Host `b` is what everything needs.
+const NAMES: &str = r#"
+[[asset]]
+name = "names"
+address = "10.2.0.9"
+zone = "west"
+role = "dns"
+"#;
+
 fn wall(mode: Mode, when_down: &str) -> Wall {
     let when_down = format!("when_down = \"{when_down}\"");
     let city = City::parse(&CITY.replace("WHEN_DOWN", &when_down), "live.toml").unwrap();
@@ -215,12 +224,44 @@ fn conversations(mode: Mode) {
         nft(&remove([measure], mode).unwrap());
         until("the conversation goes on", || alive(&mut held));
     }
+    spared(mode);
     // The kernel undoes it alone.
     nft(&add(&[wanted(measures[0].clone(), 1)], mode).unwrap());
     assert!(!alive(&mut held));
     until("the measure's end", || alive(&mut held));
     assert!(listing().held.is_empty());
     inspected(mode);
+}
+
+/// Where a whole zone is denied, what everything needs in it goes on; where it is named, it does not.
+fn spared(mode: Mode) {
+    let city = CITY.replace("WHEN_DOWN", "") + NAMES;
+    let city = City::parse(&city, "live.toml").unwrap();
+    let at = Deployment {
+        mode,
+        ..Deployment::default()
+    };
+    nft(&install(&Wall::new(&city.compile().0, &at), &listing()));
+    let mut names = open("a", "10.2.0.9:80").expect("the conduit carries it");
+    let deny = |to, length| Measure::DenyPair {
+        from: a(),
+        to: prefix(to, length),
+    };
+    let whole = deny("10.2.0.0", 24);
+    nft(&add(&[wanted(whole.clone(), 60)], mode).unwrap());
+    assert!(alive(&mut names), "names are resolved in the denied zone");
+    assert!(open("a", "10.2.0.9:80").is_some());
+    let by_mac = Measure::DenyPair {
+        from: Host::Mac([2, 0, 0, 0, 1, 9]),
+        to: prefix("10.2.0.0", 24),
+    };
+    nft(&add(&[wanted(by_mac.clone(), 60)], mode).unwrap());
+    assert!(alive(&mut names), "nor by hardware address");
+    let named = deny("10.2.0.9", 32);
+    nft(&add(&[wanted(named.clone(), 60)], mode).unwrap());
+    assert!(!alive(&mut names), "who is named alone is cut");
+    nft(&remove([&whole, &by_mac, &named], mode).unwrap());
+    nft(&install(&wall(mode, "last-good"), &listing()));
 }
 
 /// Conversations whose commands are judged carry the mark, in both directions.
