@@ -129,7 +129,7 @@ pub struct FloodDetector {
     limits: FloodLimits,
     states: Recent<Key, State>,
     /// Floods that are on: bounded by `ACTIVE`.
-    active: Vec<(Key, usize)>,
+    active: Vec<(Key, usize, u8)>,
 }
 
 /// Floods that are followed at a time; a city with more has one cause.
@@ -176,11 +176,11 @@ impl FloodDetector {
         }
         let (kind, _) = worst?;
         // One flood a key is told at a time: the worst.
-        let on = self.active.iter().any(|(key, _)| *key == tally.key);
+        let on = self.active.iter().any(|(key, ..)| *key == tally.key);
         if on || self.active.len() >= ACTIVE {
             return None;
         }
-        self.active.push((tally.key, kind));
+        self.active.push((tally.key, kind, protocol(kind, &whole)));
         let state = state.kinds[kind];
         Some(began(&whole, kind, &state))
     }
@@ -190,7 +190,7 @@ impl FloodDetector {
         let mut ended = Vec::new();
         let calm = self.limits.calm;
         let states = &mut self.states;
-        self.active.retain(|&(key, kind)| {
+        self.active.retain(|&(key, kind, protocol)| {
             let Some(state) = states.get(key) else {
                 return false;
             };
@@ -199,7 +199,7 @@ impl FloodDetector {
                 return true;
             }
             if let Some(since) = k.since {
-                ended.push(over(key, kind, k, since));
+                ended.push(over((key, kind, protocol), k, since));
             }
             for kind in &mut state.kinds {
                 kind.since = None;
@@ -233,7 +233,8 @@ fn unexplained(t: &Tally) -> [f64; KINDS.len()] {
         out[1] = of(Class::Tcp);
     }
     out[2] = (of(Class::Udp) - 4.0 * back).max(0.0);
-    out[3] = (of(Class::Reflected) - back).max(0.0);
+    // Whoever got a SYN+ACK sent a SYN.
+    out[3] = (of(Class::Reflected) + of(Class::SynAck) - back).max(0.0);
     out[4] = of(Class::Icmp);
     out[5] = of(Class::Other);
     out
@@ -314,9 +315,11 @@ impl Kind {
     }
 }
 
-fn protocol(kind: usize) -> u8 {
+fn protocol(kind: usize, tally: &Tally) -> u8 {
     match kind {
         0 | 1 => 6,
+        // SYN+ACKs can be reflected too.
+        3 if tally.of(Class::SynAck) > tally.of(Class::Reflected) => 6,
         2 | 3 => 17,
         4 => 1,
         _ => 0,
@@ -367,13 +370,13 @@ fn began(tally: &Tally, kind: usize, state: &Kind) -> FloodFound {
     FloodFound {
         key: tally.key,
         main: tally.main.filter(|_| !matches!(tally.key, Key::From(_))),
-        protocol: protocol(kind),
+        protocol: protocol(kind, tally),
         behaviour,
         began: true,
     }
 }
 
-fn over(key: Key, kind: usize, state: &Kind, since: Nanos) -> FloodFound {
+fn over((key, kind, protocol): (Key, usize, u8), state: &Kind, since: Nanos) -> FloodFound {
     let seconds = (state.last - since + SLICE) as f64 / 1e9;
     let behaviour = Behaviour {
         kind: "flood_ended",
@@ -395,7 +398,7 @@ fn over(key: Key, kind: usize, state: &Kind, since: Nanos) -> FloodFound {
     FloodFound {
         key,
         main: None,
-        protocol: protocol(kind),
+        protocol,
         behaviour,
         began: false,
     }

@@ -17,6 +17,10 @@ pub const SLICE: Nanos = 100_000_000;
 /// Packets in a slice from which on a key is told of.
 pub const HEAVY: u32 = 24;
 
+/// Packets of one key at which a slice is told before its end: a burst can be over within it. What comes
+/// of the same slice later is told by itself and adds to that.
+const EARLY: u32 = 512;
+
 /// Keys that are counted exactly in a slice, for each of the two ways to see a packet.
 const EXACT: usize = 2_048;
 
@@ -153,6 +157,8 @@ struct Cell {
     packets: [u32; CLASSES],
     bytes: u64,
     others: Distinct,
+    /// Packets.
+    seen: u32,
     /// Candidate of the majority vote, and its lead.
     main: u128,
     lead: u32,
@@ -163,6 +169,7 @@ const EMPTY: Cell = Cell {
     packets: [0; CLASSES],
     bytes: 0,
     others: Distinct::EMPTY,
+    seen: 0,
     main: 0,
     lead: 0,
 };
@@ -178,6 +185,8 @@ struct Board {
     rest: CountMin,
     rest_used: bool,
     late: Vec<Cell>,
+    /// A key has come to `EARLY`.
+    early: bool,
 }
 
 /// Counts every packet.
@@ -210,7 +219,7 @@ impl Meter {
     }
 
     /// Counts a packet. `at` never goes backward; where it begins a new slice, what the last one had
-    /// is appended to `out` first.
+    /// is appended to `out` first. Where a key has much already, the slice so far is.
     #[inline]
     pub fn packet(&mut self, at: Nanos, sample: &Sample, out: &mut Vec<Tally>) {
         self.advance(at, out);
@@ -219,6 +228,9 @@ impl Meter {
         let mut counted = self.to.add(dst, dst_hash, (src, src_hash), sample);
         counted &= self.from.add(src, src_hash, (dst, dst_hash), sample);
         self.uncounted += u64::from(!counted);
+        if self.to.early || self.from.early {
+            self.close(out);
+        }
     }
 
     /// Time goes on: tells the slice that has ended.
@@ -294,6 +306,7 @@ impl Board {
             rest: CountMin::new(4_096),
             rest_used: false,
             late: Vec::with_capacity(LATE),
+            early: false,
         }
     }
 
@@ -307,6 +320,7 @@ impl Board {
             let cell = &mut self.cells[at];
             if cell.key == key {
                 cell.count(other, sample);
+                self.early |= cell.seen >= EARLY;
                 return true;
             }
             place = (place + 1) & mask;
@@ -325,6 +339,7 @@ impl Board {
     fn overflow(&mut self, key: u128, hash: u64, other: (u128, u64), sample: &Sample) -> bool {
         if let Some(cell) = self.late.iter_mut().find(|c| c.key == key) {
             cell.count(other, sample);
+            self.early |= cell.seen >= EARLY;
             return true;
         }
         self.rest_used = true;
@@ -361,6 +376,7 @@ impl Board {
         self.index.fill(0);
         self.cells.clear();
         self.late.clear();
+        self.early = false;
         if std::mem::take(&mut self.rest_used) {
             self.rest.clear();
         }
@@ -372,6 +388,7 @@ impl Cell {
     fn count(&mut self, other: (u128, u64), sample: &Sample) {
         self.packets[sample.class as usize] += 1;
         self.bytes += u64::from(sample.bytes);
+        self.seen += 1;
         self.others.add(other.1);
         if self.main == other.0 {
             self.lead += 1;

@@ -310,3 +310,35 @@ proptest! {
         prop_assert!(bench.detector.active_len() <= 256);
     }
 }
+
+#[test]
+fn a_burst_is_told_before_its_slice_is_over() {
+    let mut meter = Meter::new(1, 1);
+    let mut detector = FloodDetector::new(FloodLimits::default());
+    let mut tallies = Vec::new();
+    let mut told = None;
+    for i in 0..4_000_i64 {
+        let sample = Sample {
+            src: ip(1_000 + i as u32),
+            dst: ip(1),
+            class: Class::Udp,
+            bytes: 400,
+        };
+        meter.packet(i * 5_000, &sample, &mut tallies);
+        for tally in tallies.drain(..) {
+            if let Some(found) = detector.observe(&tally) {
+                told.get_or_insert((i + 1, found.behaviour.kind));
+            }
+        }
+    }
+    assert_eq!(told, Some((1_024, "udp_flood")));
+}
+
+#[test]
+fn answers_to_handshakes_that_nobody_began() {
+    let mut bench = Bench::new();
+    bench.stream(0, 2 * SECOND, 2_000, |bench, at, roll| {
+        bench.send(at, ip(5_000 + (roll % 300) as u32), ip(1), Class::SynAck, 60);
+    });
+    assert!(bench.end(10 * SECOND).contains("amplification"));
+}
