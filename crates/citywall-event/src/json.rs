@@ -24,10 +24,26 @@ impl<'a> Object<'a> {
         out.push(b'}');
     }
 
-    /// Inlined always: with a key that is known when compiling, the copies become plain stores.
+    /// Inlined always: with a key that is known when compiling this is one look at the room and a few
+    /// plain stores.
     #[inline(always)]
     fn key(&mut self, key: &str) {
-        self.out.reserve(key.len() + 4);
+        const ROOM: usize = 40;
+        let end = key.len() + 4;
+        if end > ROOM {
+            return self.long_key(key);
+        }
+        let mut text = [b'"'; ROOM];
+        text[0] = b',';
+        text[2..end - 2].copy_from_slice(key.as_bytes());
+        text[end - 1] = b':';
+        let text = if self.first { &text[1..end] } else { &text[..end] };
+        self.out.extend_from_slice(text);
+        self.first = false;
+    }
+
+    #[cold]
+    fn long_key(&mut self, key: &str) {
         if !self.first {
             self.out.push(b',');
         }
@@ -496,6 +512,22 @@ mod tests {
         assert_eq!(text("Größe 交通".as_bytes()), "\"Größe 交通\"");
         assert_eq!(text(b"a\xffb\"\\\n\x00"), "\"a\\\\xffb\\\"\\\\\\n\\u0000\"");
         assert_eq!(text(b"\xe4\xba"), "\"\\\\xe4\\\\xba\"");
+    }
+
+    #[test]
+    fn keys_of_any_length_stand_as_they_are() {
+        for length in [0, 1, 35, 36, 37, 90] {
+            let key = "k".repeat(length);
+            let mut out = Vec::new();
+            Object::write(&mut out, |o| {
+                o.u64(&key, 1);
+                o.u64(&key, 2);
+            });
+            assert_eq!(
+                String::from_utf8(out).unwrap(),
+                format!("{{\"{key}\":1,\"{key}\":2}}")
+            );
+        }
     }
 
     #[test]
