@@ -23,6 +23,10 @@ const EDGES: &[(&str, &[&str])] = &[
         &["event", "incident", "inventory", "policy", "trust"],
     ),
     ("citywall-evaluation", &["event", "packet", "capture", "behaviour"]),
+    (
+        "citywall-console",
+        &["event", "inventory", "policy", "incident", "response", "trust"],
+    ),
     ("citywall-range", &[]),
 ];
 

@@ -1,0 +1,225 @@
+//! The console: what there is, what is wrong, why, what would be done, and a person's word on it.
+//!
+//! Owns: the pages and their API, accounts and sessions, the events behind a search, and who may do
+//! what. Does not own: any judgement about traffic (it reads the log's lines), and any act: what a
+//! person decides goes to the response's [`Gate`], and there is no other way. The data plane never
+//! waits for it: lines that find no room in [`Feed`] are given up and counted.
+//!
+//! Entry point: [`start`]. Tokio lives here and nowhere else. Why the pages are made on the server:
+//! `docs/adr/0017-the-console.md`.
+
+mod accounts;
+mod app;
+mod archive;
+mod board;
+mod feed;
+mod gate;
+mod normal;
+mod permission;
+mod rehearsed;
+mod server;
+mod sessions;
+mod text;
+mod web;
+mod words;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use citywall_policy::City;
+use citywall_trust::journal::JournalError;
+
+pub use accounts::{AccountError, leave_link};
+pub use feed::Feed;
+pub use gate::{ActionView, Ask, Gate, GateError, GateKind};
+pub use rehearsed::Rehearsed;
+
+use app::{App, Parts};
+
+/// Bytes of packed events that are kept to be searched.
+const EVENTS: usize = 48 << 20;
+
+/// Why the console cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub enum ConsoleError {
+    /// The address.
+    #[error("the console cannot listen on {address}: {error}; choose another with --console=ADDR")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// Accounts and what is kept beside them.
+    #[error(transparent)]
+    Account(#[from] AccountError),
+    /// The journal.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// TLS.
+    #[error("{file}: {error}")]
+    Certificate {
+        /// The file.
+        file: String,
+        /// What is wrong.
+        error: String,
+    },
+    /// A thread or a runtime.
+    #[error("the console cannot start: {0}")]
+    System(std::io::Error),
+}
+
+/// How the console is served.
+pub struct Options {
+    /// Where. Off loopback it speaks TLS alone.
+    pub address: SocketAddr,
+    /// The city.
+    pub city: Option<City>,
+    /// Where acts go.
+    pub gate: Box<dyn Gate>,
+    /// Accounts, journal and certificate live here; without it in memory.
+    pub folder: Option<PathBuf>,
+    /// A certificate and its key of the city's own, PEM.
+    pub certificate: Option<(PathBuf, PathBuf)>,
+    /// Traffic is live; else a replay.
+    pub live: bool,
+}
+
+/// A console that is served.
+pub struct Console {
+    /// The pipeline's end.
+    pub feed: Feed,
+    /// Where it is.
+    pub url: String,
+    /// The path of the one-time link, where nobody has an account yet.
+    pub first_link: Option<String>,
+    app: Arc<App>,
+}
+
+impl Console {
+    /// The run is over; `summary` tells it in numbers.
+    pub fn finished(&self, summary: serde_json::Value) {
+        self.app.run_mut().summary = summary;
+        self.feed.end();
+    }
+}
+
+/// Starts serving, on threads of its own.
+///
+/// # Errors
+/// Where it cannot listen, or a file of the folder is not one of ours.
+pub fn start(options: Options) -> Result<Console, ConsoleError> {
+    let secure = !options.address.ip().is_loopback();
+    let listen = |error| ConsoleError::Listen {
+        address: options.address,
+        error,
+    };
+    let socket = std::net::TcpListener::bind(options.address).map_err(listen)?;
+    socket.set_nonblocking(true).map_err(listen)?;
+    let address = socket.local_addr().map_err(listen)?;
+    let tls = match (&options.certificate, secure) {
+        (Some((certificate, key)), _) => Some(server::tls_of_files(certificate, key)?),
+        (None, true) => {
+            let names = vec!["citywall.local".to_owned(), address.ip().to_string()];
+            Some(server::tls_of_own(options.folder.as_deref(), &names)?)
+        }
+        (None, false) => None,
+    };
+    let secure = tls.is_some();
+    let app = Arc::new(App::new(Parts {
+        city: options.city,
+        gate: options.gate,
+        folder: options.folder,
+        events: EVENTS,
+        live: options.live,
+        secure,
+        hosts: server::hosts(address),
+    })?);
+    let feed = Feed::default();
+    let (hearing, heard) = (Arc::clone(&app), feed.clone());
+    let thread = std::thread::Builder::new().name("console-feed".into());
+    thread
+        .spawn(move || hear(&hearing, &heard))
+        .map_err(ConsoleError::System)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(8)
+        .thread_name("console-work")
+        .build()
+        .map_err(ConsoleError::System)?;
+    let router = web::router(Arc::clone(&app));
+    let thread = std::thread::Builder::new().name("console".into());
+    let serve = move || {
+        runtime.block_on(async move {
+            match tokio::net::TcpListener::from_std(socket) {
+                Ok(listener) => server::serve(listener, tls, router).await,
+                Err(error) => log::error!("the console cannot listen: {error}"),
+            }
+        });
+    };
+    thread.spawn(serve).map_err(ConsoleError::System)?;
+    let scheme = if secure { "https" } else { "http" };
+    let first_link = {
+        let mut accounts = app.accounts();
+        match accounts.is_empty() {
+            true => Some(format!("/link/{}", accounts.link(None)?)),
+            false => None,
+        }
+    };
+    Ok(Console {
+        feed,
+        url: format!("{scheme}://{address}"),
+        first_link,
+        app,
+    })
+}
+
+/// The thread that hears the log.
+fn hear(app: &App, feed: &Feed) {
+    let mut batch = feed::Batch::default();
+    let mut over = false;
+    loop {
+        feed.take(&mut batch);
+        if batch.shed > 0 {
+            app.shed.fetch_add(batch.shed, Ordering::Relaxed);
+        }
+        let mut incidents = Vec::new();
+        let lines: Vec<&[u8]> = batch
+            .lines
+            .split(|b| *b == b'\n')
+            .filter(|l| !l.is_empty())
+            .collect();
+        // Pages are answered between two pieces.
+        for piece in lines.chunks(256) {
+            let mut board = app.board_mut();
+            let mut archive = app.archive_mut();
+            for line in piece {
+                if let Some(read) = board.hear(line) {
+                    archive.push(line, &read.kind, read.at, read.ends);
+                    if read.incident {
+                        incidents.push(*line);
+                    }
+                }
+            }
+        }
+        if !incidents.is_empty() {
+            let mut gate = app.gate();
+            incidents.iter().for_each(|line| gate.line(line));
+        }
+        if batch.over && !over {
+            over = true;
+            if !app.live {
+                app.gate().replayed();
+            }
+            app.run_mut().over = true;
+        }
+        if !lines.is_empty() || over {
+            app.changed.send_modify(|version| *version += 1);
+        }
+        if over {
+            return;
+        }
+    }
+}

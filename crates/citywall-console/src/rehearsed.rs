@@ -1,0 +1,288 @@
+//! The gate of a rehearsal: the live governor over a kernel in memory.
+//!
+//! Owns: that incidents reach the governor, that its orders are answered as a kernel would, and time.
+//! A replay tells a past in a moment: its incidents are heard when it is over, as if they happened
+//! now, so that a person has the same time to decide as when they are real. Nothing is touched.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, Instant, SystemTime};
+
+use citywall_event::{Nanos, Verb};
+use citywall_policy::City;
+use citywall_response::playbook::{Playbooks, Runs};
+use citywall_response::rehearsal::Line;
+use citywall_response::{
+    Account, ActionId, Effect, Entry, Facts, Governor, Input, Measure, Moment, Notice, Outcome, PlanHash,
+    Settings, Stage, View,
+};
+
+use crate::gate::{ActionView, Ask, Gate, GateError, GateKind};
+
+/// Incidents that wait for the end of a replay.
+const WAITING: usize = 512;
+/// Entries of the journal that are kept.
+const JOURNAL: usize = 10_000;
+/// Answers to one input: each may lead to more, but not without end.
+const ANSWERS: usize = 4_096;
+/// Times of its own that the governor is given at once.
+const TICKS: usize = 1_000;
+
+/// The account by which the console names a person to the gate.
+pub fn account(person: &str) -> Account {
+    Account(format!("console:{person}"))
+}
+
+/// The governor and its simulated kernel.
+pub struct Rehearsed {
+    governor: Governor,
+    waiting: BTreeMap<String, Notice>,
+    /// Notices are heard at once; else at the end of the replay.
+    live: bool,
+    journal: VecDeque<Entry>,
+    started: Instant,
+    begin: Nanos,
+    heard: Nanos,
+}
+
+impl Rehearsed {
+    /// A gate for this city. `live`: incidents happen as they are told.
+    pub fn new(city: Option<&City>, live: bool) -> Rehearsed {
+        let (facts, settings, playbooks) = match city {
+            Some(city) => {
+                let mut facts = Facts::of(city, 1, Vec::new(), Vec::new());
+                for person in &mut facts.people {
+                    person.accounts.push(account(&person.name));
+                }
+                (facts, Settings::of(city), Playbooks::default().and_built_in())
+            }
+            None => (Facts::default(), Settings::default(), Playbooks::default()),
+        };
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        Rehearsed {
+            governor: Governor::new(facts, settings).with_playbooks(Runs::new(playbooks)),
+            waiting: BTreeMap::new(),
+            live,
+            journal: VecDeque::new(),
+            started: Instant::now(),
+            begin: nanos(since.unwrap_or_default()),
+            heard: 0,
+        }
+    }
+
+    fn now(&self) -> Moment {
+        let at = self
+            .begin
+            .saturating_add(nanos(self.started.elapsed()))
+            .max(self.heard);
+        Moment { wall: at, steady: at }
+    }
+
+    /// What is due by now, then the input. What was refused is the answer.
+    fn hear(&mut self, input: Input) -> Vec<String> {
+        let now = self.now();
+        for _ in 0..TICKS {
+            if self.governor.due().is_none_or(|due| due > now.steady) {
+                break;
+            }
+            self.hear_at(now, Input::Tick);
+        }
+        self.hear_at(now, input)
+    }
+
+    fn hear_at(&mut self, now: Moment, input: Input) -> Vec<String> {
+        self.heard = now.steady;
+        let mut refused = Vec::new();
+        let mut inputs = VecDeque::from([input]);
+        for _ in 0..ANSWERS {
+            let Some(input) = inputs.pop_front() else { break };
+            for effect in self.governor.hear(now, input) {
+                match effect {
+                    Effect::Journal(entry) => {
+                        if self.journal.len() >= JOURNAL {
+                            self.journal.pop_front();
+                        }
+                        self.journal.push_back(entry);
+                    }
+                    Effect::Apply(approved) => {
+                        inputs.extend(approved.get().actions.iter().map(|action| Input::Applied {
+                            action: action.id.clone(),
+                            result: Ok(()),
+                        }));
+                    }
+                    Effect::Remove { action, .. } => inputs.push_back(Input::Removed {
+                        action,
+                        result: Ok(()),
+                    }),
+                    Effect::Refused(refusal) => refused.push(refusal.reason),
+                    Effect::Tell(_) | Effect::Said(_) | Effect::Watch(_) => {}
+                }
+            }
+        }
+        refused
+    }
+}
+
+impl Gate for Rehearsed {
+    fn kind(&self) -> GateKind {
+        GateKind::Rehearsal
+    }
+
+    fn actions(&mut self) -> Result<Vec<ActionView>, GateError> {
+        self.hear(Input::Tick);
+        Ok(self.governor.actions().iter().map(shown).collect())
+    }
+
+    fn ask(&mut self, person: &str, ask: &Ask, _reason: &str) -> Result<String, GateError> {
+        let by = account(person);
+        let action = ActionId(ask.action().to_owned());
+        let input = match ask {
+            Ask::Approve { hash, .. } => {
+                let hash = PlanHash::parse(hash);
+                let hash = hash.ok_or_else(|| GateError::Refused("the plan's hash is not one".into()))?;
+                let action = action.clone();
+                Input::Approve { by, action, hash }
+            }
+            Ask::Reject { .. } => {
+                let action = action.clone();
+                Input::Reject { by, action }
+            }
+            Ask::Undo { .. } => {
+                let action = action.clone();
+                Input::Undo { by, action }
+            }
+        };
+        let refused = self.hear(input);
+        let view = self
+            .governor
+            .actions()
+            .into_iter()
+            .find(|v| v.action.id == action);
+        let approved = matches!(ask, Ask::Approve { .. });
+        let waits = view
+            .as_ref()
+            .filter(|v| approved && v.stage == Stage::Proposed && v.approvals.iter().any(|a| a == person));
+        match (waits, refused.is_empty()) {
+            (Some(view), _) if view.approvals.len() < view.needed as usize => Ok(format!(
+                "approved by {}; {} of {} people",
+                view.approvals.join(", "),
+                view.approvals.len(),
+                view.needed
+            )),
+            (_, false) => Err(GateError::Refused(refused.join("; "))),
+            (Some(view), true) => Err(GateError::Refused(view.guards.join("; "))),
+            (None, true) => Ok(view.map_or_else(String::new, |v| stage(v.stage).to_owned())),
+        }
+    }
+
+    fn journal(&mut self, last: usize) -> Result<Vec<serde_json::Value>, GateError> {
+        let skip = self.journal.len().saturating_sub(last);
+        let texts = self.journal.iter().skip(skip).map(Entry::to_json);
+        Ok(texts
+            .filter_map(|text| serde_json::from_str(&text).ok())
+            .collect())
+    }
+
+    fn line(&mut self, line: &[u8]) {
+        let Ok(Some(Line::Incident(_, notice))) = Line::parse(line) else {
+            return;
+        };
+        if self.live {
+            self.hear(Input::Notices(vec![*notice]));
+        } else if notice.change != "closed"
+            && (self.waiting.len() < WAITING || self.waiting.contains_key(&notice.incident))
+        {
+            self.waiting.insert(notice.incident.clone(), *notice);
+        }
+    }
+
+    fn replayed(&mut self) {
+        let waiting = std::mem::take(&mut self.waiting);
+        self.live = true;
+        self.hear(Input::Notices(waiting.into_values().collect()));
+    }
+}
+
+fn nanos(span: Duration) -> Nanos {
+    i64::try_from(span.as_nanos()).unwrap_or(i64::MAX)
+}
+
+fn seconds(span: Nanos) -> i64 {
+    span.max(0).saturating_add(999_999_999) / 1_000_000_000
+}
+
+fn stage(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Proposed => "proposed",
+        Stage::Applying => "applying",
+        Stage::Active => "active",
+        Stage::Undoing => "undoing",
+        Stage::Ended => "ended",
+    }
+}
+
+fn shown(view: &View) -> ActionView {
+    let action = &view.action;
+    ActionView {
+        id: action.id.0.clone(),
+        incident: view.incident.clone(),
+        rung: action.rung.name().to_owned(),
+        target: action.target.clone(),
+        reason: action.reason.clone(),
+        owner: action.owner.clone(),
+        stage: stage(view.stage).to_owned(),
+        hash: view.hash.to_string(),
+        approvals: view.approvals.clone(),
+        needed: view.needed,
+        guards: view.guards.clone(),
+        time_to_live_s: seconds(action.time_to_live),
+        remaining_s: seconds(view.remaining),
+        measures: action.measures.iter().map(words).collect(),
+        outcome: view.outcome.as_ref().map(outcome),
+    }
+}
+
+fn outcome(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Applied => "in force".into(),
+        Outcome::Expired => "its time was over".into(),
+        Outcome::Undone { by } => format!("taken back by {by}"),
+        Outcome::RolledBack { why } => format!("taken back by the health gate: {why}"),
+        Outcome::Withdrawn { why } => format!("withdrawn: {why}"),
+        Outcome::Failed { why } => format!("could not be done: {why}"),
+        Outcome::Refused { guards } => format!("refused: {}", guards.join("; ")),
+        Outcome::Rejected { by } => format!("rejected by {by}"),
+        Outcome::Lapsed => "nobody approved in time".into(),
+    }
+}
+
+fn words(measure: &Measure) -> String {
+    match measure {
+        Measure::Isolate { host } => format!("{host}: nothing to or from it passes"),
+        Measure::Quarantine { host } => {
+            format!("{host}: reaches DHCP, DNS and the update servers, and nothing else")
+        }
+        Measure::DenyPair { from, to } => format!("{from} and {to}: nothing passes between the two"),
+        Measure::LimitRate {
+            host,
+            packets_per_second,
+        } => format!("{host}: sends at most {packets_per_second} packets a second"),
+        Measure::LimitInto {
+            to,
+            protocol,
+            packets_per_second,
+        } => format!(
+            "{to}: at most {packets_per_second} new packets a second of IP protocol {protocol} reach it"
+        ),
+        Measure::DenyCommand { from, to, verbs } => {
+            let verbs: Vec<&str> = Verb::ALL
+                .iter()
+                .filter(|v| verbs.has(**v))
+                .map(|v| v.name())
+                .collect();
+            format!(
+                "{from} may not tell {to} to {}; everything else between the two goes on",
+                verbs.join(", ")
+            )
+        }
+    }
+}

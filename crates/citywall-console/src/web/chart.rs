@@ -1,0 +1,77 @@
+//! Charts, drawn on the server as SVG.
+//!
+//! Owns: one kind of chart, lines over time. Does not own: axes and lines themselves: `plotters` draws
+//! them. Colours are those that colour-blind people tell apart (Okabe and Ito, 2008), and every series
+//! has its own end label in the table below the chart.
+
+use maud::{Markup, PreEscaped, html};
+use plotters::prelude::*;
+
+/// Okabe and Ito's colours, without black and yellow.
+const COLOURS: [RGBColor; 6] = [
+    RGBColor(0, 114, 178),
+    RGBColor(213, 94, 0),
+    RGBColor(0, 158, 115),
+    RGBColor(204, 121, 167),
+    RGBColor(230, 159, 0),
+    RGBColor(86, 180, 233),
+];
+const SIZE: (u32, u32) = (860, 260);
+
+/// Lines over minutes. `label` says what is seen, for who does not see it; x is a minute, y a number;
+/// `clock` writes a minute.
+pub fn lines(label: &str, series: &[(String, Vec<(i64, f64)>)], clock: &dyn Fn(i64) -> String) -> Markup {
+    let points = || series.iter().flat_map(|(_, line)| line.iter());
+    let (Some(first), Some(last)) = (points().map(|p| p.0).min(), points().map(|p| p.0).max()) else {
+        return html! {};
+    };
+    let top = points().map(|p| p.1).fold(1.0_f64, f64::max) * 1.05;
+    let mut svg = String::new();
+    let drawn = draw(&mut svg, (first, last.max(first + 1)), top, series, clock);
+    if let Err(error) = drawn {
+        log::debug!("a chart: {error}");
+        return html! {};
+    }
+    // Only numbers and times of our own stand in it.
+    html! { figure role="img" aria-label=(label) { (PreEscaped(svg)) } }
+}
+
+fn draw(
+    svg: &mut String,
+    (first, last): (i64, i64),
+    top: f64,
+    series: &[(String, Vec<(i64, f64)>)],
+    clock: &dyn Fn(i64) -> String,
+) -> Result<(), Box<dyn std::error::Error>> {
+    let root = SVGBackend::with_string(svg, SIZE).into_drawing_area();
+    let grey = RGBColor(128, 128, 128);
+    let mut chart = ChartBuilder::on(&root)
+        .margin(8)
+        .x_label_area_size(28)
+        .y_label_area_size(70)
+        .build_cartesian_2d(first..last, 0.0..top)?;
+    chart
+        .configure_mesh()
+        .disable_x_mesh()
+        .axis_style(grey)
+        .light_line_style(grey.mix(0.0))
+        .bold_line_style(grey.mix(0.25))
+        .label_style(("sans-serif", 13).into_font().color(&grey))
+        .x_labels(6)
+        .y_labels(4)
+        .x_label_formatter(&|minute| clock(*minute))
+        .y_label_formatter(&|value| crate::text::bytes(*value as u64))
+        .draw()?;
+    for (index, (_, line)) in series.iter().enumerate() {
+        let colour = COLOURS.get(index % COLOURS.len()).copied().unwrap_or(BLACK);
+        chart.draw_series(LineSeries::new(line.iter().copied(), colour.stroke_width(2)))?;
+    }
+    drop(chart);
+    root.present()?;
+    Ok(())
+}
+
+/// The class of a series' mark in the table below the chart.
+pub fn mark(index: usize) -> String {
+    format!("mark mark{}", index % COLOURS.len())
+}

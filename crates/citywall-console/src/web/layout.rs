@@ -1,0 +1,159 @@
+//! The frame of every page.
+//!
+//! Owns: head, navigation, language and theme switches, and small parts that many pages share. Does
+//! not own: what a page says.
+
+use axum::response::{Html, IntoResponse, Response};
+use maud::{DOCTYPE, Markup, html};
+
+use super::context::Ctx;
+use crate::gate::GateKind;
+use crate::text::plain;
+
+/// Pages in the navigation: path, message.
+const PAGES: [(&str, &str); 13] = [
+    ("/", "nav-city"),
+    ("/incidents", "nav-incidents"),
+    ("/devices", "nav-devices"),
+    ("/commands", "nav-commands"),
+    ("/traffic", "nav-traffic"),
+    ("/policy", "nav-policy"),
+    ("/actions", "nav-actions"),
+    ("/rehearsal", "nav-rehearsal"),
+    ("/normal", "nav-normal"),
+    ("/events", "nav-events"),
+    ("/report", "nav-report"),
+    ("/health", "nav-health"),
+    ("/people", "nav-people"),
+];
+
+/// A page of somebody who is logged in. `live`: the page's code shows changes as they come.
+pub fn page(ctx: &Ctx, title: &str, live: bool, body: Markup) -> Response {
+    let l = ctx.l();
+    let path = ctx.look.uri.path();
+    let here = |page: &str| match page {
+        "/" => path == "/",
+        "/devices" => path == "/devices" || path == "/device",
+        page => path == page || path.starts_with(&format!("{page}/")),
+    };
+    let back = ctx.look.uri.path_and_query().map_or("/", |p| p.as_str());
+    let look = |name: &str, value: &str| {
+        let query = serde_urlencoded::to_string([(name, value), ("back", back)]).unwrap_or_default();
+        format!("/look?{query}")
+    };
+    let city = ctx
+        .app()
+        .city
+        .as_ref()
+        .map(|c| c.name.clone())
+        .unwrap_or_default();
+    let whole = html! {
+        (DOCTYPE)
+        html lang=(ctx.look.tag) data-theme=[ctx.look.theme] {
+            (head(&format!("{title} · {} Citywall", plain(&city))))
+            body {
+                a class="skip" href="#main" { (l.t("skip")) }
+                header {
+                    p class="brand" { a href="/" { "Citywall" } span { (plain(&city)) } }
+                    nav aria-label=(l.t("nav")) {
+                        ul { @for (page, id) in PAGES {
+                            li { a href=(page) aria-current=[here(page).then_some("page")] { (l.t(id)) } }
+                        } }
+                    }
+                    div class="me" {
+                        span { (plain(&ctx.person.name)) }
+                        form method="post" action="/logout" { (csrf(ctx)) button class="plain" { (l.t("logout")) } }
+                        span class="looks" {
+                            a href=(look("lang", "en")) lang="en" { "English" } " "
+                            a href=(look("lang", "zh-CN")) lang="zh-CN" { "中文" } " "
+                            a href=(look("theme", "light")) { (l.t("theme-light")) } " "
+                            a href=(look("theme", "dark")) { (l.t("theme-dark")) }
+                        }
+                    }
+                }
+                @if ctx.app().gate_kind == GateKind::Rehearsal {
+                    p class="rehearsal" role="note" { (l.t("rehearsal-note")) }
+                }
+                main id="main" tabindex="-1" data-live[live] { h1 { (title) } (body) }
+                p id="live" class="quiet" role="status" data-lost=(l.t("live-lost")) data-on=(l.t("live-on")) {}
+            }
+        }
+    };
+    Html(whole.into_string()).into_response()
+}
+
+/// A page without navigation.
+pub fn bare(tag: &str, theme: Option<&str>, title: &str, body: Markup) -> Response {
+    let whole = html! {
+        (DOCTYPE)
+        html lang=(tag) data-theme=[theme] {
+            (head(&format!("{title} · Citywall")))
+            body class="bare" { main id="main" { p class="brand" { "Citywall" } (body) } }
+        }
+    };
+    Html(whole.into_string()).into_response()
+}
+
+fn head(title: &str) -> Markup {
+    html! {
+        head {
+            meta charset="utf-8";
+            meta name="viewport" content="width=device-width, initial-scale=1";
+            meta name="robots" content="noindex";
+            title { (title) }
+            link rel="stylesheet" href="/assets/console.css";
+            link rel="icon" href="/assets/icon.svg" type="image/svg+xml";
+            script type="module" src="/assets/console.js" {}
+        }
+    }
+}
+
+/// The hidden field of every form.
+pub fn csrf(ctx: &Ctx) -> Markup {
+    html! { input type="hidden" name="csrf" value=(ctx.csrf); }
+}
+
+/// A severity: never by colour alone.
+pub fn severity(ctx: &Ctx, severity: u8) -> Markup {
+    let severity = severity.clamp(1, 4);
+    html! { span class={ "sev sev" (severity) } { (ctx.l().t(&format!("severity-{severity}"))) } }
+}
+
+/// How bad it is when something stops.
+pub fn criticality(ctx: &Ctx, name: &str) -> Markup {
+    html! { span class={ "crit crit-" (name) } { (ctx.l().t(&format!("criticality-{name}"))) } }
+}
+
+/// A link with a query.
+pub fn link(path: &str, pairs: &[(&str, &str)]) -> String {
+    let pairs: Vec<_> = pairs.iter().filter(|(_, value)| !value.is_empty()).collect();
+    match serde_urlencoded::to_string(pairs) {
+        Ok(query) if !query.is_empty() => format!("{path}?{query}"),
+        _ => path.to_owned(),
+    }
+}
+
+/// A device, linked by what names it.
+pub fn device(name: &str) -> Markup {
+    html! { a href=(link("/device", &[("name", name)])) { (plain(name)) } }
+}
+
+/// The kind of an incident's evidence, in words.
+pub fn kind(ctx: &Ctx, kind: &str) -> String {
+    ctx.l()
+        .find(&format!("kind-{kind}"))
+        .unwrap_or_else(|| plain(kind))
+}
+
+/// A table that scrolls by itself where the page is narrow.
+pub fn table(caption: &str, heads: &[String], rows: Markup) -> Markup {
+    html! {
+        div class="scroll" tabindex="0" role="region" aria-label=(caption) {
+            table {
+                caption { (caption) }
+                thead { tr { @for head in heads { th scope="col" { (head) } } } }
+                tbody { (rows) }
+            }
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! Traffic: rates by zone and protocol, who talks most, floods.
+//!
+//! Owns: the page. Does not own: counting (`board`); what a flood is (`citywall-behaviour`).
+
+use std::collections::BTreeMap;
+
+use axum::response::Response;
+use maud::html;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::context::Ctx;
+use super::{chart, layout};
+use crate::board::Board;
+use crate::permission::Scope;
+use crate::text::{bytes, number, plain};
+
+/// Series of a chart.
+const SERIES: usize = 6;
+/// Talkers that are listed.
+const TALKERS: usize = 25;
+
+/// Bytes of a zone or protocol in each minute.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Series {
+    /// Zone or protocol.
+    pub name: String,
+    /// Minute since 1970, and bytes of the conversations that ended in it.
+    pub minutes: Vec<(i64, u64)>,
+    /// All bytes.
+    pub bytes: u64,
+}
+
+/// Two that talk.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Talker {
+    /// Who began.
+    pub from: String,
+    /// With whom.
+    pub to: String,
+    /// In which protocol.
+    pub protocol: String,
+    /// Conversations.
+    pub flows: u64,
+    /// Bytes.
+    pub bytes: u64,
+}
+
+/// Rates and talkers, as far as the person sees them.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct TrafficView {
+    /// By zone, most first.
+    pub zones: Vec<Series>,
+    /// By protocol, most first; of the whole city, so only for who sees it.
+    pub protocols: Vec<Series>,
+    /// Who talks most.
+    pub talkers: Vec<Talker>,
+}
+
+fn series(
+    board: &Board,
+    of: impl Fn(&crate::board::Minute) -> &BTreeMap<String, u64>,
+    seen: impl Fn(&str) -> bool,
+) -> Vec<Series> {
+    let mut all: BTreeMap<&str, Vec<(i64, u64)>> = BTreeMap::new();
+    for (minute, counted) in &board.minutes {
+        for (name, bytes) in of(counted).iter().filter(|(name, _)| seen(name)) {
+            all.entry(name).or_default().push((*minute, *bytes));
+        }
+    }
+    let mut list: Vec<Series> = all
+        .into_iter()
+        .map(|(name, minutes)| Series {
+            name: name.to_owned(),
+            bytes: minutes.iter().map(|(_, b)| b).sum(),
+            minutes,
+        })
+        .collect();
+    list.sort_by_key(|s| std::cmp::Reverse(s.bytes));
+    list
+}
+
+/// Gathers them.
+pub fn view(ctx: &Ctx) -> TrafficView {
+    let app = ctx.app();
+    let board = app.board();
+    let city = ctx.person.scope == Scope::City;
+    let zones = series(
+        &board,
+        |m| &m.zones,
+        |name| city || ctx.person.sees(app.zone(name).into_iter()),
+    );
+    let protocols = if city {
+        series(&board, |m| &m.protocols, |_| true)
+    } else {
+        Vec::new()
+    };
+    let zone = |ip| app.context.locate(Some(ip), None).zone;
+    let mut talks: Vec<_> = board
+        .talks
+        .iter()
+        .filter(|((from, to, _), _)| ctx.person.sees([zone(*from), zone(*to)].into_iter().flatten()))
+        .collect();
+    talks.sort_by(|(a, x), (b, y)| y.bytes.cmp(&x.bytes).then_with(|| a.cmp(b)));
+    let talkers = talks
+        .into_iter()
+        .take(TALKERS)
+        .map(|((from, to, protocol), talk)| Talker {
+            from: board.name_of(*from, &app.context),
+            to: board.name_of(*to, &app.context),
+            protocol: protocol.clone(),
+            flows: talk.flows,
+            bytes: talk.bytes,
+        })
+        .collect();
+    TrafficView {
+        zones,
+        protocols,
+        talkers,
+    }
+}
+
+/// `GET /traffic`.
+pub async fn page(ctx: Ctx) -> Response {
+    let l = ctx.l();
+    let view = view(&ctx);
+    let clock = |minute: i64| {
+        let time = ctx.app().time(minute.saturating_mul(60_000_000_000));
+        time.get(11..16).unwrap_or_default().to_owned()
+    };
+    let plot = |list: &[Series], label: &str| {
+        let lines: Vec<_> = list
+            .iter()
+            .take(SERIES)
+            .map(|s| {
+                (
+                    s.name.clone(),
+                    s.minutes.iter().map(|(m, b)| (*m, *b as f64)).collect(),
+                )
+            })
+            .collect();
+        html! {
+            (chart::lines(label, &lines, &clock))
+            (layout::table(label, &["col-name", "col-bytes"].map(|id| l.t(id)), html! { @for (index, s) in list.iter().take(24).enumerate() { tr {
+                th scope="row" { @if index < SERIES { span class=(chart::mark(index)) aria-hidden="true" {} " " } (plain(&s.name)) } td class="n" { (bytes(s.bytes)) }
+            } } }))
+        }
+    };
+    let floods: Vec<(String, String)> = {
+        let board = ctx.app().board();
+        let list = board
+            .incidents
+            .values()
+            .filter(|i| i.kinds.iter().any(|k| k == "flood") && ctx.sees(i));
+        list.map(|i| (i.number.clone(), i.title.clone())).collect()
+    };
+    let heads = ["col-from", "col-to", "col-protocol", "col-flows", "col-bytes"].map(|id| l.t(id));
+    let body = html! {
+        p class="quiet" { (l.t("traffic-what")) }
+        h2 { (l.t("traffic-zones")) } (plot(&view.zones, &l.t("traffic-zones")))
+        @if !view.protocols.is_empty() { h2 { (l.t("traffic-protocols")) } (plot(&view.protocols, &l.t("traffic-protocols"))) }
+        h2 { (l.t("traffic-floods")) }
+        @if floods.is_empty() { p { (l.t("traffic-no-floods")) } }
+        ul { @for (number, title) in floods.iter().take(20) { li { a href={ "/incidents/" (number) } { (plain(title)) } } } }
+        h2 { (l.t("traffic-talkers")) }
+        (layout::table(&l.t("traffic-talkers"), &heads, html! { @for t in &view.talkers { tr {
+            td { (layout::device(&t.from)) } td { (layout::device(&t.to)) } td { (plain(&t.protocol)) } td class="n" { (number(t.flows)) } td class="n" { (bytes(t.bytes)) }
+        } } }))
+    };
+    layout::page(&ctx, &l.t("nav-traffic"), true, body)
+}
