@@ -3,6 +3,7 @@
 //! Owns: whom to watch, what is worse, and that it rolls back by itself. Does not own: measuring
 //! (the sensor does), and the device that is cut off on purpose.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use citywall_event::{Criticality, Dependency, Nanos};
@@ -15,6 +16,8 @@ use crate::{Effect, Host, Rung, Vital};
 
 /// Devices that are watched for one action.
 const WATCHED: usize = 64;
+/// Devices that are watched for all actions together: as many as a sensor tells at once.
+const TOGETHER: usize = 256;
 /// How old a vital may be to tell how it was before, nanoseconds.
 const BEFORE: Nanos = 60_000_000_000;
 /// Requests from which on a share of answers says something.
@@ -124,16 +127,21 @@ impl Governor {
         worse_than(before, now, safety).map(|what| format!("{}: {what}", now.address))
     }
 
-    /// Says whose vitals are wanted, where that has changed.
+    /// Says whose vitals are wanted, where that has changed: of what is in force, and of what is
+    /// proposed, as how they fared before must be known once it is approved.
     pub(super) fn tell_watched(&mut self) {
-        let mut watched: Vec<IpAddr> = Vec::new();
-        for tracked in self.actions.values() {
-            if matches!(tracked.stage, Stage::Active | Stage::Applying) {
-                watched.extend(&tracked.watch);
+        let mut watched = BTreeSet::new();
+        let acts = |t: &&Tracked| matches!(t.stage, Stage::Active | Stage::Applying);
+        let waits = |t: &&Tracked| t.stage == Stage::Proposed;
+        let acting = self.actions.values().filter(acts);
+        let all = acting.chain(self.actions.values().filter(waits));
+        for ip in all.flat_map(|tracked| &tracked.watch) {
+            if watched.len() == TOGETHER {
+                break;
             }
+            watched.insert(*ip);
         }
-        watched.sort_unstable();
-        watched.dedup();
+        let watched: Vec<IpAddr> = watched.into_iter().collect();
         if watched != self.watched {
             self.watched.clone_from(&watched);
             self.out.push(Effect::Watch(watched));

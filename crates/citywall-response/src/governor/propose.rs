@@ -287,7 +287,7 @@ impl Governor {
             }],
         };
         let now = self.clock.now();
-        Tracked {
+        let mut tracked = Tracked {
             hash: plan.hash(),
             plan,
             stage: Stage::Proposed,
@@ -302,7 +302,9 @@ impl Governor {
             baseline: Vec::new(),
             watch: Vec::new(),
             waits_for_people: false,
-        }
+        };
+        tracked.watch = self.to_watch(&tracked);
+        tracked
     }
 
     /// Something that only people are told.

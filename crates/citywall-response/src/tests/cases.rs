@@ -609,7 +609,9 @@ impl World<'_> {
         if bad {
             self.stats.add("vitals: permitted work is lost");
         }
-        let alone = ids.len() == 1 && before == 1 && !self.ill.contains(&address);
+        // Those whom only something proposed would touch are watched, too.
+        let waits = !self.open(&[Stage::Proposed]).is_empty();
+        let alone = ids.len() == 1 && before == 1 && !waits && !self.ill.contains(&address);
         if bad {
             self.ill.push(address);
         }
