@@ -29,9 +29,11 @@ pub mod marks {
     pub const INSPECT_OPEN: u32 = 0x1_0000;
     /// Inspect; stop where the inspection is dead or late.
     pub const INSPECT_CLOSED: u32 = 0x2_0000;
-    /// Already judged.
+    /// Already judged: the queue rule spares it.
     pub const JUDGED: u32 = 0x4_0000;
-    /// A session from which something was cut: it needs its parser to its end.
+    /// A session from which something was cut: its two ends count differently from then on, so it needs
+    /// its parser to its end. It stays with the conversation, so that a parser which does not know the
+    /// session knows that much.
     pub const SPLICED: u32 = 0x8_0000;
 }
 

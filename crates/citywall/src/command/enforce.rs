@@ -18,8 +18,9 @@ use crate::End;
 use crate::enforcer::applied::{self, Applied, Boot, Done};
 use crate::enforcer::own;
 
-/// Where what was in force before is remembered.
-const STATE: &str = "/var/lib/citywall/firewall";
+/// Where what was in force before is remembered: root's, apart from what the sensor's user owns, as
+/// what lies here is loaded at the next start.
+const STATE: &str = "/var/lib/citywall-firewall";
 
 /// `citywall enforce`.
 #[derive(clap::Args, Clone, Debug)]
@@ -125,7 +126,12 @@ pub fn run(args: &EnforceArgs) -> anyhow::Result<End> {
             } else {
                 Mode::Routed
             },
-            ingress: args.routed.clone().unwrap_or_default(),
+            ingress: match &args.bridge {
+                Some(bridge) => ports(bridge)?,
+                None => args.routed.clone().unwrap_or_default(),
+            },
+            management: management(args)?,
+            log_per_second: args.log,
         };
         return serve::run(&args.serve, place);
     }
@@ -187,12 +193,11 @@ fn wall(args: &EnforceArgs) -> anyhow::Result<(Wall, Mode)> {
         Some(bridge) => ports(bridge)?,
         None => args.routed.clone().unwrap_or_default(),
     };
-    let management = args.management.iter().map(|text| network(text));
     let at = Deployment {
         mode,
         ingress,
         own: own::addresses(),
-        management: management.collect::<anyhow::Result<_>>()?,
+        management: management(args)?,
         log_per_second: args.log,
         log_group: None,
     };
@@ -222,6 +227,10 @@ fn ports(bridge: &str) -> anyhow::Result<Vec<String>> {
     let mut names: Vec<String> = entries.filter_map(name).collect();
     names.sort();
     Ok(names)
+}
+
+fn management(args: &EnforceArgs) -> anyhow::Result<Vec<Prefix>> {
+    args.management.iter().map(|text| network(text)).collect()
 }
 
 fn network(text: &str) -> anyhow::Result<Prefix> {

@@ -4,6 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
+use citywall_event::Prefix;
 use citywall_response::firewall::Mode;
 
 use crate::End;
@@ -55,6 +56,10 @@ pub struct Place<'a> {
     pub mode: Mode,
     /// Interfaces of the early drop.
     pub ingress: Vec<String>,
+    /// Networks from which the machine is managed.
+    pub management: Vec<Prefix>,
+    /// Lines a second of the kernel's log.
+    pub log_per_second: u32,
 }
 
 /// Runs the enforcer.
@@ -74,6 +79,8 @@ pub fn run(args: &ServeArgs, place: Place<'_>) -> anyhow::Result<End> {
         sensors: args.sensor.clone(),
         mode_of_place: place.mode,
         ingress: place.ingress,
+        management: place.management,
+        log_per_second: place.log_per_second,
         time_to_live: args.time_to_live,
         probe: args.probe,
     })

@@ -9,6 +9,7 @@ use crate::cli::{ServiceAction, ServiceArgs};
 
 const UNIT_PATH: &str = "etc/systemd/system/citywall.service";
 const ENFORCER_PATH: &str = "etc/systemd/system/citywall-enforcer.service";
+const BOOT_PATH: &str = "etc/systemd/system/citywall-boot.service";
 
 /// Runs the command.
 ///
@@ -80,31 +81,40 @@ fn install_enforcer(city: &Path, bridge: Option<&str>, root: &Path, dry_run: boo
         Some(bridge) => bail!("--bridge: '{bridge}' is not an interface name"),
         None => String::new(),
     };
-    let unit = enforcer_unit(program, city, &place);
+    let units = [
+        (ENFORCER_PATH, enforcer_unit(program, city, &place)),
+        (BOOT_PATH, boot_unit(program)),
+    ];
     if dry_run {
-        print!("{unit}");
+        for (path, unit) in &units {
+            println!("# /{path}\n{unit}");
+        }
         return Ok(End::Done);
     }
-    let path = root.join(ENFORCER_PATH);
-    write(&path, &unit)?;
-    println!("Wrote {}", path.display());
+    for (path, unit) in &units {
+        let path = root.join(path);
+        write(&path, unit)?;
+        println!("Wrote {}", path.display());
+    }
     println!(
         "Next: it runs as a user of its own, who must be able to read {city}
   useradd --system --no-create-home --shell /usr/sbin/nologin citywall-enforcer
   citywall check --city {city}
-  systemctl daemon-reload && systemctl enable --now citywall-enforcer
+  citywall enforce --apply --city {city}, then citywall enforce --confirm
+  systemctl daemon-reload && systemctl enable citywall-boot && systemctl enable --now citywall-enforcer
   citywall actions status
+At each start citywall-boot loads the wall that was confirmed last, before the network is up.
 The sensor's user id stands in `enforcer.sensors` of /etc/citywall/citywall.toml, given with --config"
     );
     Ok(End::Done)
 }
 
-/// The enforcer's unit: one right, which it hands to the hand and gives up.
+/// The enforcer's unit: rights, which it hands to the hand and the inline path and gives up.
 fn enforcer_unit(program: &str, city: &str, place: &str) -> String {
     format!(
         "[Unit]
 Description=Citywall decides and enforces
-After=network.target
+After=network.target citywall-boot.service
 StartLimitIntervalSec=0
 
 [Service]
@@ -123,8 +133,9 @@ StateDirectoryMode=0700
 RuntimeDirectory=citywall
 RuntimeDirectoryMode=0755
 UMask=0077
-AmbientCapabilities=CAP_NET_ADMIN
-CapabilityBoundingSet=CAP_NET_ADMIN
+# The second for the inline path alone, which answers denied commands.
+AmbientCapabilities=CAP_NET_ADMIN CAP_NET_RAW
+CapabilityBoundingSet=CAP_NET_ADMIN CAP_NET_RAW
 NoNewPrivileges=yes
 ProtectSystem=strict
 ProtectHome=yes
@@ -135,7 +146,7 @@ ProtectHostname=yes
 ProtectKernelLogs=yes
 ProtectKernelModules=yes
 ProtectControlGroups=yes
-RestrictAddressFamilies=AF_UNIX AF_NETLINK
+RestrictAddressFamilies=AF_UNIX AF_NETLINK AF_PACKET
 RestrictNamespaces=yes
 RestrictRealtime=yes
 RestrictSUIDSGID=yes
@@ -145,6 +156,50 @@ RemoveIPC=yes
 SystemCallArchitectures=native
 MemoryMax=1G
 TasksMax=128
+LimitCORE=0
+
+[Install]
+WantedBy=multi-user.target
+"
+    )
+}
+
+/// The unit that has the wall in force before there is a network: root's own, as it loads what root
+/// confirmed.
+fn boot_unit(program: &str) -> String {
+    format!(
+        "[Unit]
+Description=Citywall's firewall, as it was confirmed last
+DefaultDependencies=no
+RequiresMountsFor=/var/lib/citywall-firewall
+After=local-fs.target systemd-modules-load.service
+Wants=network-pre.target
+Before=network-pre.target shutdown.target
+Conflicts=shutdown.target
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart={program} enforce --boot
+StateDirectory=citywall-firewall
+StateDirectoryMode=0700
+UMask=0077
+CapabilityBoundingSet=CAP_NET_ADMIN
+NoNewPrivileges=yes
+ProtectSystem=strict
+ProtectHome=yes
+PrivateDevices=yes
+ProtectClock=yes
+ProtectHostname=yes
+ProtectKernelLogs=yes
+ProtectControlGroups=yes
+RestrictAddressFamilies=AF_UNIX AF_NETLINK
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+LockPersonality=yes
+MemoryDenyWriteExecute=yes
+SystemCallArchitectures=native
 LimitCORE=0
 
 [Install]
@@ -191,7 +246,12 @@ fn write(path: &Path, unit: &str) -> anyhow::Result<()> {
 
 fn uninstall(root: &Path) -> anyhow::Result<End> {
     let mut found = false;
-    for (path, name) in [(UNIT_PATH, "citywall"), (ENFORCER_PATH, "citywall-enforcer")] {
+    let units = [
+        (UNIT_PATH, "citywall"),
+        (ENFORCER_PATH, "citywall-enforcer"),
+        (BOOT_PATH, "citywall-boot"),
+    ];
+    for (path, name) in units {
         let path: PathBuf = root.join(path);
         if !path.exists() {
             continue;
@@ -200,7 +260,7 @@ fn uninstall(root: &Path) -> anyhow::Result<End> {
         std::fs::remove_file(&path)
             .with_context(|| format!("cannot remove {}: run it as root", path.display()))?;
         println!(
-            "Removed {}\nNext: systemctl disable --now {name}; systemctl daemon-reload\nWhat it wrote stays in /var/lib/{name}",
+            "Removed {}\nNext: systemctl disable --now {name}; systemctl daemon-reload\nWhat it wrote stays in /var/lib",
             path.display()
         );
     }
@@ -279,6 +339,23 @@ WantedBy=multi-user.target
 mod tests {
     use super::*;
 
+    /// What systemd itself says about the units.
+    fn verify(root: &Path) {
+        let units = [UNIT_PATH, ENFORCER_PATH, BOOT_PATH].map(|path| root.join(path));
+        let output = std::process::Command::new("systemd-analyze")
+            .arg("verify")
+            .args(units)
+            .output();
+        let Ok(output) = output else {
+            eprintln!("SKIPPED: what systemd says about the units: there is no systemd-analyze");
+            return;
+        };
+        let told = String::from_utf8_lossy(&output.stderr);
+        // About units of ours alone: what else the machine has is not the matter.
+        let ours: Vec<&str> = told.lines().filter(|line| line.contains("citywall")).collect();
+        assert!(output.status.success() && ours.is_empty(), "{told}");
+    }
+
     #[test]
     fn install_then_uninstall_leaves_nothing() {
         let root = std::env::temp_dir().join(format!("citywall-service-{}", std::process::id()));
@@ -288,10 +365,18 @@ mod tests {
         assert!(text.contains("NoNewPrivileges=yes") && text.contains("CapabilityBoundingSet=CAP_NET_RAW"));
         install_enforcer(Path::new("/etc/citywall/city.toml"), Some("br0"), &root, false).unwrap();
         let text = std::fs::read_to_string(root.join(ENFORCER_PATH)).unwrap();
-        assert!(text.contains("--bridge br0") && text.contains("CapabilityBoundingSet=CAP_NET_ADMIN\n"));
+        assert!(
+            text.contains("--bridge br0")
+                && text.contains("CapabilityBoundingSet=CAP_NET_ADMIN CAP_NET_RAW\n")
+        );
         assert!(install_enforcer(Path::new("/c"), Some("br 0"), &root, false).is_err());
+        let text = std::fs::read_to_string(root.join(BOOT_PATH)).unwrap();
+        assert!(text.contains("Type=oneshot") && text.contains("enforce --boot\n"));
+        verify(&root);
         uninstall(&root).unwrap();
-        assert!(!root.join(UNIT_PATH).exists() && !root.join(ENFORCER_PATH).exists());
+        for path in [UNIT_PATH, ENFORCER_PATH, BOOT_PATH] {
+            assert!(!root.join(path).exists(), "{path}");
+        }
         assert!(install("eth 1", Path::new("/c"), &root, false).is_err());
         assert!(install("-eth1", Path::new("/c"), &root, false).is_err());
         assert!(install("eth%i", Path::new("/c"), &root, false).is_err());

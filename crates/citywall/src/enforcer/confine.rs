@@ -4,10 +4,11 @@
 //! capabilities (`citywall_capture::drop_privileges`), and when a process is confined.
 //!
 //! Both are inherited by programs that are executed. So the hand's list has what `nft` and
-//! `iptables` need, and the enforcer's what the inline parser, which it starts, needs as well; the
-//! inline parser takes more away from itself.
+//! `iptables` need, and the holder's what the inline parser needs while it starts; once it has read
+//! its files the parser takes nearly all of that away from itself.
 
 use std::collections::BTreeMap;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -29,6 +30,10 @@ pub enum Role {
     Enforcer,
     /// Touches the kernel's tables.
     Hand,
+    /// Holds the queues of the inline path, and starts parsers.
+    Holder,
+    /// Judges packets: all that it needs is open already.
+    Parser,
 }
 
 /// Folders and files that a process may touch.
@@ -66,16 +71,19 @@ impl Reach {
 /// Where the kernel refuses. A kernel without Landlock, or with an old one, is told in the log and
 /// is no error: seccomp and the missing capabilities hold all the same.
 pub fn confine(role: Role, reach: &Reach) -> anyhow::Result<()> {
-    restrict_files(reach).context("cannot restrict files (Landlock)")?;
+    restrict_files(role, reach).context("cannot restrict files (Landlock)")?;
     let filter = filter(role).context("cannot make the list of system calls (seccomp)")?;
     seccompiler::apply_filter(&filter).context("cannot restrict system calls (seccomp)")?;
     Ok(())
 }
 
-fn restrict_files(reach: &Reach) -> anyhow::Result<()> {
+fn restrict_files(role: Role, reach: &Reach) -> anyhow::Result<()> {
     let read = AccessFs::from_read(LANDLOCK) & !AccessFs::Execute;
     let execute = AccessFs::ReadFile | AccessFs::ReadDir | AccessFs::Execute;
-    let devices = ["/dev/null", "/dev/zero", "/dev/urandom", "/dev/full"];
+    let devices: &[&str] = match role {
+        Role::Parser => &[],
+        _ => &["/dev/null", "/dev/zero", "/dev/urandom", "/dev/full"],
+    };
     let status = Ruleset::default()
         .set_compatibility(CompatLevel::BestEffort)
         .handle_access(AccessFs::from_all(LANDLOCK))?
@@ -105,7 +113,53 @@ fn restrict_files(reach: &Reach) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What any of our processes and what they start asks for.
+/// What the parser asks for, and nothing else: memory, its two sockets, the ring's two events, the
+/// clock, its end.
+const PARSER: &[libc::c_long] = &[
+    libc::SYS_brk,
+    libc::SYS_munmap,
+    libc::SYS_mremap,
+    libc::SYS_madvise,
+    libc::SYS_futex,
+    libc::SYS_sched_yield,
+    libc::SYS_membarrier,
+    libc::SYS_rseq,
+    libc::SYS_restart_syscall,
+    libc::SYS_exit,
+    libc::SYS_exit_group,
+    libc::SYS_rt_sigaction,
+    libc::SYS_rt_sigprocmask,
+    libc::SYS_rt_sigreturn,
+    libc::SYS_sigaltstack,
+    libc::SYS_getpid,
+    libc::SYS_gettid,
+    libc::SYS_getrandom,
+    libc::SYS_clock_gettime,
+    libc::SYS_clock_nanosleep,
+    libc::SYS_nanosleep,
+    libc::SYS_read,
+    libc::SYS_write,
+    libc::SYS_readv,
+    libc::SYS_writev,
+    // A city file comes as a descriptor.
+    libc::SYS_lseek,
+    libc::SYS_fstat,
+    libc::SYS_statx,
+    libc::SYS_close,
+    libc::SYS_fcntl,
+    libc::SYS_ppoll,
+    libc::SYS_recvfrom,
+    libc::SYS_recvmsg,
+    libc::SYS_sendto,
+    libc::SYS_sendmsg,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_poll,
+];
+
+/// Memory that is asked for or changed: never to be executed.
+const MAPS: &[libc::c_long] = &[libc::SYS_mmap, libc::SYS_mprotect];
+
+/// What any of the others and what they start asks for.
 const COMMON: &[libc::c_long] = &[
     // Memory and threads.
     libc::SYS_brk,
@@ -240,8 +294,7 @@ const OLD: &[libc::c_long] = &[
 #[cfg(not(target_arch = "x86_64"))]
 const OLD: &[libc::c_long] = &[];
 
-/// What the enforcer asks for besides: changing files of the state folder, taking connections,
-/// memory to share with the inline parser.
+/// What the enforcer asks for besides: changing files of the state folder, taking connections.
 const ENFORCER: &[libc::c_long] = &[
     libc::SYS_fsync,
     libc::SYS_fdatasync,
@@ -256,8 +309,6 @@ const ENFORCER: &[libc::c_long] = &[
     libc::SYS_umask,
     libc::SYS_chdir,
     libc::SYS_accept4,
-    libc::SYS_memfd_create,
-    libc::SYS_mlock,
     #[cfg(target_arch = "x86_64")]
     libc::SYS_rename,
     #[cfg(target_arch = "x86_64")]
@@ -269,22 +320,35 @@ const ENFORCER: &[libc::c_long] = &[
 /// What the hand asks for besides: netlink. `bind`, as netlink sockets have names.
 const HAND: &[libc::c_long] = &[libc::SYS_bind, libc::SYS_connect, libc::SYS_umask];
 
+/// What the holder asks for besides: the memory that it shares with the parser.
+const HOLDER: &[libc::c_long] = &[libc::SYS_memfd_create, libc::SYS_ftruncate, libc::SYS_mlock];
+
 /// Families of sockets that may be made.
 fn families(role: Role) -> &'static [libc::c_int] {
     match role {
         Role::Enforcer => &[],
         Role::Hand => &[libc::AF_NETLINK],
+        Role::Holder | Role::Parser => &[],
     }
 }
 
 fn filter(role: Role) -> anyhow::Result<BpfProgram> {
-    let own = match role {
-        Role::Enforcer => ENFORCER,
-        Role::Hand => HAND,
+    let lists: &[&[libc::c_long]] = match role {
+        Role::Enforcer => &[COMMON, OLD, ENFORCER],
+        Role::Hand => &[COMMON, OLD, HAND],
+        Role::Holder => &[COMMON, OLD, HOLDER],
+        Role::Parser => &[PARSER],
     };
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> = BTreeMap::new();
-    for call in COMMON.iter().chain(OLD).chain(own) {
+    for call in lists.iter().copied().flatten() {
         rules.insert(*call, Vec::new());
+    }
+    if role == Role::Parser {
+        let executed = SeccompCmpOp::MaskedEq(libc::PROT_EXEC as u64);
+        for call in MAPS {
+            let never = SeccompCondition::new(2, SeccompCmpArgLen::Dword, executed.clone(), 0)?;
+            rules.insert(*call, vec![SeccompRule::new(vec![never])?]);
+        }
     }
     let mut sockets = Vec::new();
     for family in families(role) {
@@ -307,8 +371,8 @@ fn filter(role: Role) -> anyhow::Result<BpfProgram> {
     Ok(filter.try_into()?)
 }
 
-/// Tries what must not work, and names what worked all the same. For `citywall enforce --probe`,
-/// which tests run.
+/// Tries what must not work, and names what worked all the same. For `--probe` of `citywall enforce`
+/// and `citywall inline`, which tests run.
 pub fn probe(role: Role) -> Vec<&'static str> {
     let mut open = Vec::new();
     let mut tried = |what, worked: bool| {
@@ -337,12 +401,21 @@ pub fn probe(role: Role) -> Vec<&'static str> {
             .is_ok(),
     );
     tried("a mount", rustix::process::chroot("/").is_ok());
-    let parent = rustix::process::getppid();
+    let parent = std::os::unix::process::parent_id();
     tried(
         "a look into another process",
-        parent.is_some_and(|p| std::fs::read(format!("/proc/{}/maps", p.as_raw_nonzero())).is_ok()),
+        std::fs::read(format!("/proc/{parent}/maps")).is_ok(),
     );
-    if role == Role::Enforcer {
+    if role == Role::Parser {
+        tried("a file", std::fs::File::open("/etc/passwd").is_ok());
+        tried("a device", std::fs::File::open("/dev/null").is_ok());
+        tried("a thread", std::thread::Builder::new().spawn(|| ()).is_ok());
+        tried("a pair of sockets", UnixStream::pair().is_ok());
+        let me = rustix::process::getpid();
+        let harmless = rustix::process::test_kill_process(me);
+        tried("a signal", harmless.is_ok());
+    }
+    if role != Role::Hand {
         use rustix::net::{AddressFamily, SocketType, netlink, socket};
         let netlink = socket(AddressFamily::NETLINK, SocketType::RAW, Some(netlink::NETFILTER));
         tried("a netlink socket", netlink.is_ok());

@@ -18,7 +18,7 @@ use super::answers;
 use super::channel::{Channel, Gone};
 use super::connections::{Connections, Id};
 use super::hand::fault;
-use super::inspection::Inspection;
+use super::inspection::{self, Inspection};
 use super::lines::{Ask, Request, Speaker};
 use super::orders::{Answer, Element, Order, Status};
 use super::people::{Peer, People};
@@ -612,12 +612,16 @@ impl Drive {
         self.record.retry(now.wall);
         if self.inspection.died() {
             log::error!(
-                "the inspection of packets died: the queue rule goes, and the zones' choice holds; start the enforcer again"
+                "the inspection of packets died: the zones' choice holds for what is marked; start the enforcer again"
             );
-            self.order(&Order::RemoveQueue, "taking the queue rule out")?;
         }
-        for refused in self.inspection.refusals() {
-            log::info!("inspection: {refused}");
+        let told = self.inspection.told();
+        // It decides by something new from here on, and what it let go before may not be let go now.
+        if told.iter().any(|line| inspection::decides_anew(line)) {
+            self.order(&Order::JudgeAgain, "having conversations judged again")?;
+        }
+        for line in told {
+            log::info!("inspection: {line}");
         }
         self.hear(now, Input::Tick)
     }

@@ -6,9 +6,9 @@
 //! It is started by the enforcer before that gives its rights up, keeps `CAP_NET_ADMIN` and nothing
 //! else, and reads nothing but fixed layouts from the enforcer and what `nft` answers. It parses no
 //! packet, no city and no line of anybody. When the enforcer is gone, however it died, the kernel
-//! closes its end of the line: the hand then takes the queue rule out, leaves the timed elements,
-//! which the kernel itself undoes, and ends. A signal at the parent's death would come too early for
-//! that, so there is none.
+//! closes its end of the line, and the hand ends. The timed elements stay, which the kernel itself
+//! undoes; so does the queue rule, without which what is marked would pass unjudged in a fail-closed
+//! zone, too. The rule goes where the enforcer was asked to stop.
 
 use std::io::Read;
 use std::os::fd::AsFd;
@@ -116,14 +116,14 @@ fn read_prepared() -> std::io::Result<String> {
 fn serve(mut kernel: Kernel) -> anyhow::Result<End> {
     let mut buffer = vec![0; DATAGRAM + 1];
     let line = std::io::stdin();
-    let ended = loop {
+    loop {
         let length = match rustix::net::recv(line.as_fd(), &mut buffer[..], RecvFlags::empty()) {
-            Ok((_, 0)) => break End::Failed,
+            Ok((_, 0)) => return Ok(End::Failed),
             Ok((_, length)) => length,
             Err(rustix::io::Errno::INTR) => continue,
             Err(error) => {
                 log::error!("the line to the enforcer broke: {error}");
-                break End::Failed;
+                return Ok(End::Failed);
             }
         };
         let bytes = buffer.get(..length).unwrap_or(&[]);
@@ -145,13 +145,9 @@ fn serve(mut kernel: Kernel) -> anyhow::Result<End> {
         // Where nobody hears it any more the next reading says so.
         let _ = tell(number, result);
         if last {
-            break End::Done;
+            return Ok(End::Done);
         }
-    };
-    if let Err(error) = kernel.queue(false) {
-        log::error!("the queue rule could not be taken out: {error}");
     }
-    Ok(ended)
 }
 
 /// The number of an order that could not be read, where there is one.
@@ -169,7 +165,8 @@ fn carry_out(kernel: &mut Kernel, order: Order) -> Result<Vec<Held>, String> {
         Order::Heartbeat => kernel.heartbeat().map(|()| Vec::new()),
         Order::Load => kernel.load().map(|()| Vec::new()),
         Order::InsertQueue => kernel.queue(true).map(|()| Vec::new()),
-        Order::RemoveQueue | Order::End => kernel.queue(false).map(|()| Vec::new()),
+        Order::JudgeAgain => kernel.judge_again().map(|()| Vec::new()),
+        Order::End => kernel.queue(false).map(|()| Vec::new()),
     }
 }
 

@@ -4,8 +4,8 @@
 //! packets (`crate::inline`), the queue rule (`kernel`).
 //!
 //! Its holder needs a right of its own, so it is started before the enforcer gives its rights up and
-//! cannot be started again afterwards: where it dies the queue rule goes, the zones' choice holds, and
-//! that is told. Its parser, which alone reads packets, it starts again by itself.
+//! cannot be started again afterwards: where it dies the queue rule stays, so the zones' choice holds,
+//! and that is told. Its parser, which alone reads packets, it starts again by itself.
 
 use std::path::Path;
 use std::sync::mpsc::Receiver;
@@ -31,12 +31,12 @@ pub struct Inspection {
 
 impl Inspection {
     /// Starts it. Where that fails the wall works all the same, but for denied commands.
-    pub fn start(city: &Path) -> Inspection {
+    pub fn start(city: &Path, user: Option<u32>) -> Inspection {
         let files = Files {
             city: Some(city.to_owned()),
             rules: Vec::new(),
         };
-        match Attached::start(QUEUE_OPEN, QUEUE_CLOSED, &files) {
+        match Attached::start(QUEUE_OPEN, QUEUE_CLOSED, &files, user) {
             Ok(process) => Inspection {
                 process: Some(process),
                 ..Inspection::default()
@@ -68,8 +68,8 @@ impl Inspection {
         true
     }
 
-    /// What it refused since the last time, one JSON object each.
-    pub fn refusals(&self) -> Vec<String> {
+    /// What it told since the last time, one JSON object each.
+    pub fn told(&self) -> Vec<String> {
         let told = self.told.iter().flat_map(Receiver::try_iter);
         told.take(ROUND).collect()
     }
@@ -133,6 +133,15 @@ impl Inspection {
             (None, false) => "none",
         }
     }
+}
+
+/// Does this line say that a denial has come, or a new city?
+pub fn decides_anew(line: &str) -> bool {
+    let told = serde_json::from_str::<serde_json::Value>(line).unwrap_or_default();
+    matches!(
+        told.get("told").and_then(serde_json::Value::as_str),
+        Some("denies" | "city")
+    )
 }
 
 /// A denial's name: one for each measure of an action.

@@ -138,6 +138,14 @@ impl Kernel {
         }
     }
 
+    /// What was judged is judged again.
+    ///
+    /// # Errors
+    /// Why not, in words.
+    pub fn judge_again(&mut self) -> Result<(), String> {
+        nft::judge_again()
+    }
+
     /// Puts the queue rule in, or takes it out.
     ///
     /// # Errors

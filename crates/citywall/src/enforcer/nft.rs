@@ -28,8 +28,13 @@ const FOLDERS: [&str; 5] = ["/usr/sbin", "/sbin", "/usr/bin", "/usr/local/sbin",
 pub const QUEUE_OPEN: u16 = 100;
 /// Queue of packets that stop there.
 pub const QUEUE_CLOSED: u16 = 101;
-/// The table of the queue rule, where nft has a queue.
+/// The table beside ours that holds what was judged, and the queue rule where nft has a queue.
 const QUEUE_TABLE: &str = "citywall-queue";
+/// Seconds that a conversation which needs no more judgement passes beside the queue. Then one of
+/// its packets is judged again; where nobody is left to judge, it ends so in a fail-closed zone.
+const JUDGED: u32 = 600;
+/// Conversations that pass so at a time; more are judged packet by packet.
+const JUDGED_SIZE: u32 = 65_536;
 
 /// Where a program is.
 fn find(program: &str) -> Result<String, String> {
@@ -188,7 +193,7 @@ pub enum QueueBy {
 /// # Errors
 /// Where it has neither.
 pub fn queue_by() -> Result<QueueBy, String> {
-    if run("nft", &["-c", "-f", "-"], &queue_table()).is_ok() {
+    if run("nft", &["-c", "-f", "-"], &queue_table(QueueBy::Nft)).is_ok() {
         return Ok(QueueBy::Nft);
     }
     find("iptables-nft").and_then(|_| find("ip6tables-nft")).map_err(|error| {
@@ -197,18 +202,46 @@ pub fn queue_by() -> Result<QueueBy, String> {
     Ok(QueueBy::Iptables)
 }
 
-fn queue_table() -> String {
-    let rule = |bit: u32, queue: u16, bypass: &str| {
-        format!(
-            "meta mark & {:#x} == {bit:#x} queue num {queue}{bypass}\n",
-            bit | marks::JUDGED
-        )
+/// The table: what was judged a while ago gets the mark that the queue rule spares, and what comes
+/// back from the queue with a mark is noted.
+fn queue_table(by: QueueBy) -> String {
+    let chain = |name: &str, priority: i32, rules: &str| {
+        format!("chain {name} {{\ntype filter hook forward priority {priority}; policy accept;\n{rules}}}\n")
     };
-    format!(
-        "table inet {QUEUE_TABLE} {{\nchain forward {{\ntype filter hook forward priority 10; policy accept;\n{}{}}}\n}}\n",
-        rule(marks::INSPECT_CLOSED, QUEUE_CLOSED, ""),
-        rule(marks::INSPECT_OPEN, QUEUE_OPEN, " bypass"),
-    )
+    let (judged, marked) = (marks::JUDGED, marks::INSPECT_OPEN | marks::INSPECT_CLOSED);
+    let mut table = format!(
+        "table inet {QUEUE_TABLE} {{\nset judged {{\ntypeof ct id\nsize {JUDGED_SIZE}\nflags dynamic,timeout\ntimeout {JUDGED}s\n}}\n"
+    );
+    // A session from which something was cut goes to the queue to its end, also when nothing is denied
+    // any more: without its parser its ends no longer understand each other.
+    let spliced = marks::SPLICED;
+    let cut = format!("ct mark & {spliced:#x} == {spliced:#x}");
+    let before = format!(
+        "{cut} meta mark & {marked:#x} == 0 meta mark set meta mark | {:#x}\n\
+         {cut} meta mark set meta mark | {spliced:#x}\n\
+         meta mark & {marked:#x} != 0 ct id @judged meta mark set meta mark | {judged:#x}\n",
+        marks::INSPECT_OPEN
+    );
+    table.push_str(&chain("before", 5, &before));
+    if by == QueueBy::Nft {
+        let rule = |(bit, queue): (u32, u16)| {
+            let bypass = if queue == QUEUE_OPEN { " bypass" } else { "" };
+            format!(
+                "meta mark & {:#x} == {bit:#x} queue num {queue}{bypass}\n",
+                bit | judged
+            )
+        };
+        table.push_str(&chain("forward", 10, &QUEUES.map(rule).concat()));
+    }
+    // Behind the table `security` of iptables, where the queue rule stands otherwise. `add` leaves
+    // the time of what is noted already as it is.
+    let after = format!(
+        "meta mark & {judged:#x} == {judged:#x} add @judged {{ ct id }}\n\
+         meta mark & {spliced:#x} == {spliced:#x} ct mark set ct mark | {spliced:#x}\n"
+    );
+    table.push_str(&chain("after", 60, &after));
+    table.push_str("}\n");
+    table
 }
 
 /// The arguments of one rule. The table `security` is looked at after `filter`, so a verdict of
@@ -230,19 +263,26 @@ const QUEUES: [(u32, u16); 2] = [
     (marks::INSPECT_OPEN, QUEUE_OPEN),
 ];
 
-/// Puts the queue rule in, outside of our table; where it is in, nothing changes. Packets that are
-/// already judged skip it.
+/// Puts the queue rule in, outside of our table; where it is in, nothing changes. What was judged
+/// before is judged again.
 ///
 /// # Errors
 /// Where neither way works.
 pub fn insert_queue() -> Result<QueueBy, String> {
     let by = queue_by()?;
+    let fresh = format!(
+        "add table inet {QUEUE_TABLE}\ndelete table inet {QUEUE_TABLE}\n{}",
+        queue_table(by)
+    );
+    match (transaction(&fresh), by) {
+        (Ok(()), _) => {}
+        (Err(error), QueueBy::Nft) => return Err(error),
+        // It spares work, and nothing depends on it.
+        (Err(error), QueueBy::Iptables) => {
+            log::warn!("every packet of inspected conversations is judged: {error}");
+        }
+    }
     if by == QueueBy::Nft {
-        let fresh = format!(
-            "add table inet {QUEUE_TABLE}\ndelete table inet {QUEUE_TABLE}\n{}",
-            queue_table()
-        );
-        transaction(&fresh)?;
         return Ok(by);
     }
     for program in ["iptables-nft", "ip6tables-nft"] {
@@ -261,13 +301,28 @@ pub fn insert_queue() -> Result<QueueBy, String> {
     Ok(by)
 }
 
+/// What was judged is judged again: other commands are denied now.
+///
+/// # Errors
+/// Where it cannot be said; without the table there is nothing to be said.
+pub fn judge_again() -> Result<(), String> {
+    match has_queue_table()? {
+        true => transaction(&format!("flush set inet {QUEUE_TABLE} judged\n")),
+        false => Ok(()),
+    }
+}
+
+fn has_queue_table() -> Result<bool, String> {
+    let known = run("nft", &["list", "tables"], "")?;
+    Ok(String::from_utf8_lossy(&known).contains(&format!("table inet {QUEUE_TABLE}")))
+}
+
 /// Takes the queue rule out; where it is not in, nothing changes.
 ///
 /// # Errors
 /// Where a rule that is there cannot be taken out.
 pub fn remove_queue() -> Result<(), String> {
-    let known = run("nft", &["list", "tables"], "")?;
-    if String::from_utf8_lossy(&known).contains(&format!("table inet {QUEUE_TABLE}")) {
+    if has_queue_table()? {
         transaction(&format!("delete table inet {QUEUE_TABLE}\n"))?;
     }
     for program in ["iptables-nft", "ip6tables-nft"] {
@@ -313,14 +368,31 @@ mod tests {
     fn the_rules_of_the_queue_are_these() {
         expect_test::expect![[r#"
             table inet citywall-queue {
+            set judged {
+            typeof ct id
+            size 65536
+            flags dynamic,timeout
+            timeout 600s
+            }
+            chain before {
+            type filter hook forward priority 5; policy accept;
+            ct mark & 0x80000 == 0x80000 meta mark & 0x30000 == 0 meta mark set meta mark | 0x10000
+            ct mark & 0x80000 == 0x80000 meta mark set meta mark | 0x80000
+            meta mark & 0x30000 != 0 ct id @judged meta mark set meta mark | 0x40000
+            }
             chain forward {
             type filter hook forward priority 10; policy accept;
             meta mark & 0x60000 == 0x20000 queue num 101
             meta mark & 0x50000 == 0x10000 queue num 100 bypass
             }
+            chain after {
+            type filter hook forward priority 60; policy accept;
+            meta mark & 0x40000 == 0x40000 add @judged { ct id }
+            meta mark & 0x80000 == 0x80000 ct mark set ct mark | 0x80000
+            }
             }
         "#]]
-        .assert_eq(&queue_table());
+        .assert_eq(&queue_table(QueueBy::Nft));
         expect_test::expect!["-w 5 -t security -I FORWARD -m mark --mark 0x10000/0x50000 -m comment --comment citywall -j NFQUEUE --queue-num 100 --queue-bypass"]
             .assert_eq(&queue_rule("-I", marks::INSPECT_OPEN, QUEUE_OPEN).join(" "));
     }

@@ -59,8 +59,8 @@ pub enum Order {
     Load,
     /// Put in the rule that sends marked packets to the queue.
     InsertQueue,
-    /// Take it out.
-    RemoveQueue,
+    /// Conversations that needed no more judgement are to be judged again.
+    JudgeAgain,
     /// End: take the queue rule out, leave the rest, and go.
     End,
 }
@@ -121,7 +121,7 @@ impl Order {
             Order::Heartbeat => 5,
             Order::Load => 6,
             Order::InsertQueue => 7,
-            Order::RemoveQueue => 8,
+            Order::JudgeAgain => 8,
             Order::End => 9,
         }
     }
@@ -186,7 +186,7 @@ impl Order {
             (5, 0) => Order::Heartbeat,
             (6, 0) => Order::Load,
             (7, 0) => Order::InsertQueue,
-            (8, 0) => Order::RemoveQueue,
+            (8, 0) => Order::JudgeAgain,
             (9, 0) => Order::End,
             (1..=9, _) => return Err(LayoutError::Size(bytes.len())),
             (other, _) => return Err(LayoutError::Unknown(other, "kind of order")),
@@ -570,7 +570,7 @@ mod tests {
             Just(Order::Heartbeat),
             Just(Order::Load),
             Just(Order::InsertQueue),
-            Just(Order::RemoveQueue),
+            Just(Order::JudgeAgain),
             Just(Order::End),
         ]
     }

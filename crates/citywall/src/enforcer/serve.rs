@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, bail};
 use citywall_capture::RunAs;
-use citywall_event::Nanos;
+use citywall_event::{Nanos, Prefix};
 use citywall_policy::City;
 use citywall_response::firewall::{self, Deployment, Listing, Mode, TABLE, Wall};
 use citywall_response::{Act, Facts, Governor, Input, Moment, Notice, Settings, VerifiedAct, Vital};
@@ -21,7 +21,6 @@ use citywall_trust::{Signed, files};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::time::{ClockId, clock_gettime};
 
-use super::answers;
 use super::channel::{Channel, Gone};
 use super::confine::{self, Reach, Role};
 use super::connections::{Connections, Heard, Id};
@@ -31,6 +30,7 @@ use super::lines::{LineError, Message, Speaker};
 use super::orders::Order;
 use super::people::People;
 use super::record::Record;
+use super::{answers, applied};
 use super::{nft, own};
 use crate::End;
 use crate::command::Invalid;
@@ -39,7 +39,7 @@ use crate::config::Config;
 /// Where the control socket is by default.
 pub const SOCKET: &str = "/run/citywall/control.sock";
 /// Where the journal is by default.
-pub const STATE: &str = "/var/lib/citywall/enforcer";
+pub const STATE: &str = "/var/lib/citywall-enforcer";
 /// How often the kernel is told that the enforcer lives.
 pub const HEARTBEAT: Nanos = 2 * SECOND;
 const SECOND: Nanos = 1_000_000_000;
@@ -69,6 +69,10 @@ pub struct Options {
     pub mode_of_place: Mode,
     /// Interfaces where what is cut off is dropped early.
     pub ingress: Vec<String>,
+    /// Networks from which this machine is managed: no measure cuts them off.
+    pub management: Vec<Prefix>,
+    /// Lines a second that the kernel's log is told about what the policy denies.
+    pub log_per_second: u32,
     /// Seconds that an action holds by default, where it is less than the governor's own.
     pub time_to_live: Option<u32>,
     /// Say what could be done that must not be, and end.
@@ -95,6 +99,7 @@ pub fn run(options: &Options) -> anyhow::Result<End> {
     let own_macs = own::macs();
     let run_as = run_as(config.enforcer.user);
     let prepared = prepare(&city, options, &own)?;
+    applied::show_frames(options.mode_of_place)?;
     let listener = open_socket(&options.socket)?;
     hand_over(&options.state, run_as)?;
     let signals = Signals::listen()?;
@@ -106,7 +111,7 @@ pub fn run(options: &Options) -> anyhow::Result<End> {
     // The inspection keeps the one right as well, and is started for good.
     let mut inspection = match options.probe {
         true => Inspection::default(),
-        false => Inspection::start(&options.city),
+        false => Inspection::start(&options.city, user_of(run_as)),
     };
     give_up_rights(options, run_as)?;
     inspection.listen();
@@ -201,11 +206,10 @@ fn settings(options: &Options, city: &City) -> anyhow::Result<Settings> {
         )),
         (Some(other), _) => bail!(Invalid(format!("--mode {other}: there are observe and propose"))),
     };
-    let default = Settings::default();
+    let default = Settings::of(city);
     let shorter = options.time_to_live.map(|seconds| Nanos::from(seconds) * SECOND);
     Ok(Settings {
         mode,
-        city_cap: city.response.blast_radius.min(Settings::CITY_CAP),
         time_to_live: shorter.map_or(default.time_to_live, |life| life.min(default.time_to_live)),
         ..default
     })
@@ -250,11 +254,13 @@ fn prepare(city: &City, options: &Options, own: &[std::net::IpAddr]) -> anyhow::
         mode: options.mode_of_place,
         ingress: options.ingress.clone(),
         own: own.to_vec(),
-        ..Deployment::default()
+        management: options.management.clone(),
+        log_per_second: options.log_per_second,
+        log_group: None,
     };
     deployment
         .check()
-        .map_err(|e| Invalid(format!("--routed, --bridge: {e}")))?;
+        .map_err(|e| Invalid(format!("--routed, --bridge, --management: {e}")))?;
     let wall = Wall::new(&ruleset, &deployment);
     let now = match nft::list(&format!("list table inet {TABLE}\n")) {
         Ok(answer) => Listing::parse([answer.as_slice()])?,
@@ -309,6 +315,14 @@ fn run_as(user: u32) -> RunAs {
     RunAs::Same
 }
 
+/// The user that a process is told to become.
+fn user_of(run_as: RunAs) -> Option<u32> {
+    match run_as {
+        RunAs::User { uid, .. } => Some(uid),
+        RunAs::Same => None,
+    }
+}
+
 /// The folder of the journal is the user's that the enforcer becomes.
 fn hand_over(state: &Path, run_as: RunAs) -> anyhow::Result<()> {
     let place = || format!("--state {}", state.display());
@@ -345,8 +359,8 @@ fn hand_arguments(options: &Options, run_as: RunAs) -> Vec<String> {
     if options.mode_of_place == Mode::Bridge {
         arguments.push("--bridge".to_owned());
     }
-    if let RunAs::User { uid, .. } = run_as {
-        arguments.extend(["--user".to_owned(), uid.to_string()]);
+    if let Some(user) = user_of(run_as) {
+        arguments.extend(["--user".to_owned(), user.to_string()]);
     }
     if options.probe {
         arguments.push("--probe".to_owned());

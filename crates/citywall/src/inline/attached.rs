@@ -36,14 +36,17 @@ pub struct Attached {
 }
 
 impl Attached {
-    /// Starts it on the two queues.
+    /// Starts it on the two queues; it becomes `user` where it is root.
     ///
     /// # Errors
     /// Where no process can be started; that a queue cannot be had shows by its end.
-    pub fn start(open: u16, closed: u16, files: &Files) -> anyhow::Result<Attached> {
+    pub fn start(open: u16, closed: u16, files: &Files, user: Option<u32>) -> anyhow::Result<Attached> {
         let mut command = Command::new("/proc/self/exe");
         command.args(["inline", "--attached", "--queue-open", &open.to_string()]);
         command.args(["--queue-closed", &closed.to_string()]);
+        if let Some(user) = user {
+            command.args(["--user", &user.to_string()]);
+        }
         if let Some(city) = &files.city {
             command.arg("--city").arg(city);
         }

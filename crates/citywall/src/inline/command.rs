@@ -9,7 +9,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -20,10 +20,11 @@ use clap::Args;
 use super::engine::Engine;
 use super::holder::{Holder, Options, Parsers};
 use super::orders::{MESSAGE, ORDERS, Order};
-use super::parser;
-use super::policy::Policy;
+use super::parser::{self, now};
+use super::policy::{DENIALS, Denial, Policy};
 use crate::End;
 use crate::cli::Files;
+use crate::enforcer::confine::{self, Reach, Role, confine};
 use crate::settings::Settings;
 
 /// The shortest time between two starts of a parser.
@@ -49,9 +50,15 @@ pub struct InlineArgs {
     /// End where nobody can give orders any more: who started this is gone.
     #[arg(long, hide = true)]
     pub attached: bool,
+    /// User to become, where it is root; it keeps the one right that the queues need.
+    #[arg(long, hide = true, value_name = "UID")]
+    pub user: Option<u32>,
     /// This process is the parser; the holder's socket is its standard input.
     #[arg(long, hide = true)]
     pub parser: bool,
+    /// Say what this half could do that it must not be able to, and end.
+    #[arg(long, hide = true)]
+    pub probe: bool,
 }
 
 /// Runs it until a signal ends it.
@@ -76,7 +83,14 @@ pub fn run(args: &InlineArgs) -> anyhow::Result<End> {
     };
     let mut holder = Holder::open(options)?;
     // Verdicts need it; all else was for opening. A parser that is started inherits it and gives it up.
-    keep_net_admin(RunAs::Same).context("cannot give up rights")?;
+    let run_as = args
+        .user
+        .map_or(RunAs::Same, |user| RunAs::User { uid: user, gid: user });
+    keep_net_admin(run_as).context("cannot give up rights")?;
+    confine(Role::Holder, &reach(args)?)?;
+    if args.probe {
+        return Ok(probe(Role::Holder));
+    }
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         signal_hook::flag::register(signal, Arc::clone(&stop)).context("signals")?;
@@ -132,16 +146,70 @@ fn judge(args: &InlineArgs) -> anyhow::Result<End> {
     let engine = load(args)?;
     let socket = std::io::stdin().as_fd().try_clone_to_owned()?;
     drop_privileges(RunAs::Same).context("cannot give up rights")?;
+    confine(Role::Parser, &Reach::default())?;
+    if args.probe {
+        return Ok(probe(Role::Parser));
+    }
     parser::run(&socket, engine, Duration::from_micros(args.spin))?;
     Ok(End::Done)
 }
 
-/// Our end of the socket for orders, while there is a parser.
-type Shared = Arc<Mutex<Option<OwnedFd>>>;
+/// What the holder may touch: what its parsers read while they start, this program, and the folder
+/// of the city file, which is read again when it is changed.
+fn reach(args: &InlineArgs) -> anyhow::Result<Reach> {
+    let mut reach = Reach::default();
+    let files = &args.files;
+    for file in files.city.iter().chain(&files.config).chain(&files.rules) {
+        reach.read_beside(file);
+    }
+    reach.read.push("/proc/self".into());
+    reach.execute_programs(&[]);
+    let program = std::env::current_exe().context("this program's own path")?;
+    reach.execute.push(program);
+    Ok(reach)
+}
+
+/// Tells what is open that must not be.
+fn probe(role: Role) -> End {
+    let open = confine::probe(role);
+    println!("{role:?}: [{}]", open.join(", "));
+    if open.is_empty() { End::Done } else { End::Failed }
+}
+
+/// What parsers are told.
+#[derive(Default)]
+struct Orders {
+    /// Our end of the socket, while there is a parser.
+    socket: Option<OwnedFd>,
+    /// What is denied: a new parser must know it, too.
+    denials: Vec<Denial>,
+}
+
+impl Orders {
+    /// Keeps what a later parser has to know.
+    fn note(&mut self, order: &Order) -> anyhow::Result<()> {
+        match order {
+            Order::Deny(denial) => {
+                let now = now();
+                self.denials.retain(|d| d.until > now && d.id != denial.id);
+                anyhow::ensure!(self.denials.len() < DENIALS, "too many denials");
+                self.denials.push(denial.clone());
+            }
+            Order::Allow(id) => self.denials.retain(|d| d.id != *id),
+            Order::City | Order::Count => {}
+        }
+        Ok(())
+    }
+}
+
+type Shared = Arc<Mutex<Orders>>;
+
+fn locked(orders: &Shared) -> MutexGuard<'_, Orders> {
+    orders.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 fn current(orders: &Shared) -> Option<OwnedFd> {
-    let guard = orders.lock().unwrap_or_else(PoisonError::into_inner);
-    guard.as_ref().and_then(|fd| fd.try_clone().ok())
+    locked(orders).socket.as_ref().and_then(|fd| fd.try_clone().ok())
 }
 
 /// Starts parsers as processes of this program.
@@ -176,7 +244,15 @@ impl Children {
             .context("cannot start the parser")?;
         log::info!("parser: process {}", child.id());
         self.child = Some(child);
-        *self.orders.lock().unwrap_or_else(PoisonError::into_inner) = Some(orders);
+        let mut known = locked(&self.orders);
+        for denial in &known.denials {
+            let order = Order::Deny(denial.clone()).write();
+            if let Err(error) = send_message(orders.as_fd(), &order, &[]) {
+                log::error!("the new parser does not know that {} denies: {error}", denial.id);
+            }
+        }
+        known.socket = Some(orders);
+        drop(known);
         Ok(ours)
     }
 }
@@ -191,7 +267,7 @@ impl Parsers for Children {
     }
 
     fn lost(&mut self, _why: &str) {
-        *self.orders.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        locked(&self.orders).socket = None;
         if let Some(mut child) = self.child.take() {
             let _ = child.kill();
             let _ = child.wait();
@@ -216,9 +292,15 @@ fn listen(orders: &Shared) {
 }
 
 fn send(orders: &Shared, message: &[u8]) -> anyhow::Result<()> {
-    let socket = current(orders).context("there is no parser")?;
-    Order::read(message)?;
-    Ok(send_message(socket.as_fd(), message, &[])?)
+    let order = Order::read(message)?;
+    let mut known = locked(orders);
+    known.note(&order)?;
+    match (&known.socket, order) {
+        (Some(socket), _) => Ok(send_message(socket.as_fd(), message, &[])?),
+        // The next parser is told at its start.
+        (None, Order::Deny(_) | Order::Allow(_)) => Ok(()),
+        (None, _) => anyhow::bail!("there is no parser"),
+    }
 }
 
 fn send_city(orders: &Shared, path: &str) -> anyhow::Result<()> {

@@ -12,6 +12,7 @@ use citywall_event::Service;
 use citywall_flow::{Carrier, Content, Direction};
 use citywall_packet::{Frame, Ip, LinkType, Malformed, Network, Packet, Tcp, Transport, decode, tcp_flags};
 use citywall_policy::Denied;
+use citywall_response::firewall::marks::{JUDGED, SPLICED};
 use citywall_transaction::{Hint, Input, Item, Output, PROTOCOLS, Probe, Protocol};
 
 use super::answer;
@@ -21,9 +22,6 @@ use super::requests::{Judge, Requests, limits};
 use super::rewrite::{Layout, Numbers, Ours, answer_tcp, answer_udp, change_tcp, reset_tcp};
 use super::rules::{Rules, Stopped};
 use super::splice::{Fate, Inject, Piece, Splice};
-
-/// The mark of what needs no look any more: the constant rule keeps it with the conversation.
-pub const JUDGED: u32 = 0x4_0000;
 
 /// Refusals that wait to be told; more are counted.
 const REPORTS: usize = 256;
@@ -211,6 +209,9 @@ impl Engine {
             self.connections.remove(&key);
         }
         if self.connections.get(&key).is_none() {
+            if segment.told.mark & SPLICED != 0 && !opens {
+                return self.forgotten(segment, reply);
+            }
             let connection = self.meet(segment, from_first);
             self.connections.insert(key, connection);
         }
@@ -232,6 +233,40 @@ impl Engine {
         if let Some(connection) = self.connections.get(&key) {
             connection.mode = mode;
         }
+    }
+
+    /// A session that another parser changed: how its ends count is not known any more, so it cannot
+    /// go on. Whoever speaks is told that it is over, in the numbers that it uses itself; the other end
+    /// gets an old, empty packet, answers it, and is told so, too.
+    fn forgotten(&mut self, segment: &Segment<'_>, reply: &mut Reply) {
+        let tcp = &segment.tcp;
+        if tcp.flags & tcp_flags::RST != 0 {
+            return;
+        }
+        self.counts.ended += 1;
+        let ours = Ours {
+            seq: tcp.ack,
+            ack: tcp.seq.wrapping_add(segment.packet.payload.len),
+            flags: tcp_flags::RST | tcp_flags::ACK,
+            window: 0,
+            timestamp: None,
+            payload: &[],
+        };
+        answer_tcp(&segment.layout, tcp, segment.data, &ours, &mut reply.answer);
+        let numbers = Numbers {
+            seq: tcp.seq.wrapping_sub(1 << 30),
+            ack: tcp.ack,
+            flags: tcp_flags::ACK,
+            sack: &|edge| edge,
+        };
+        change_tcp(
+            &segment.layout,
+            tcp,
+            segment.data,
+            &numbers,
+            &[],
+            &mut reply.payload,
+        );
     }
 
     /// The first packet of a session, or the first that we see of it.
@@ -416,6 +451,9 @@ impl Engine {
                 reply.mark = Some(segment.told.mark | JUDGED);
             }
             return Mode::Free;
+        }
+        if !spliced.splice.has_own_numbers() && segment.told.mark & SPLICED == 0 {
+            reply.mark = Some(segment.told.mark | SPLICED);
         }
         Mode::Spliced(spliced)
     }

@@ -178,7 +178,8 @@ fn obey(
     Ok(())
 }
 
-fn now() -> i64 {
+/// The wall clock, nanoseconds.
+pub fn now() -> i64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |d| i64::try_from(d.as_nanos()).unwrap_or(i64::MAX))

@@ -8,7 +8,7 @@
 //! the *cuts*. The server's stream has its own offsets; the client sees it with the *inserts*. An
 //! offset is a sequence number with 32 more bits in front, so that it never wraps.
 //!
-//! What the client sends is taken in order alone: what comes ahead of a gap is dropped and comes
+//! What the client sends is taken in order alone: what comes ahead of a gap goes no further, and comes
 //! again. Bytes that were judged are kept until the server has acknowledged them, and what is sent
 //! again is replaced by them: the server never sees bytes that were not judged. A request that is
 //! not whole yet is withheld; the packet that completes it carries all of it.
@@ -276,7 +276,7 @@ impl Splice {
             );
         }
         if offset > self.next && (len > 0 || fin) {
-            return (Fate::Drop, None);
+            return (self.ask_server(piece), None);
         }
         let before = self.judged;
         if !self.keep(offset, piece.payload) {
@@ -291,6 +291,28 @@ impl Splice {
         let fate = self.forward(piece, offset, before);
         let inject = self.injection(piece, offset, before, duplicate, talk.at_border());
         (fate, inject)
+    }
+
+    /// Ahead of a gap: in place of the packet goes an empty one that its receiver has to answer with
+    /// what it has (RFC 9293, 3.10.7.4). Where the gap's bytes passed while nobody judged, that is how
+    /// we learn of it: nobody will send them again.
+    fn ask_server(&self, piece: &Piece<'_>) -> Fate {
+        Fate::Changed(Changed {
+            seq: self.to_server(self.next).wrapping_sub(1) as u32,
+            ack: self.to_server_ack(unwrap(self.client_acked, piece.ack)) as u32,
+            fin: false,
+            payload: Some(Vec::new()),
+        })
+    }
+
+    fn ask_client(&self, piece: &Piece<'_>) -> Fate {
+        let acked = unwrap(self.server_acked, piece.ack);
+        Fate::Changed(Changed {
+            seq: self.to_client(self.back).wrapping_sub(1) as u32,
+            ack: self.to_client_ack(acked.min(self.to_server(self.next)), false) as u32,
+            fin: false,
+            payload: Some(Vec::new()),
+        })
     }
 
     fn client_syn(&mut self, piece: &Piece<'_>) -> Fate {
@@ -598,7 +620,7 @@ impl Splice {
             talk.response_lost();
         }
         if offset > self.back && len > 0 {
-            return Fate::Drop;
+            return self.ask_client(piece);
         }
         let mut ack = piece.ack;
         if piece.flags & ACK != 0 {

@@ -277,6 +277,55 @@ fn one_request_is_denied_and_the_next_ones_are_answered() {
     run(&[(1, 4), (1, 4), (2, 4), (3, 4)], &[], (5, u32::MAX - 1), false);
 }
 
+/// The zone let a request and its answer pass while nobody judged.
+#[test]
+fn a_session_finds_back_after_what_passed_unseen() {
+    let requests = [[3, 1, 0], [3, 1, 1], [3, 1, 2]].concat();
+    let mut net = Net::new(&requests, u32::MAX - 4, 900, true);
+    net.client_sends(0, 3, [false; 3]);
+    net.server_sends(0, 3, [false; 2]);
+    let unseen = |net: &mut Net| {
+        let (seq, ack, bytes) = net.client.piece(3, 3);
+        net.server.take(seq, ack, &bytes);
+        net.server_answers();
+        let (seq, ack, bytes) = net.server.piece(3, 3);
+        net.client.take(seq, ack, &bytes);
+    };
+    unseen(&mut net);
+    // The next one is asked about, by a packet that lies before all that the server expects.
+    let (seq, ack, bytes) = net.client.piece(6, 3);
+    let (fate, _) = net.splice.client(&piece(seq, ack, 0, &bytes), &mut net.toy);
+    let Fate::Changed(asks) = fate else {
+        panic!("{fate:?}")
+    };
+    assert_eq!(asks.payload.as_deref(), Some(&[][..]));
+    assert!((asks.seq.wrapping_sub(net.server.ack()) as i32) < 0);
+    // The server says what it has; what comes again passes.
+    net.server_sends(6, 0, [false; 2]);
+    net.client_sends(6, 3, [false; 3]);
+    net.server_sends(6, 3, [false; 2]);
+    assert_eq!(net.server.heard, requests);
+    assert_eq!(
+        net.client.heard,
+        [[0xaa, 3, 0], [0xaa, 3, 1], [0xaa, 3, 2]].concat()
+    );
+    // The same where the server speaks first after the gap.
+    let mut net = Net::new(&requests, 5, 900, true);
+    net.client_sends(0, 3, [false; 3]);
+    net.server_sends(0, 3, [false; 2]);
+    unseen(&mut net);
+    net.server.out.extend_from_slice(&[0xaa, 9, 9]);
+    let (seq, ack, bytes) = net.server.piece(6, 3);
+    let fate = net.splice.server(&piece(seq, ack, 0, &bytes), &mut net.toy);
+    let Fate::Changed(asks) = fate else {
+        panic!("{fate:?}")
+    };
+    assert!((asks.seq.wrapping_sub(net.client.ack()) as i32) < 0);
+    net.client_sends(6, 0, [false; 3]);
+    net.server_sends(6, 3, [false; 2]);
+    assert_eq!(net.client.heard[6..], [0xaa, 9, 9]);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 

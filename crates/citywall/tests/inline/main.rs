@@ -1,294 +1,20 @@
 //! The inline path with the real kernel: three network namespaces, a queue between them, the real
 //! binary with both its halves, and both ends of each session are the kernel's own TCP.
 //!
-//! Each test starts itself again under `unshare`; nothing outside is touched.
+//! Each test starts itself again under `unshare`; nothing outside is touched. `places` has the bridge,
+//! IPv6, and the whole wall around the inline path.
+
+mod places;
+mod rig;
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream, UdpSocket};
-use std::os::fd::AsFd;
-use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::io::{Read, Write};
+use std::net::{TcpListener, UdpSocket};
+use std::process::Command;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rustix::process::{Pid, Signal, kill_process};
-use serde_json::Value;
-
-const INSIDE: &str = "CITYWALL_TEST_IN_NAMESPACE";
-const PATIENCE: Duration = Duration::from_secs(20);
-const SERVER: &str = "10.77.2.2";
-
-const CITY: &str = r#"
-[city]
-name = "Test"
-[[domain]]
-name = "water"
-[[zone]]
-name = "centre"
-domain = "water"
-networks = ["10.77.1.0/24"]
-[[zone]]
-name = "pumps"
-domain = "water"
-networks = ["10.77.2.0/24"]
-denied = "DENIED"
-[[conduit]]
-from = "centre"
-to = "pumps"
-allow = ["modbus: read, write holding:10", "mqtt: publish ok/#, subscribe ok/#", "snmp: get", "tcp/7000-7999"]
-"#;
-
-/// True in the namespace, where the test is to do its work.
-fn inside(test: &str) -> bool {
-    if std::env::var_os(INSIDE).is_some_and(|name| name == test) {
-        return true;
-    }
-    let probe = "mount -t tmpfs none /run && mkdir /run/netns && ip netns add a && \
-                 iptables -t mangle -A FORWARD -j NFQUEUE --queue-num 1 --queue-bypass";
-    let works = Command::new("unshare")
-        .args(["-Urnm", "sh", "-c", probe])
-        .output()
-        .is_ok_and(|o| o.status.success());
-    if !works {
-        eprintln!("SKIPPED: {test}: needs unshare, ip, user namespaces and iptables with NFQUEUE");
-        return false;
-    }
-    let output = Command::new("unshare")
-        .args(["-Urnm", "--kill-child"])
-        .arg(std::env::current_exe().unwrap())
-        .args(["--exact", test, "--nocapture"])
-        .env(INSIDE, test)
-        .output()
-        .unwrap();
-    let told = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{told}");
-    false
-}
-
-fn sh(script: &str) {
-    let output = Command::new("sh").args(["-ec", script]).output().unwrap();
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{script}: {told}");
-}
-
-/// A client's and a server's namespace with this one as the router between them; all that is
-/// forwarded goes to a queue.
-fn network(queue: &str) {
-    sh("mount -t tmpfs none /run; mkdir /run/netns; ip link set lo up
-        echo 1 > /proc/sys/net/ipv4/ip_forward
-        for n in 1 2; do
-            ip netns add n$n
-            ip link add r$n type veth peer name eth0 netns n$n
-            ip addr add 10.77.$n.1/24 dev r$n; ip link set r$n up
-            ip -n n$n addr add 10.77.$n.2/24 dev eth0
-            ip -n n$n link set eth0 up; ip -n n$n link set lo up
-            ip -n n$n route add default via 10.77.$n.1
-        done
-        iptables -A FORWARD -m conntrack --ctstate INVALID -j DROP");
-    sh(&format!("iptables -t mangle -A FORWARD -j NFQUEUE {queue}"));
-}
-
-/// Goes on in a namespace: of this thread alone.
-fn enter(name: &str) {
-    let file = fs::File::open(format!("/run/netns/{name}")).unwrap();
-    rustix::thread::move_into_link_name_space(file.as_fd(), Some(rustix::thread::LinkNameSpaceType::Network))
-        .unwrap();
-}
-
-/// Runs something in a namespace and waits for it.
-fn within<T: Send + 'static>(name: &'static str, run: impl FnOnce() -> T + Send + 'static) -> T {
-    std::thread::spawn(move || {
-        enter(name);
-        run()
-    })
-    .join()
-    .unwrap()
-}
-
-/// A running `citywall inline`.
-struct Inline {
-    child: Child,
-    orders: ChildStdin,
-    told: Receiver<Value>,
-    log: String,
-}
-
-impl Inline {
-    fn start(test: &str, denied: &str, more: &[&str]) -> Inline {
-        let folder = std::env::temp_dir().join(format!("citywall-inline-{test}-{}", std::process::id()));
-        fs::create_dir_all(&folder).unwrap();
-        let city = folder.join("city.toml");
-        fs::write(&city, CITY.replace("DENIED", denied)).unwrap();
-        let log = folder.join("log").display().to_string();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_citywall"))
-            .args(["-v", "inline", "--city", city.to_str().unwrap()])
-            // A test machine is busy: only tests of lateness are to meet it.
-            .args(if more.contains(&"--late") {
-                &[][..]
-            } else {
-                &["--late", "5000"][..]
-            })
-            .args(more)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(fs::File::create(&log).unwrap())
-            .spawn()
-            .unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let (send, told) = channel();
-        std::thread::spawn(move || {
-            for line in lines.map_while(Result::ok) {
-                if send.send(serde_json::from_str(&line).unwrap()).is_err() {
-                    return;
-                }
-            }
-        });
-        let orders = child.stdin.take().unwrap();
-        let inline = Inline {
-            child,
-            orders,
-            told,
-            log,
-        };
-        inline.says("a parser judges", 1);
-        inline
-    }
-
-    fn log(&self) -> String {
-        fs::read_to_string(&self.log).unwrap()
-    }
-
-    /// Waits until the log says something so many times.
-    fn says(&self, text: &str, times: usize) {
-        let end = Instant::now() + PATIENCE;
-        while self.log().matches(text).count() < times {
-            assert!(
-                Instant::now() < end,
-                "waited in vain for {text:?}:\n{}",
-                self.log()
-            );
-            std::thread::sleep(Duration::from_millis(5));
-        }
-    }
-
-    fn order(&mut self, line: &str) -> Value {
-        writeln!(self.orders, "{line}").unwrap();
-        loop {
-            let told = self.told.recv_timeout(PATIENCE).unwrap();
-            if told["told"] != "refused" {
-                return told;
-            }
-        }
-    }
-
-    fn refusal(&self) -> Value {
-        self.told.recv_timeout(PATIENCE).unwrap()
-    }
-
-    fn parser(&self) -> Pid {
-        let log = self.log();
-        let (_, rest) = log.rsplit_once("parser: process ").unwrap();
-        let number = rest.split_whitespace().next().unwrap().parse().unwrap();
-        Pid::from_raw(number).unwrap()
-    }
-}
-
-impl Drop for Inline {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            eprintln!("{}", self.log());
-        }
-        let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
-        let _ = self.child.wait();
-        let _ = fs::remove_dir_all(std::path::Path::new(&self.log).parent().unwrap());
-    }
-}
-
-fn adu(id: u16, pdu: &[u8]) -> Vec<u8> {
-    let mut adu = id.to_be_bytes().to_vec();
-    adu.extend_from_slice(&[0, 0]);
-    adu.extend_from_slice(&(pdu.len() as u16 + 1).to_be_bytes());
-    adu.push(1);
-    adu.extend_from_slice(pdu);
-    adu
-}
-
-fn read_adu(stream: &mut impl Read) -> std::io::Result<Vec<u8>> {
-    let mut adu = vec![0; 6];
-    stream.read_exact(&mut adu)?;
-    let len = usize::from(u16::from_be_bytes([adu[4], adu[5]]));
-    adu.resize(6 + len, 0);
-    stream.read_exact(&mut adu[6..])?;
-    Ok(adu)
-}
-
-/// A Modbus device with 100 registers; each write that reaches it is told to `writes`.
-fn modbus_server() -> Receiver<u16> {
-    let (told, writes) = channel();
-    let listener = within("n2", || TcpListener::bind((SERVER, 502)).unwrap());
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let (mut stream, told) = (stream.unwrap(), told.clone());
-            stream.set_nodelay(true).unwrap();
-            std::thread::spawn(move || {
-                while let Ok(request) = read_adu(&mut stream) {
-                    let id = u16::from_be_bytes([request[0], request[1]]);
-                    let address = u16::from_be_bytes([request[8], request[9]]);
-                    let answer = match request[7] {
-                        3 => adu(id, &[3, 2, 0, address as u8]),
-                        function => {
-                            told.send(address).unwrap();
-                            adu(id, &[&[function], &request[8..12]].concat())
-                        }
-                    };
-                    if stream.write_all(&answer).is_err() {
-                        return;
-                    }
-                }
-            });
-        }
-    });
-    writes
-}
-
-fn connect(port: u16) -> TcpStream {
-    let stream = within("n1", move || TcpStream::connect((SERVER, port)).unwrap());
-    stream.set_nodelay(true).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    stream
-}
-
-fn read_register(id: u16, address: u8) -> Vec<u8> {
-    adu(id, &[3, 0, address, 0, 1])
-}
-
-fn write_register(id: u16, address: u8) -> Vec<u8> {
-    adu(id, &[6, 0, address, 0, 9])
-}
-
-#[track_caller]
-fn ask(stream: &mut TcpStream, request: &[u8], expected: &[u8]) {
-    stream.write_all(request).unwrap();
-    let got = read_adu(stream);
-    assert_eq!(got.as_deref().ok(), Some(expected), "{got:?}");
-}
-
-/// Polls, with a denied write after each tenth.
-fn poll(stream: &mut TcpStream, polls: u16) {
-    for n in 0..polls {
-        let register = (n % 90) as u8;
-        ask(stream, &read_register(n, register), &adu(n, &[3, 2, 0, register]));
-        if n % 10 == 9 {
-            // Another address would do: "illegal data address".
-            ask(stream, &write_register(n, 40), &adu(n, &[0x86, 2]));
-        }
-    }
-}
-
-fn nothing<T: std::fmt::Debug>(receiver: &Receiver<T>) {
-    let got: Vec<T> = receiver.try_iter().collect();
-    assert!(got.is_empty(), "{got:?}");
-}
+use rig::*;
+use rustix::process::{Signal, kill_process};
 
 #[test]
 fn a_write_is_denied_in_a_living_session_and_polling_goes_on() {
@@ -400,29 +126,6 @@ fn commands_are_denied_for_a_while_in_a_session_that_was_there_before() {
     assert_eq!(inline.order("nonsense")["told"], "refused-order");
 }
 
-/// Echoes on a port that no protocol has.
-fn echo_server() {
-    let listener = within("n2", || TcpListener::bind((SERVER, 7_000)).unwrap());
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let mut stream = stream.unwrap();
-            std::thread::spawn(move || {
-                let mut byte = [0; 64];
-                while let Ok(len @ 1..) = stream.read(&mut byte) {
-                    stream.write_all(&byte[..len]).unwrap();
-                }
-            });
-        }
-    });
-}
-
-fn echo(stream: &mut TcpStream) -> std::io::Result<Duration> {
-    let start = Instant::now();
-    stream.write_all(b"\x81hello")?;
-    stream.read_exact(&mut [0; 6])?;
-    Ok(start.elapsed())
-}
-
 #[test]
 fn where_nobody_judges_the_zones_choice_holds() {
     if !inside("where_nobody_judges_the_zones_choice_holds") {
@@ -433,36 +136,70 @@ fn where_nobody_judges_the_zones_choice_holds() {
     let mut inline = Inline::start("open", "exception", &["--queue-open", "100", "--late", "20"]);
     let mut stream = connect(7_000);
     echo(&mut stream).unwrap();
-    // Stopped: packets are late and pass; going on: they are judged again.
+    // Stopped: packets are late and pass. A busy machine may take so long that the parser is given up
+    // meanwhile, which is as good: going on, or the next one, packets are judged again.
+    let judges = inline.judges();
     kill_process(inline.parser(), Signal::STOP).unwrap();
-    let took = echo(&mut stream).unwrap();
-    assert!(took < Duration::from_secs(1), "{took:?}");
+    echo(&mut stream).unwrap();
     inline.says("the parser is late", 1);
     kill_process(inline.parser(), Signal::CONT).unwrap();
-    inline.says("the parser has caught up", 1);
+    until("verdicts again", || {
+        inline.log().contains("the parser has caught up") || inline.judges() > judges
+    });
     echo(&mut stream).unwrap();
     // Killed: the same, and another one is started.
+    let judges = inline.judges();
     kill_process(inline.parser(), Signal::KILL).unwrap();
     for _ in 0..20 {
-        assert!(echo(&mut stream).unwrap() < Duration::from_secs(1));
+        echo(&mut stream).unwrap();
     }
-    inline.says("a parser judges", 2);
+    until("another parser", || inline.judges() > judges);
     echo(&mut stream).unwrap();
     // Stopped for good: it is given up and another one is started.
+    let judges = inline.judges();
     kill_process(inline.parser(), Signal::STOP).unwrap();
     echo(&mut stream).unwrap();
-    inline.says("a parser judges", 3);
+    until("another parser", || inline.judges() > judges);
     // The holder is killed too: the kernel lets packets pass (`--queue-bypass`).
     let parser = inline.parser();
     inline.child.kill().unwrap();
     inline.child.wait().unwrap();
-    assert!(echo(&mut stream).unwrap() < Duration::from_secs(2));
-    let gone = || rustix::process::test_kill_process(parser).is_err();
-    let end = Instant::now() + PATIENCE;
-    while !gone() {
-        assert!(Instant::now() < end, "the parser outlives its holder");
-        std::thread::sleep(Duration::from_millis(20));
+    echo(&mut stream).unwrap();
+    until("the parser's end with its holder's", || {
+        rustix::process::test_kill_process(parser).is_err()
+    });
+}
+
+/// A parser that was late while a session was spliced, several times: nobody sees all of it.
+#[test]
+fn a_session_goes_on_after_packets_passed_unjudged() {
+    if !inside("a_session_goes_on_after_packets_passed_unjudged") {
+        return;
     }
+    network("--queue-num 100 --queue-bypass");
+    let inline = Inline::start("unseen", "exception", &["--queue-open", "100", "--late", "20"]);
+    let writes = modbus_server();
+    let mut stream = connect(502);
+    for round in 0..3 {
+        ask(&mut stream, &read_register(1, 3), &adu(1, &[3, 2, 0, 3]));
+        let judges = inline.judges();
+        kill_process(inline.parser(), Signal::STOP).unwrap();
+        // Fewer than make it be given up; the later ones pass without being given to it.
+        for n in 0..20 {
+            ask(&mut stream, &read_register(n, 4), &adu(n, &[3, 2, 0, 4]));
+        }
+        kill_process(inline.parser(), Signal::CONT).unwrap();
+        until("verdicts again", || {
+            inline.log().matches("the parser has caught up").count() > round || inline.judges() > judges
+        });
+        ask(&mut stream, &read_register(2, 5), &adu(2, &[3, 2, 0, 5]));
+    }
+    until("a denial", || {
+        stream.write_all(&write_register(3, 40)).unwrap();
+        // Where this one was late, too, it passes: as the zone chose.
+        read_adu(&mut stream).unwrap() == adu(3, &[0x86, 2])
+    });
+    assert!(writes.try_iter().all(|register| register == 40));
 }
 
 #[test]
@@ -486,6 +223,45 @@ fn a_closed_zone_stays_closed_where_nobody_judges() {
     inline.child.wait().unwrap();
     stream.set_read_timeout(Some(Duration::from_millis(800))).unwrap();
     assert!(echo(&mut stream).is_err(), "passed though nobody holds the queue");
+}
+
+#[test]
+fn neither_half_can_do_what_it_must_not() {
+    if !inside("neither_half_can_do_what_it_must_not") {
+        return;
+    }
+    network("--queue-num 101");
+    let inline = Inline::start("rights", "exception", &["--queue-closed", "101"]);
+    let city = std::path::Path::new(&inline.log).with_file_name("city.toml");
+    for (half, says) in [("--parser", "Parser: []\n"), ("--queue-open=102", "Holder: []\n")] {
+        let output = Command::new(env!("CARGO_BIN_EXE_citywall"))
+            .args(["inline", half, "--probe", "--city"])
+            .arg(&city)
+            .stdin(std::process::Stdio::null())
+            .output()
+            .unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stdout), says, "{output:?}");
+    }
+    // The one that is at work: no capability, and its own list of system calls within the holder's.
+    let status = |pid: rustix::process::Pid| {
+        fs::read_to_string(format!("/proc/{}/status", pid.as_raw_nonzero())).unwrap()
+    };
+    let has = |status: &str, field: &str, value: &str| {
+        let line = status.lines().find(|line| line.starts_with(&format!("{field}:")));
+        let found = line.and_then(|line| line.split_whitespace().nth(1));
+        assert_eq!(found, Some(value), "{field}: {status}");
+    };
+    let parser = status(inline.parser());
+    for set in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
+        has(&parser, set, "0000000000000000");
+    }
+    has(&parser, "NoNewPrivs", "1");
+    has(&parser, "Seccomp", "2");
+    has(&parser, "Seccomp_filters", "2");
+    let holder = status(rustix::process::Pid::from_child(&inline.child));
+    has(&holder, "Seccomp_filters", "1");
+    // CAP_NET_ADMIN alone.
+    has(&holder, "CapEff", "0000000000001000");
 }
 
 #[test]
