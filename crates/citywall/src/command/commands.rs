@@ -4,17 +4,13 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::Arc;
 
-use citywall_capture::{FileLimits, Files as CaptureFiles};
-use citywall_event::{Body, CommandOutcome};
+use citywall_event::{Body, CommandOutcome, Event};
 use serde_json::json;
 
-use super::Invalid;
+use super::{Invalid, replay_events};
 use crate::End;
 use crate::cli::CommandsArgs;
 use crate::output::story::party;
-use crate::pipeline::facts::Facts;
-use crate::pipeline::prepare::{Prepared, Preparer};
-use crate::pipeline::worker::Worker;
 use crate::settings::Settings;
 
 /// Different rows that are kept; more are only counted.
@@ -45,78 +41,48 @@ struct Tally {
 pub fn run(args: &CommandsArgs) -> anyhow::Result<End> {
     let settings = Settings::load(&args.files, None, None, None).map_err(|e| Invalid(format!("{e:#}")))?;
     let settings = Arc::new(settings);
-    let mut source = CaptureFiles::open(&args.pcap, FileLimits::default())?;
     let mut rows = BTreeMap::new();
     let mut left_out = 0;
-    let mut take = |facts: &Facts| {
-        for event in &facts.events {
-            let Body::Command(command) = &event.body else {
-                continue;
-            };
-            if args.changes && !command.verb.changes() {
-                continue;
-            }
-            let row = Row {
-                actor: party(&settings.context, event.subject.src_ip),
-                target: party(&settings.context, event.subject.dst_ip),
-                protocol: command.protocol,
-                verb: command.verb.name(),
-                point: match command.unit {
-                    Some(unit) => format!("unit {unit} {}", command.point),
-                    None => command.point.clone(),
-                },
-            };
-            if rows.len() >= ROWS && !rows.contains_key(&row) {
-                left_out += 1;
-                continue;
-            }
-            let tally: &mut Tally = rows.entry(row).or_default();
-            tally.first = if tally.times == 0 { event.at } else { tally.first };
-            tally.times += 1;
-            tally.refused += u64::from(matches!(command.outcome, CommandOutcome::Refused(_)));
-            tally.last = event.at;
-            tally.value = command
-                .value
-                .as_ref()
-                .map(ToString::to_string)
-                .or(tally.value.take());
+    let mut take = |event: &Event| {
+        let Body::Command(command) = &event.body else {
+            return;
+        };
+        if args.changes && !command.verb.changes() {
+            return;
         }
+        let row = Row {
+            actor: party(&settings.context, event.subject.src_ip),
+            target: party(&settings.context, event.subject.dst_ip),
+            protocol: command.protocol,
+            verb: command.verb.name(),
+            point: match command.unit {
+                Some(unit) => format!("unit {unit} {}", command.point),
+                None => command.point.clone(),
+            },
+        };
+        if rows.len() >= ROWS && !rows.contains_key(&row) {
+            left_out += 1;
+            return;
+        }
+        let tally: &mut Tally = rows.entry(row).or_default();
+        tally.first = if tally.times == 0 { event.at } else { tally.first };
+        tally.times += 1;
+        tally.refused += u64::from(matches!(command.outcome, CommandOutcome::Refused(_)));
+        tally.last = event.at;
+        tally.value = command
+            .value
+            .as_ref()
+            .map(ToString::to_string)
+            .or(tally.value.take());
     };
-    let mut preparer = Preparer::new(&settings, 1);
-    let mut worker = Worker::new(Arc::clone(&settings), 0, 1);
-    let mut prepared = Prepared::default();
-    let mut facts = Facts::default();
-    use citywall_capture::FrameSource as _;
-    while source.next_batch(&mut prepared.batch)? {
-        preparer.prepare(&mut prepared);
-        facts = worker.work(&prepared, facts, &mut |part| {
-            take(&part);
-            part
-        });
-        take(&facts);
-    }
-    let (facts, _) = worker.finish(preparer.last(), facts, &mut |part| {
-        take(&part);
-        part
-    });
-    take(&facts);
+    let end = replay_events(&args.pcap, &settings, &mut take)?;
     // A reader that went away (`| head`) is no failure.
     let _ = if args.json {
         print_json(&rows)
     } else {
         print_table(&rows, left_out)
     };
-    for damage in source.damage() {
-        eprintln!(
-            "citywall: {}: {} at byte {}",
-            damage.file, damage.what, damage.offset
-        );
-    }
-    Ok(if source.damage().is_empty() {
-        End::Done
-    } else {
-        End::Damaged
-    })
+    Ok(end)
 }
 
 fn utc(at: i64) -> String {

@@ -10,7 +10,7 @@ use citywall_behaviour::{
     IdentityWatch, Key, NameLimits, NameWatch, PasswordGuessing, ScanDetector, ScanLimits, Tally,
     UploadLimits, UploadWatch,
 };
-use citywall_event::{Body, Context, Event, Nanos, Subject};
+use citywall_event::{Behaviour, Body, Context, Event, Nanos, Subject};
 use citywall_incident::Situation;
 use citywall_inventory::{Device, Inventory};
 
@@ -61,19 +61,19 @@ impl Judge {
     /// Hears an event and says what follows from it.
     pub fn event(&mut self, event: &Event, context: &Context) -> Vec<Conclusion> {
         self.inventory.observe(event, context);
-        let found = [
-            self.scans.observe(event),
-            self.guessing.observe(event),
-            self.beacons.observe(event, context),
-            self.names.observe(event),
-            self.uploads.observe(event, context),
-            self.identity.observe(event, context),
-        ];
-        let mut conclusions: Vec<Conclusion> = found
-            .into_iter()
-            .flatten()
-            .map(|behaviour| (event.subject, Body::Behaviour(behaviour)))
-            .collect();
+        let mut conclusions: Vec<Conclusion> = Vec::new();
+        // One after the other: nearly all find nothing, and what they give is large to carry together.
+        let mut take = |found: Option<Behaviour>| {
+            if let Some(behaviour) = found {
+                conclusions.push((event.subject, Body::Behaviour(behaviour)));
+            }
+        };
+        take(self.scans.observe(event));
+        take(self.guessing.observe(event));
+        take(self.beacons.observe(event, context));
+        take(self.names.observe(event));
+        take(self.uploads.observe(event, context));
+        take(self.identity.observe(event, context));
         conclusions.extend(self.situation.assess(event, context, &self.inventory));
         conclusions
     }

@@ -43,7 +43,8 @@ pub struct Stage {
     listener: Option<Listener>,
     /// Source and packet of the last conclusion, and how many it has.
     late: (u16, u64, u32),
-    border: i64,
+    /// The next whole second of packet time.
+    border: Nanos,
     last: Order,
 }
 
@@ -64,7 +65,7 @@ impl Stage {
             line: Vec::new(),
             listener: None,
             late: (0, 0, 0),
-            border: i64::MIN,
+            border: Nanos::MIN,
             last: Order::default(),
         }
     }
@@ -183,16 +184,15 @@ impl Stage {
 
     #[inline]
     fn tick(&mut self, order: Order) {
-        let second = order.at.div_euclid(1_000_000_000);
-        if second <= self.border {
+        if order.at < self.border {
             return;
         }
-        let first = self.border == i64::MIN;
-        self.border = second;
+        let first = self.border == Nanos::MIN;
+        let at = order.at.div_euclid(1_000_000_000).saturating_mul(1_000_000_000);
+        self.border = at.saturating_add(1_000_000_000);
         if first {
             return;
         }
-        let at = second * 1_000_000_000;
         if self.proposer.is_due(at) {
             let told = self.proposer.pass(at);
             self.tell(order, told);

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, RwLock};
 use std::time::{Duration, Instant, SystemTime};
 
 use citywall_capture::{Batch, CaptureError, Damage, FrameSource};
-use citywall_event::Nanos;
+use citywall_event::{Event, Nanos};
 use citywall_packet::DefragStats;
 
 use super::facts::Facts;
@@ -178,6 +178,37 @@ pub fn replay(
         outcome.finish(signals);
         outcome
     })
+}
+
+/// Hears all events that one worker finds in a source, in its order; nothing behind the workers runs.
+/// Gives what was damaged.
+///
+/// # Errors
+/// Where the source cannot be read.
+pub fn events(
+    source: &mut dyn FrameSource,
+    settings: &Arc<Settings>,
+    hear: &mut dyn FnMut(&Event),
+) -> Result<Vec<Damage>, CaptureError> {
+    let mut take = |facts: &Facts| facts.events.iter().for_each(&mut *hear);
+    let mut preparer = Preparer::new(settings, 1);
+    let mut worker = Worker::new(Arc::clone(settings), 0, 1);
+    let mut prepared = Prepared::default();
+    let mut facts = Facts::default();
+    while source.next_batch(&mut prepared.batch)? {
+        preparer.prepare(&mut prepared);
+        facts = worker.work(&prepared, facts, &mut |part| {
+            take(&part);
+            part
+        });
+        take(&facts);
+    }
+    let (facts, _) = worker.finish(preparer.last(), facts, &mut |part| {
+        take(&part);
+        part
+    });
+    take(&facts);
+    Ok(source.damage().to_vec())
 }
 
 impl Outcome {

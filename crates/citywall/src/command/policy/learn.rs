@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
-use citywall_capture::{FileLimits, Files as CaptureFiles, FrameSource as _};
 use citywall_event::{Body, Command, Event, Nanos, Service, Verb};
 use citywall_policy::{Doubt, Learner, Proposal, Told, Who};
 use citywall_trust::{Payload, Purpose, Signed, files};
@@ -19,10 +18,7 @@ use super::LearnArgs;
 use super::log::{self, Line};
 use crate::End;
 use crate::cli::Files;
-use crate::command::Invalid;
-use crate::pipeline::facts::Facts;
-use crate::pipeline::prepare::{Prepared, Preparer};
-use crate::pipeline::worker::Worker;
+use crate::command::{Invalid, replay_events};
 use crate::settings::Settings;
 
 /// Commands that wait for the end of their conversation.
@@ -188,7 +184,7 @@ pub(super) fn run(args: &LearnArgs) -> anyhow::Result<End> {
     let mut listener = Listener::default();
     let end = match &args.from {
         Some(folder) => from_log(folder, &mut listener)?,
-        None => from_captures(args, &settings, &mut listener)?,
+        None => replay_events(&args.pcap, &settings, &mut |event| listener.event(event))?,
     };
     if listener.left_out > 0 {
         eprintln!(
@@ -243,39 +239,6 @@ fn from_log(folder: &std::path::Path, listener: &mut Listener) -> anyhow::Result
         return Ok(End::Damaged);
     }
     Ok(End::Done)
-}
-
-fn from_captures(args: &LearnArgs, settings: &Arc<Settings>, listener: &mut Listener) -> anyhow::Result<End> {
-    let mut source = CaptureFiles::open(&args.pcap, FileLimits::default())?;
-    let mut take = |facts: &Facts| facts.events.iter().for_each(|event| listener.event(event));
-    let mut preparer = Preparer::new(settings, 1);
-    let mut worker = Worker::new(Arc::clone(settings), 0, 1);
-    let mut prepared = Prepared::default();
-    let mut facts = Facts::default();
-    while source.next_batch(&mut prepared.batch)? {
-        preparer.prepare(&mut prepared);
-        facts = worker.work(&prepared, facts, &mut |part| {
-            take(&part);
-            part
-        });
-        take(&facts);
-    }
-    let (facts, _) = worker.finish(preparer.last(), facts, &mut |part| {
-        take(&part);
-        part
-    });
-    take(&facts);
-    for damage in source.damage() {
-        eprintln!(
-            "citywall: {}: {} at byte {}",
-            damage.file, damage.what, damage.offset
-        );
-    }
-    Ok(if source.damage().is_empty() {
-        End::Done
-    } else {
-        End::Damaged
-    })
 }
 
 fn tell(args: &LearnArgs, proposal: &Proposal) {
