@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::command::{actions, enforce, keys, learn, playbook, policy, range, rehearse};
+use crate::command::{actions, console, enforce, keys, learn, playbook, policy, range, rehearse};
 
 /// Citywall protects the networks of a city.
 #[derive(Debug, Parser)]
@@ -58,6 +58,8 @@ pub enum Command {
     Hand(crate::enforcer::hand::HandArgs),
     /// List, approve, reject and undo what the response proposes and does.
     Actions(actions::ActionsArgs),
+    /// A one-time link by which somebody sets the password of the console.
+    Console(console::ConsoleArgs),
     /// Check playbooks.
     Playbook(playbook::PlaybookArgs),
     /// Say what automatic mode would have done.
@@ -115,6 +117,14 @@ pub struct WatchArgs {
     /// Report incidents to the enforcer that serves this control socket (`citywall enforce --serve`).
     #[arg(long, value_name = "SOCKET")]
     pub enforcer: Option<PathBuf>,
+    /// Serve the console: pages for people [default: 127.0.0.1:8440]. After a replay it goes on until
+    /// Ctrl-C. Off loopback it speaks TLS, with a certificate of its own. Accounts are kept in
+    /// --out DIR/console, without --out in memory.
+    #[arg(long, value_name = "ADDR", num_args = 0..=1, require_equals = true, default_missing_value = "127.0.0.1:8440")]
+    pub console: Option<std::net::SocketAddr>,
+    /// A certificate and its key for the console (PEM), in place of its own.
+    #[arg(long, value_names = ["CERT", "KEY"], num_args = 2, requires = "console")]
+    pub console_certificate: Vec<PathBuf>,
     /// Serve Prometheus metrics on this address, such as 127.0.0.1:9440.
     #[arg(long, value_name = "ADDR")]
     pub metrics: Option<std::net::SocketAddr>,
@@ -126,6 +136,8 @@ const WATCH_EXAMPLES: &str = "Examples:
   citywall watch --pcap monday.pcapng.zst --out monday
       a capture of yours; its events go to monday/eve.json
   citywall watch --pcap a.pcap --pcap b.pcap --city city.toml
+  citywall watch --console
+      the built-in story on http://127.0.0.1:8440, until Ctrl-C
   sudo citywall watch --interface eth1 --city city.toml --out /srv/citywall
       live; once eth1 is open it runs as user nobody, who must be able to reach --out
 

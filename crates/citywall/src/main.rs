@@ -45,6 +45,7 @@ fn main() -> ExitCode {
         cli::Command::Enforce(args) => command::enforce::run(&args),
         cli::Command::Hand(args) => enforcer::hand::run(&args),
         cli::Command::Actions(args) => command::actions::run(&args),
+        cli::Command::Console(args) => command::console::run(&args),
         cli::Command::Playbook(args) => command::playbook::run(&args),
         cli::Command::Rehearse(args) => command::rehearse::run(&args),
         cli::Command::Inline(args) => inline::command::run(&args),

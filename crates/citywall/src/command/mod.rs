@@ -3,6 +3,7 @@
 pub mod actions;
 pub mod check;
 pub mod commands;
+pub mod console;
 pub mod doctor;
 pub mod enforce;
 pub mod keys;

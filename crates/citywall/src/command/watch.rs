@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::Context as _;
 use citywall_capture::{FileLimits, Files as CaptureFiles, FrameSource, Interface, LiveOptions, RunAs};
 
-use super::Invalid;
+use super::{Invalid, console};
 use crate::End;
 use crate::cli::WatchArgs;
 use crate::config::Size;
@@ -54,6 +54,11 @@ pub fn run(args: &WatchArgs) -> anyhow::Result<End> {
     let shared = Shared::new(Arc::clone(&settings));
     let mut stage = Stage::new(Arc::clone(&settings), log, alerting);
     let signals = listen(live)?;
+    let console = console::start(args, &settings, live)?;
+    if let Some(console) = &console {
+        let feed = console.feed.clone();
+        stage.listen(Box::new(move |line| feed.line(line)));
+    }
     let outcome = if live {
         let interface = settings.interface.as_deref().unwrap_or("");
         log::info!("watching {interface} with {workers} workers; Ctrl-C ends");
@@ -63,7 +68,15 @@ pub fn run(args: &WatchArgs) -> anyhow::Result<End> {
         run::replay(source, &shared, workers, &mut stage, &signals, !args.json)
     };
     stage.finish();
-    tell(args, &shared.get(), &outcome, &stage, started, workers)
+    let numbers = summary::summary(&outcome, &stage, &summary::Usage::now(started), workers);
+    let end = tell(args, &shared.get(), &outcome, &stage, started, &numbers)?;
+    if let Some(console) = &console {
+        console.finished(numbers);
+        if !live {
+            console::linger(&signals.stop);
+        }
+    }
+    Ok(end)
 }
 
 /// One worker per core.
@@ -205,15 +218,14 @@ fn tell(
     outcome: &Outcome,
     stage: &Stage,
     started: Instant,
-    workers: u16,
+    numbers: &serde_json::Value,
 ) -> anyhow::Result<End> {
     let usage = summary::Usage::now(started);
-    let numbers = summary::summary(outcome, stage, &usage, workers);
-    let written = args.out.as_deref().map(|out| summary::write(out, &numbers));
+    let written = args.out.as_deref().map(|out| summary::write(out, numbers));
     let mut screen = std::io::stdout().lock();
     // A reader that went away (`| head`) is no failure.
     let _ = if args.json {
-        serde_json::to_writer_pretty(&mut screen, &numbers)
+        serde_json::to_writer_pretty(&mut screen, numbers)
             .map_err(std::io::Error::from)
             .and_then(|()| writeln!(screen))
     } else {

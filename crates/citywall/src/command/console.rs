@@ -1,0 +1,98 @@
+//! `citywall console`: from the box's shell, a way back into the console.
+//!
+//! Owns: the command's words, and how `watch` starts and ends a console. Does not own: links, accounts
+//! and pages (`citywall-console`).
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use citywall_console::{Console, Gate, Options, Rehearsed};
+use clap::{Args, Subcommand};
+
+use super::Invalid;
+use crate::End;
+use crate::cli::WatchArgs;
+use crate::settings::Settings;
+
+/// `citywall console`.
+#[derive(Args, Clone, Debug)]
+pub struct ConsoleArgs {
+    #[command(subcommand)]
+    action: ConsoleAction,
+}
+
+/// `citywall console link`.
+#[derive(Clone, Debug, Subcommand)]
+enum ConsoleAction {
+    /// Make a one-time link by which a person of the city file sets a password; the console may run
+    /// meanwhile. It works for a day.
+    Link {
+        /// The person, as the city file names them.
+        name: String,
+        /// The --out directory of the `citywall watch` that serves the console.
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// Where there is no such console, or its folder cannot be written.
+pub fn run(args: &ConsoleArgs) -> anyhow::Result<End> {
+    let ConsoleAction::Link { name, out } = &args.action;
+    let folder = out.join("console");
+    if !folder.is_dir() {
+        let text = format!(
+            "{} is not there: name the --out directory of a `citywall watch --console` that ran once",
+            folder.display()
+        );
+        return Err(Invalid(text).into());
+    }
+    let token = citywall_console::leave_link(&folder, name)?;
+    println!("Open this once, at the console's own address:\n  /link/{token}");
+    Ok(End::Done)
+}
+
+/// Starts the console of a run.
+///
+/// # Errors
+/// Where it cannot listen, or its folder is not one of ours.
+pub fn start(args: &WatchArgs, settings: &Settings, live: bool) -> anyhow::Result<Option<Console>> {
+    let Some(address) = args.console else {
+        return Ok(None);
+    };
+    let gate: Box<dyn Gate> = Box::new(Rehearsed::new(settings.city.as_ref(), live));
+    let certificate = match &args.console_certificate[..] {
+        [certificate, key] => Some((certificate.clone(), key.clone())),
+        _ => None,
+    };
+    let console = citywall_console::start(Options {
+        address,
+        city: settings.city.clone(),
+        gate,
+        folder: args.out.as_ref().map(|out| out.join("console")),
+        certificate,
+        live,
+    })
+    .context("--console")?;
+    eprintln!("citywall: the console is at {}", console.url);
+    if let Some(link) = &console.first_link {
+        eprintln!(
+            "citywall: nobody has an account yet; open this once: {}{link}",
+            console.url
+        );
+    }
+    Ok(Some(console))
+}
+
+/// After a replay: serves on until Ctrl-C.
+pub fn linger(stop: &Arc<AtomicBool>) {
+    eprintln!("citywall: the replay is over; the console goes on until Ctrl-C");
+    while !stop.load(Ordering::Relaxed) {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
