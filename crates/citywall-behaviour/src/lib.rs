@@ -1,13 +1,15 @@
 //! Behaviour that is not normal: what shows only over many conversations.
 //!
 //! Owns: detectors that are keyed wider than a flow and live in the ordered stage: scans, the
-//! guessing of passwords, floods, call-backs, names that carry data, uploads, and claimed addresses; and
+//! guessing of passwords, floods, clients that crowd a server, call-backs, names that carry data, uploads, and claimed addresses; and
 //! what is learned of normal use. Does not own: single conversations, and what follows.
 //!
 //! Each detector takes every event, in order, and gives at most one `Behaviour` for it. Time is
 //! packet time; memory is bounded by its limits, and what was forgotten is counted.
 
+pub mod allow;
 mod beacon;
+mod crowding;
 mod flood;
 mod guessing;
 mod identity;
@@ -19,10 +21,13 @@ mod scan;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
+mod tests_crowding;
+#[cfg(test)]
 mod tests_watches;
 mod upload;
 
 pub use beacon::{BeaconLimits, BeaconWatch};
+pub use crowding::{CrowdingLimits, CrowdingWatch};
 pub use flood::{Class, FloodDetector, FloodFound, FloodLimits, Key, Meter, SLICE, Sample, Tally};
 pub use guessing::{GuessingLimits, PasswordGuessing};
 pub use identity::{IdentityLimits, IdentityWatch};

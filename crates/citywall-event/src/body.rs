@@ -47,6 +47,9 @@ pub enum Body {
     Login(Login),
     /// A name that is worth a look was asked for (not logged; `dns` says all of them).
     Name(NameAsked),
+    /// A name server told addresses (not logged; `dns` says it). Only where use is learned or held
+    /// against what was learned.
+    Answer(NameAnswer),
     /// A hint about what a device is (not logged; `asset` says the conclusion).
     Sighting(Sighting),
     /// Behaviour that is not normal: scans, later floods and learned deviations.
@@ -337,6 +340,15 @@ pub struct NameAsked {
     pub unknown: bool,
 }
 
+/// The addresses that a name stands for, as a name server told the event's `dst`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NameAnswer {
+    /// The name that was asked for, in presentation form, lower case (personal).
+    pub name: String,
+    /// Its addresses, at most 32.
+    pub addresses: Vec<IpAddr>,
+}
+
 /// Who a sighting is about, relative to its event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
@@ -374,6 +386,9 @@ pub enum SightingTrait {
     Software,
     /// An IP address that is bound to the MAC (DHCP, ARP).
     Address,
+    /// How its software opens encrypted sessions (JA4, HASSH); what it is called stands in
+    /// `Sighting::evidence`. Only where use is learned or held against what was learned.
+    Fingerprint,
 }
 
 /// Behaviour that is not normal.
@@ -598,7 +613,9 @@ impl Body {
     /// The EVE `event_type`; `None` for bodies that are not logged.
     pub fn event_type(&self) -> Option<&'static str> {
         Some(match self {
-            Body::Contact(_) | Body::Sighting(_) | Body::Name(_) | Body::Flow(_) => return None,
+            Body::Contact(_) | Body::Sighting(_) | Body::Name(_) | Body::Answer(_) | Body::Flow(_) => {
+                return None;
+            }
             Body::Login(_) => "login",
             Body::Alert(_) => "alert",
             Body::Anomaly(_) => "anomaly",
@@ -647,7 +664,7 @@ impl Body {
                 }
             }
             Body::Login(l) => write_login(o, l),
-            Body::Contact(_) | Body::Sighting(_) | Body::Name(_) | Body::Flow(_) => {}
+            Body::Contact(_) | Body::Sighting(_) | Body::Name(_) | Body::Answer(_) | Body::Flow(_) => {}
         });
     }
 }

@@ -176,6 +176,10 @@ impl Inventory {
             }
             return;
         }
+        // How it speaks changes with every update: habit, not identity.
+        if sighting.trait_ == SightingTrait::Fingerprint {
+            return;
+        }
         let Some(id) = self.meet(party, event.at, context) else {
             return;
         };

@@ -1,5 +1,6 @@
 //! What a conversation said, as values.
 
+use citywall_event::NameAnswer;
 use citywall_event::json::Object;
 use citywall_flow::Direction;
 
@@ -65,6 +66,10 @@ pub trait Record {
     }
     /// Which way the rule language would say that this record goes; `None` = it holds both.
     fn direction(&self) -> Option<Direction> {
+        None
+    }
+    /// The addresses that a name server told, where this is such an answer.
+    fn answer(&self) -> Option<NameAnswer> {
         None
     }
 }

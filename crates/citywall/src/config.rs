@@ -34,6 +34,20 @@ pub struct Config {
     pub inventory: Inventory,
     /// `citywall enforce --serve`.
     pub enforcer: Enforcer,
+    /// What is learned of use, and held against it.
+    pub learning: Learning,
+}
+
+/// What is learned of use. Without a state directory nothing is.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct Learning {
+    /// The signed allow-list that use is held against.
+    pub allow_list: Option<std::path::PathBuf>,
+    /// Whose signatures count for it.
+    pub key_ring: Option<std::path::PathBuf>,
+    /// A directory for what was learned, the highest serial that was seen, and the last good list.
+    pub state: Option<std::path::PathBuf>,
 }
 
 /// The enforcer.
@@ -327,6 +341,14 @@ impl Config {
     fn check(&self) -> Result<(), String> {
         if self.limits.flows < 64 {
             return Err("limits.flows: at least 64 conversations are needed".into());
+        }
+        let learning = &self.learning;
+        if learning.allow_list.is_some() && (learning.key_ring.is_none() || learning.state.is_none()) {
+            return Err(
+                "learning.allow_list: say whose signature counts (learning.key_ring) and where the highest \
+                 serial is remembered (learning.state)"
+                    .into(),
+            );
         }
         if !(1..=1000).contains(&self.capture.hold_ms) {
             return Err("capture.hold_ms: from 1 to 1000 milliseconds".into());

@@ -3,6 +3,7 @@
 //! The only member that names both planes: it puts the data plane (packets to events) and the
 //! control plane (events to incidents) together. Owns no detection and no protocol.
 
+mod allowed;
 mod cli;
 mod command;
 mod config;

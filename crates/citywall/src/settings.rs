@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
+use citywall_behaviour::allow::AllowList;
 use citywall_event::Context;
 use citywall_flow::{FlowLimits, HostPolicies, HostPolicy, KeyOptions, Timeouts};
 use citywall_inventory::Makers;
@@ -16,6 +17,7 @@ use citywall_policy::City;
 use citywall_rules::{Refused, RuleBook, RuleSource, RuleVars};
 use citywall_transaction::Limits;
 
+use crate::allowed;
 use crate::cli::Files;
 use crate::config::Config;
 
@@ -57,6 +59,10 @@ pub struct Settings {
     pub interface: Option<String>,
     /// A city is known.
     pub has_city: bool,
+    /// Use is learned.
+    pub learns: bool,
+    /// The allow-list in force.
+    pub allowed: Option<Arc<AllowList>>,
     origin: Origin,
 }
 
@@ -112,6 +118,8 @@ impl Settings {
         let (host_policies, fragment_policies) = policies(&config)?;
         let mut settings = Settings {
             has_city: city.is_some(),
+            learns: config.learning.state.is_some(),
+            allowed: None,
             city,
             context,
             rules: Arc::new(rules),
@@ -146,10 +154,29 @@ impl Settings {
             origin.disk,
         )?;
         // Conversations stay where they are: in their bucket and with their worker.
-        Ok(Settings {
+        let mut settings = Settings {
             hash_seed: self.hash_seed,
             ..settings
-        })
+        };
+        if self.allowed.is_some() {
+            settings.hold_use()?;
+        }
+        Ok(settings)
+    }
+
+    /// Puts the configured allow-list in force, where there is one.
+    ///
+    /// # Errors
+    /// Where it is not to be believed, and no earlier one is.
+    pub fn hold_use(&mut self) -> anyhow::Result<()> {
+        self.allowed = allowed::in_force(&self.config.learning)?;
+        Ok(())
+    }
+
+    /// True where use is learned or held against a list: then names and fingerprints are events, too.
+    #[inline]
+    pub fn use_is_known(&self) -> bool {
+        self.allowed.is_some() || self.learns
     }
 
     /// True where `eve.json` is to hold events of this type.

@@ -3,6 +3,9 @@
 //! Owns: the structure check and the walk over questions and resource records. Does not own:
 //! names (`name`), the data of records (`rdata`) or JSON (`eve`).
 
+use std::net::IpAddr;
+
+use citywall_event::NameAnswer;
 use citywall_event::json::Object;
 use citywall_flow::Direction;
 
@@ -10,6 +13,9 @@ use super::codes::{self, rr};
 use super::name::{self, HEADER_BYTES};
 use super::{eve, rdata};
 use crate::{Buffer, Number, Record};
+
+/// Addresses of an answer that are given out.
+const ADDRESSES: usize = 32;
 
 /// Sections of a message, in order.
 pub(super) const QUESTIONS: usize = 0;
@@ -298,6 +304,30 @@ impl Record for DnsMessage {
 
     fn write(&self, o: &mut Object<'_>) {
         eve::write(self, o);
+    }
+
+    /// What a server said that the first question's name stands for, whatever aliases lie between.
+    fn answer(&self) -> Option<NameAnswer> {
+        if !self.response() || self.rcode() != 0 || self.flavour != Flavour::Dns {
+            return None;
+        }
+        let question = self.view().questions().next()?;
+        let addresses: Vec<IpAddr> = self
+            .view()
+            .resources(ANSWERS)
+            .filter_map(|resource| rdata::address(&self.raw, &resource))
+            .take(ADDRESSES)
+            .collect();
+        if addresses.is_empty() {
+            return None;
+        }
+        let mut text = Vec::new();
+        name::present(&self.raw, question.name, false, &mut text);
+        text.make_ascii_lowercase();
+        Some(NameAnswer {
+            name: String::from_utf8_lossy(&text).into_owned(),
+            addresses,
+        })
     }
 
     /// `DnsQuery`: the names asked for, in requests; `DnsQueryName`: also as responses repeat

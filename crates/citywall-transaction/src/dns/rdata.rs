@@ -50,6 +50,16 @@ pub(super) fn name_at(resource: &Resource) -> Option<usize> {
     (at < resource.end).then_some(at)
 }
 
+/// The address in an `A` or `AAAA` record of the Internet.
+pub(super) fn address(message: &[u8], resource: &Resource) -> Option<IpAddr> {
+    let data = message.get(resource.data..resource.end)?;
+    match resource.rtype {
+        rr::A if resource.class & 0x7fff == 1 => Some(IpAddr::from(*<&[u8; 4]>::try_from(data).ok()?)),
+        rr::AAAA => Some(IpAddr::from(*<&[u8; 16]>::try_from(data).ok()?)),
+        _ => None,
+    }
+}
+
 /// Marks data whose size or names are not as its type says. Empty data is left alone: updates use
 /// it (RFC 2136).
 #[inline]

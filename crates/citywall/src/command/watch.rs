@@ -96,8 +96,10 @@ fn load(args: &WatchArgs) -> anyhow::Result<Settings> {
         .map(Size::parse)
         .transpose()
         .map_err(|e| Invalid(format!("--disk: {e}")))?;
-    Settings::load(&args.files, city, args.interface.clone(), disk.map(|d| d.0))
-        .map_err(|error| Invalid(format!("{error:#}")).into())
+    let mut settings = Settings::load(&args.files, city, args.interface.clone(), disk.map(|d| d.0))
+        .map_err(|error| Invalid(format!("{error:#}")))?;
+    settings.hold_use().map_err(|error| Invalid(format!("{error:#}")))?;
+    Ok(settings)
 }
 
 fn open(args: &WatchArgs, settings: &Settings, workers: u16) -> anyhow::Result<Vec<Box<dyn FrameSource>>> {

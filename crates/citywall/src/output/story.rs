@@ -517,6 +517,9 @@ impl Page<'_> {
             usage.peak_memory / 1_000_000
         );
         self.line("Run", &text);
+        if let Some(text) = stage.judge().usage() {
+            self.line("Use", &text);
+        }
         let drops = outcome.kernel_drops;
         if drops + outcome.workers.flows_evicted + outcome.workers.stream_shed > 0 {
             let text = format!(

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use citywall_behaviour::{
-    BeaconLimits, BeaconWatch, FloodDetector, FloodFound, FloodLimits, GuessingLimits, IdentityLimits,
+    BeaconLimits, BeaconWatch, CrowdingLimits, CrowdingWatch, FloodDetector, FloodFound, FloodLimits, GuessingLimits, IdentityLimits,
     IdentityWatch, Key, NameLimits, NameWatch, PasswordGuessing, ScanDetector, ScanLimits, Tally,
     UploadLimits, UploadWatch,
 };
@@ -14,6 +14,7 @@ use citywall_event::{Behaviour, Body, Context, Event, Nanos, Subject};
 use citywall_incident::Situation;
 use citywall_inventory::{Device, Inventory};
 
+use super::learning::Use;
 use crate::settings::Settings;
 
 /// A conclusion: about whom, and what.
@@ -25,10 +26,12 @@ pub struct Judge {
     scans: ScanDetector,
     guessing: PasswordGuessing,
     beacons: BeaconWatch,
+    crowding: CrowdingWatch,
     names: NameWatch,
     uploads: UploadWatch,
     identity: IdentityWatch,
     floods: FloodDetector,
+    usage: Use,
     situation: Situation,
 }
 
@@ -44,10 +47,12 @@ impl Judge {
             scans: ScanDetector::new(ScanLimits::default()),
             guessing: PasswordGuessing::new(GuessingLimits::default()),
             beacons: BeaconWatch::new(BeaconLimits::default()),
+            crowding: CrowdingWatch::new(CrowdingLimits::default()),
             names: NameWatch::new(NameLimits::default()),
             uploads: UploadWatch::new(UploadLimits::default()),
             identity: IdentityWatch::new(IdentityLimits::default()),
             floods: FloodDetector::new(FloodLimits::default()),
+            usage: Use::new(settings),
             situation: Situation::new(citywall_incident::Limits::default()),
         }
     }
@@ -55,6 +60,7 @@ impl Judge {
     /// Takes a new city.
     pub fn reload(&mut self, settings: &Settings) {
         self.inventory.reload(&settings.context);
+        self.usage.reload(settings);
         self.situation.reload(&settings.context);
     }
 
@@ -71,9 +77,11 @@ impl Judge {
         take(self.scans.observe(event));
         take(self.guessing.observe(event));
         take(self.beacons.observe(event, context));
+        take(self.crowding.observe(event));
         take(self.names.observe(event));
         take(self.uploads.observe(event, context));
         take(self.identity.observe(event, context));
+        take(self.usage.observe(event, context));
         conclusions.extend(self.situation.assess(event, context, &self.inventory));
         conclusions
     }
@@ -87,6 +95,7 @@ impl Judge {
     /// A border of packet time.
     pub fn tick(&mut self, at: Nanos, context: &Context) -> Vec<Conclusion> {
         self.inventory.tick(at, context);
+        self.usage.tick(at);
         let mut conclusions = self.assets_told();
         let over = self.floods.tick(at);
         conclusions.extend(over.into_iter().filter_map(|f| flood(f, context)));
@@ -102,6 +111,16 @@ impl Judge {
         conclusions
     }
 
+    /// Everything is heard, conclusions too: what was learned is kept.
+    pub fn end(&mut self) {
+        self.usage.finish();
+    }
+
+    /// How far learning is, where use is learned or held against a list.
+    pub fn usage(&self) -> Option<String> {
+        self.usage.words()
+    }
+
     fn assets_told(&mut self) -> Vec<Conclusion> {
         self.inventory.drain_changes()
     }
@@ -115,19 +134,22 @@ impl Judge {
     pub fn counters(&self) -> BTreeMap<&'static str, u64> {
         let inventory = self.inventory.counters();
         let situation = self.situation.counters();
-        BTreeMap::from([
+        let mut counters = BTreeMap::from([
             ("assets_evicted", inventory.evicted),
             ("assets_refused", inventory.refused),
             ("scans_forgotten", self.scans.forgotten()),
             ("guesses_forgotten", self.guessing.forgotten()),
             ("callbacks_forgotten", self.beacons.forgotten()),
+            ("clients_forgotten", self.crowding.forgotten()),
             ("names_forgotten", self.names.forgotten()),
             ("uploads_forgotten", self.uploads.forgotten()),
             ("addresses_forgotten", self.identity.forgotten()),
             ("floods_forgotten", self.floods.forgotten()),
             ("suspects_forgotten", situation.forgotten),
             ("incidents_evicted", situation.evicted),
-        ])
+        ]);
+        counters.extend(self.usage.counters().into_iter().flatten());
+        counters
     }
 }
 

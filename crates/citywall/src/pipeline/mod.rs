@@ -8,8 +8,10 @@
 
 pub mod conversation;
 pub mod facts;
+pub mod habits;
 pub mod inspect;
 pub mod judge;
+pub mod learning;
 pub mod merge;
 pub mod ordered;
 pub mod prepare;

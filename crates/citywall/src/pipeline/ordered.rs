@@ -159,6 +159,7 @@ impl Stage {
         let (at, cause) = (self.last.at, self.last);
         let conclusions = self.judge.finish(at, &self.settings.context);
         self.conclude(cause, at, conclusions);
+        self.judge.end();
         self.settle();
         self.story.finish(&self.judge, &self.settings.context);
         if let Some(log) = &mut self.log {

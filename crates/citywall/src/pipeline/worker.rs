@@ -20,6 +20,7 @@ use citywall_transaction::{Item, Output, Session, SessionState, Transaction};
 
 use super::conversation::{Conversation, flow_line, hint, service, subject};
 use super::facts::{Facts, NO_EVENT, Record, TALLY};
+use super::habits::habits;
 use super::inspect::Inspector;
 use super::prepare::{Prepared, Ready};
 use crate::settings::Settings;
@@ -552,6 +553,11 @@ impl Teller {
         }
         if let Transaction::Arp(message) = transaction {
             self.judge_arp(flow, message);
+        }
+        if self.settings.use_is_known() {
+            for (direction, body) in habits(record, flow.user.forward()) {
+                self.flow_event(flow, direction, body);
+            }
         }
     }
 
