@@ -116,7 +116,8 @@ fn word<T: PartialEq>(names: &[(&'static str, T)], value: T) -> &'static str {
 pub struct ResponseRules {
     /// Without a signed act.
     pub mode: ResponseMode,
-    /// Devices that may be acted against at a time, in the whole city.
+    /// Actions in force at a time in the whole city. Each is about one device, so no more devices than
+    /// that are acted against.
     pub blast_radius: u32,
     /// Zones and assets from which the networks and this machine are run: the way to them is never
     /// cut. Assets with the role `management` are too, whether or not they are named here.

@@ -30,7 +30,7 @@ pub enum Mode {
 pub struct Settings {
     /// Without a signed act.
     pub mode: Mode,
-    /// Actions in force at a time in the whole city.
+    /// Actions in force at a time in the whole city: the city file's `response.blast_radius`.
     pub city_cap: u32,
     /// Devices that may be touched unattended within `unattended_window`.
     pub unattended_cap: u32,

@@ -11,14 +11,18 @@ use crate::{Account, Effect, Facts, Governor, Input, Moment, Notice, Settings, S
 const SECOND: i64 = 1_000_000_000;
 
 fn governor() -> Governor {
-    let city = City::parse(EXAMPLE, "example.toml").expect("the example");
+    governor_of(EXAMPLE)
+}
+
+fn governor_of(text: &str) -> Governor {
+    let city = City::parse(text, "example.toml").expect("the example");
     let facts = Facts::of(
         &city,
         1,
         vec!["10.1.0.2".parse().expect("an address")],
         Vec::new(),
     );
-    Governor::new(facts, Settings::default())
+    Governor::new(facts, Settings::of(&city))
 }
 
 fn suspect(ip: &str, proved: bool) -> Suspect {
@@ -185,7 +189,21 @@ fn a_walk_through_propose_approve_undo() {
 
 #[test]
 fn a_storm_of_ten_thousand_stays_within_the_caps() {
-    let mut governor = governor();
+    let applied = storm(governor());
+    assert!((1..=10).contains(&applied), "{applied}");
+}
+
+#[test]
+fn the_citys_number_is_the_city_files() {
+    let only_one = EXAMPLE.replace("#blast_radius = 10", "blast_radius = 1");
+    assert_ne!(only_one, EXAMPLE);
+    assert_eq!(storm(governor_of(&only_one)), 1);
+    let none = EXAMPLE.replace("#blast_radius = 10", "blast_radius = 0");
+    assert_eq!(storm(governor_of(&none)), 0);
+}
+
+/// How many actions ten thousand critical incidents lead to.
+fn storm(mut governor: Governor) -> usize {
     let act = crate::VerifiedAct::rehearsed(["cctv", "offices", "outside"].map(str::to_owned).to_vec());
     governor.hear(Moment::default(), Input::Act(act));
     let storm = (0..10_000_u32).map(|n| {
@@ -201,6 +219,6 @@ fn a_storm_of_ten_thousand_stays_within_the_caps() {
         "10,000 critical notices: {applied} actions, {} kept",
         governor.stages().count()
     );
-    assert!((1..=10).contains(&applied), "{applied}");
     assert!(governor.stages().count() <= 300);
+    applied
 }
