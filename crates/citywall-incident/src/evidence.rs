@@ -370,7 +370,7 @@ fn behaviour_kind(kind: &str) -> Option<Kind> {
         "dns_tunnel" => Some(Kind::Tunnel),
         "address_claimed" => Some(Kind::Claim),
         "syn_flood" | "ack_flood" | "udp_flood" | "amplification" | "icmp_flood" | "packet_flood"
-        | "outbound_flood" | "carpet_flood" => Some(Kind::Flood),
+        | "outbound_flood" | "carpet_flood" | "connections_held" | "request_flood" => Some(Kind::Flood),
         _ => None,
     }
 }

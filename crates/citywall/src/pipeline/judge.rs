@@ -6,9 +6,9 @@
 use std::collections::BTreeMap;
 
 use citywall_behaviour::{
-    BeaconLimits, BeaconWatch, CrowdingLimits, CrowdingWatch, FloodDetector, FloodFound, FloodLimits, GuessingLimits, IdentityLimits,
-    IdentityWatch, Key, NameLimits, NameWatch, PasswordGuessing, ScanDetector, ScanLimits, Tally,
-    UploadLimits, UploadWatch,
+    BeaconLimits, BeaconWatch, CrowdingLimits, CrowdingWatch, FloodDetector, FloodFound, FloodLimits,
+    GuessingLimits, IdentityLimits, IdentityWatch, Key, NameLimits, NameWatch, PasswordGuessing,
+    ScanDetector, ScanLimits, Tally, UploadLimits, UploadWatch,
 };
 use citywall_event::{Behaviour, Body, Context, Event, Nanos, Subject};
 use citywall_incident::Situation;
