@@ -332,7 +332,9 @@ impl Board {
             self.unread += 1;
             return None;
         };
-        let Some(at) = nanos(&line.timestamp) else {
+        let word = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'_';
+        let known = (1..=32).contains(&line.event_type.len()) && line.event_type.bytes().all(word);
+        let Some(at) = nanos(&line.timestamp).filter(|_| known) else {
             self.unread += 1;
             return None;
         };
