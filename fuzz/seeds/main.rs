@@ -4,6 +4,7 @@
 //! Inputs found by a fuzzer and worth keeping (`seed-found-*`) lie beside them and are not touched.
 
 mod captures;
+mod control;
 mod frames;
 mod inline;
 mod messages;
@@ -28,6 +29,7 @@ fn main() -> io::Result<()> {
     seeds.extend(texts::seeds());
     seeds.extend(signed::seeds());
     seeds.extend(inline::seeds());
+    seeds.extend(control::seeds());
     for (target, name, bytes) in &seeds {
         write(&folder.join(target), name, bytes)?;
     }

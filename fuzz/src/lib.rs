@@ -7,6 +7,7 @@
 //! without repeated keys, memory is in proportion to the input.
 
 pub mod capture;
+pub mod control;
 pub mod dissector;
 pub mod flow;
 pub mod frames;

@@ -4,7 +4,7 @@
 //! file goes as a descriptor, as it may be long. Does not own: who may send them (whoever holds the
 //! socket's other end).
 
-use std::io::Read;
+use std::io::{Read, Seek, SeekFrom};
 use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 
@@ -149,11 +149,10 @@ impl Order {
 /// # Errors
 /// Where it cannot be read, or is longer than `CITY`.
 pub fn read_city(descriptor: OwnedFd) -> std::io::Result<String> {
-    rustix::fs::seek(&descriptor, rustix::fs::SeekFrom::Start(0))?;
+    let mut file = std::fs::File::from(descriptor);
+    file.seek(SeekFrom::Start(0))?;
     let mut text = String::new();
-    std::fs::File::from(descriptor)
-        .take(CITY + 1)
-        .read_to_string(&mut text)?;
+    file.take(CITY + 1).read_to_string(&mut text)?;
     if text.len() as u64 > CITY {
         return Err(std::io::Error::other("the city file is too long"));
     }
