@@ -56,7 +56,7 @@ pub fn in_force(learning: &Learning) -> anyhow::Result<Option<Arc<AllowList>>> {
         return Ok(None);
     };
     let ring = files::load_keyring(ring).context("learning.key_ring")?;
-    let serials = files::load_serials(&state.join(SERIALS)).context("learning.state")?;
+    let serials = serials(state)?;
     let last_good = state.join(LAST_GOOD);
     let refused = match believe(list, &ring, &mut serials.clone()) {
         Ok((verified, bytes)) => {
@@ -75,6 +75,14 @@ pub fn in_force(learning: &Learning) -> anyhow::Result<Option<Arc<AllowList>>> {
         }
         Err(error) => bail!("{refused:#}; and the last good one is refused, too: {error:#}"),
     }
+}
+
+/// The highest serials that were seen.
+///
+/// # Errors
+/// Where the memory is there and cannot be read: it must not count as an empty one.
+pub fn serials(state: &Path) -> anyhow::Result<Serials> {
+    files::load_serials(&state.join(SERIALS)).context("the state directory")
 }
 
 /// Reads and checks a list.

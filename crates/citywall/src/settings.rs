@@ -118,7 +118,7 @@ impl Settings {
         let (host_policies, fragment_policies) = policies(&config)?;
         let mut settings = Settings {
             has_city: city.is_some(),
-            learns: config.learning.state.is_some(),
+            learns: false,
             allowed: None,
             city,
             context,
@@ -158,18 +158,20 @@ impl Settings {
             hash_seed: self.hash_seed,
             ..settings
         };
-        if self.allowed.is_some() {
+        if self.allowed.is_some() || self.learns {
             settings.hold_use()?;
         }
         Ok(settings)
     }
 
-    /// Puts the configured allow-list in force, where there is one.
+    /// Puts the configured allow-list in force; where there is none, but a state directory, use is
+    /// learned.
     ///
     /// # Errors
     /// Where it is not to be believed, and no earlier one is.
     pub fn hold_use(&mut self) -> anyhow::Result<()> {
         self.allowed = allowed::in_force(&self.config.learning)?;
+        self.learns = self.allowed.is_none() && self.config.learning.state.is_some();
         Ok(())
     }
 

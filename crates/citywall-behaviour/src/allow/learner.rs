@@ -402,6 +402,11 @@ impl AllowLearner {
         }))
     }
 
+    /// Are slots of the same length? Only then they add up.
+    pub fn same_slots(&self, other: &AllowLearner) -> bool {
+        self.limits.slot == other.limits.slot
+    }
+
     /// Takes what another one learned in the time behind this one's.
     pub fn join(&mut self, later: &AllowLearner) {
         if let Some(more) = later.span {

@@ -45,8 +45,8 @@ impl Use {
             return Use::Held(Arc::clone(list), Box::new(watch));
         }
         match &settings.config.learning.state {
-            Some(state) => Use::Learned(Box::new(Learning::begin(state.join(LEARNED)))),
-            None => Use::Ignored,
+            Some(state) if settings.learns => Use::Learned(Box::new(Learning::begin(state.join(LEARNED)))),
+            _ => Use::Ignored,
         }
     }
 
@@ -55,7 +55,7 @@ impl Use {
         match (&mut *self, &settings.allowed) {
             (Use::Held(list, watch), Some(new)) if **list == **new => watch.reload(),
             // What is learned goes on; nothing in it depends on the city file but names.
-            (Use::Learned(_), None) if settings.config.learning.state.is_some() => {}
+            (Use::Learned(_), None) if settings.learns => {}
             _ => {
                 self.finish();
                 *self = Use::new(settings);

@@ -3,6 +3,7 @@
 //! Owns: the words of the command. Does not own: detectors (`citywall-behaviour`), measures
 //! (`citywall-evaluation`).
 
+mod allow_list;
 mod evaluate;
 
 use std::path::PathBuf;
@@ -23,6 +24,9 @@ pub struct LearnArgs {
 enum LearnAction {
     /// Measure detectors and trivial baselines on data sets, and print the tables.
     Evaluate(EvaluateArgs),
+    /// Learn who does what, read it, sign it, and give it to those who enforce it.
+    #[command(subcommand)]
+    AllowList(allow_list::AllowListAction),
 }
 
 const EVALUATE: &str = "Examples:
@@ -71,5 +75,6 @@ pub struct EvaluateArgs {
 pub fn run(args: &LearnArgs) -> anyhow::Result<End> {
     match &args.action {
         LearnAction::Evaluate(args) => evaluate::run(args),
+        LearnAction::AllowList(action) => allow_list::run(action),
     }
 }

@@ -38,7 +38,7 @@ pub(super) enum Line {
 }
 
 /// The parts of a log, the oldest first.
-pub(super) fn parts(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+pub(in crate::command) fn parts(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
     let mut found: Vec<(u64, PathBuf)> = Vec::new();
     for entry in std::fs::read_dir(folder)? {
         let entry = entry?;
@@ -58,6 +58,11 @@ pub(super) fn parts(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
 
 /// Reads a part; gives how many lines were no events.
 pub(super) fn read(path: &Path, mut hear: impl FnMut(Line)) -> std::io::Result<u64> {
+    lines(path, |bytes| parse(bytes).map(&mut hear).is_some())
+}
+
+/// Reads the lines of a part, each as far as a line may be long; gives how many were not taken.
+pub(in crate::command) fn lines(path: &Path, mut take: impl FnMut(&[u8]) -> bool) -> std::io::Result<u64> {
     let mut reader = BufReader::new(std::fs::File::open(path)?);
     let (mut bytes, mut wrong) = (Vec::new(), 0);
     loop {
@@ -66,10 +71,7 @@ pub(super) fn read(path: &Path, mut hear: impl FnMut(Line)) -> std::io::Result<u
         if read == 0 {
             return Ok(wrong);
         }
-        match parse(&bytes) {
-            Some(line) => hear(line),
-            None => wrong += 1,
-        }
+        wrong += u64::from(!take(&bytes));
     }
 }
 
@@ -143,7 +145,7 @@ fn command(value: &Value, flow_id: u64, from: IpAddr) -> Option<Line> {
 }
 
 /// `2026-04-30T13:20:37.514998+0000`, always UTC.
-fn parse_time(text: &str) -> Option<Nanos> {
+pub(in crate::command) fn parse_time(text: &str) -> Option<Nanos> {
     let number = |range: std::ops::Range<usize>| text.get(range)?.parse::<i64>().ok();
     let (year, month, day) = (number(0..4)?, number(5..7)?, number(8..10)?);
     let (hour, minute, second) = (number(11..13)?, number(14..16)?, number(17..19)?);

@@ -6,7 +6,7 @@
 mod diff;
 mod explain;
 mod learn;
-mod log;
+pub(super) mod log;
 mod show;
 
 use std::path::{Path, PathBuf};
