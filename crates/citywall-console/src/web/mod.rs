@@ -188,7 +188,9 @@ fn secure(response: &mut Response, path: &str, tls: bool) {
     );
     set("x-content-type-options", "nosniff");
     set("x-frame-options", "DENY");
-    set("referrer-policy", "no-referrer");
+    // Not `no-referrer`: by that a browser says `Origin: null` of our own forms, too (Fetch, "append a request
+    // `Origin` header"), and the check of origins would refuse them.
+    set("referrer-policy", "same-origin");
     set("cross-origin-opener-policy", "same-origin");
     set("cross-origin-resource-policy", "same-origin");
     set(
