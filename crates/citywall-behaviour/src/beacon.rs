@@ -14,7 +14,10 @@ use crate::recent::Recent;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct BeaconLimits {
     /// Contacts in a row.
-    pub contacts: usize,
+    pub contacts: u32,
+    /// Contacts in a row by HTTP in the clear: devices that are waiting for messages ask like that, and rules
+    /// see what they ask.
+    pub clear: u32,
     /// Shortest and longest time between two, nanoseconds.
     pub between: (Nanos, Nanos),
     /// Spread (median absolute deviation over median) at most: call-backs with 30 % of uniform
@@ -30,6 +33,7 @@ impl Default for BeaconLimits {
     fn default() -> BeaconLimits {
         BeaconLimits {
             contacts: 10,
+            clear: 100,
             between: (500_000_000, 7_200_000_000_000),
             spread: 0.25,
             shared_by: 3,
@@ -54,6 +58,8 @@ pub struct BeaconWatch {
 #[derive(Debug, Default)]
 struct Rhythm {
     last: Nanos,
+    /// Contacts in a row.
+    contacts: u32,
     intervals: Vec<Nanos>,
     told: bool,
     examples: Vec<Order>,
@@ -117,6 +123,7 @@ impl Rhythm {
         if self.last == 0 || gap > limits.between.1 {
             self.intervals.clear();
             self.examples.clear();
+            self.contacts = 0;
         } else if gap < limits.between.0 {
             // Several conversations of one visit.
             return;
@@ -127,13 +134,19 @@ impl Rhythm {
             self.intervals.push(gap);
         }
         self.last = event.at;
+        self.contacts = self.contacts.saturating_add(1);
         if self.examples.len() < 4 {
             self.examples.push(event.order);
         }
     }
 
     fn judge(&self, limits: &BeaconLimits, src: IpAddr, (dst, protocol, port): Service) -> Option<Behaviour> {
-        if self.intervals.len() + 1 < limits.contacts {
+        let wanted = if (protocol, port) == (6, 80) {
+            limits.clear
+        } else {
+            limits.contacts
+        };
+        if self.contacts < wanted || self.intervals.is_empty() {
             return None;
         }
         let median = median(&mut self.intervals.clone());
@@ -148,12 +161,12 @@ impl Rhythm {
             kind: "periodic_callback",
             reason: format!(
                 "{src} contacted {dst} ({carrier}/{port}) {} times, every {seconds:.1} s, within {:.0} % of that",
-                self.intervals.len() + 1,
+                self.contacts,
                 spread * 100.0
             ),
             score: (1.0 - spread * 2.0).clamp(0.5, 0.99),
             features: vec![
-                ("contacts", (self.intervals.len() + 1) as f64),
+                ("contacts", f64::from(self.contacts)),
                 ("seconds_between", seconds),
                 ("spread", spread),
             ],

@@ -1,11 +1,11 @@
 //! The guessing of passwords: many failed logins of one source.
 //!
-//! Owns: the count of failures in a window, and whether one succeeded after them. Does not own:
-//! what a login looks like in a protocol.
+//! Owns: the count of failures in a window, and whether one succeeded after them; for SSH, which hides
+//! its logins, the count of short sessions. Does not own: what a login looks like in a protocol.
 
 use std::net::IpAddr;
 
-use citywall_event::{Behaviour, Body, Event, Login, Nanos, Order, Technique};
+use citywall_event::{Behaviour, Body, Event, FlowSummary, Login, Nanos, Order, Technique};
 use hashbrown::HashSet;
 
 use crate::recent::Recent;
@@ -19,6 +19,8 @@ pub struct GuessingLimits {
     pub failures: u64,
     /// Failed logins before a success that are no slip of the finger.
     pub before_success: u64,
+    /// Short SSH sessions with one host.
+    pub sessions: u32,
     /// Sources that are watched at a time.
     pub sources: usize,
     /// Hosts of one source that are told apart.
@@ -31,6 +33,7 @@ impl Default for GuessingLimits {
             window: 300_000_000_000,
             failures: 6,
             before_success: 4,
+            sessions: 20,
             sources: 8_192,
             hosts: 256,
         }
@@ -39,11 +42,24 @@ impl Default for GuessingLimits {
 
 const EXAMPLES: usize = 4;
 
+/// Packets of a client in an SSH session that is over after its logins failed, or after one command.
+const SHORT: u64 = 60;
+
 /// Finds those who guess.
 #[derive(Debug)]
 pub struct PasswordGuessing {
     limits: GuessingLimits,
     sources: Recent<IpAddr, Tries>,
+    sessions: Recent<(IpAddr, IpAddr), Sessions>,
+}
+
+/// Short SSH sessions of a pair.
+#[derive(Debug, Default)]
+struct Sessions {
+    start: Nanos,
+    count: u32,
+    told: bool,
+    examples: Vec<Order>,
 }
 
 #[derive(Debug, Default)]
@@ -62,6 +78,7 @@ impl PasswordGuessing {
         PasswordGuessing {
             limits,
             sources: Recent::new(limits.sources),
+            sessions: Recent::new(limits.sources),
         }
     }
 
@@ -69,6 +86,9 @@ impl PasswordGuessing {
     /// and window and again when it has grown tenfold, and `password_guessed` for a success after
     /// failures.
     pub fn observe(&mut self, event: &Event) -> Option<Behaviour> {
+        if let Body::Flow(flow) = &event.body {
+            return self.session(event, flow);
+        }
         let Body::Login(login) = &event.body else {
             return None;
         };
@@ -114,9 +134,45 @@ impl PasswordGuessing {
         Some(tries.guessing(source, login, at, event.order))
     }
 
+    fn session(&mut self, event: &Event, flow: &FlowSummary) -> Option<Behaviour> {
+        let short = event.app_proto == Some("ssh") && flow.established && flow.packets[0] < SHORT;
+        let (source, target) = (event.subject.src_ip?, event.subject.dst_ip?);
+        if !short {
+            return None;
+        }
+        let pair = self.sessions.entry((source, target));
+        if event.at.saturating_sub(pair.start) > self.limits.window {
+            *pair = Sessions {
+                start: event.at,
+                ..Sessions::default()
+            };
+        }
+        pair.count = pair.count.saturating_add(1);
+        if pair.examples.len() < EXAMPLES {
+            pair.examples.push(event.order);
+        }
+        if pair.told || pair.count < self.limits.sessions.max(1) {
+            return None;
+        }
+        pair.told = true;
+        let seconds = event.at.saturating_sub(pair.start) as f64 / 1e9;
+        Some(Behaviour {
+            kind: "password_guessing",
+            reason: format!(
+                "{source} opened {} short SSH sessions with {target} within {seconds:.0} s: what is tried in them cannot be \
+                 seen, but a person does not log in so often",
+                pair.count
+            ),
+            score: 0.8,
+            features: vec![("sessions", f64::from(pair.count)), ("seconds", seconds)],
+            technique: Some(Technique::BRUTE_FORCE),
+            evidence: pair.examples.clone(),
+        })
+    }
+
     /// Sources that were forgotten for lack of room.
     pub fn forgotten(&self) -> u64 {
-        self.sources.forgotten()
+        self.sources.forgotten() + self.sessions.forgotten()
     }
 }
 

@@ -398,7 +398,11 @@ impl Window {
             Common::Host(_) => limits.ports,
         };
         let (least, failed) = (least.max(1), self.failed.len());
-        let enough = failed >= least && failed >= self.answered.len();
+        let answered = self.answered.len();
+        // Who pings half a network to see who is there gets many answers.
+        let pings = matches!(self.common, Common::Port(1 | 58, _));
+        let swept = pings && failed + answered >= least && 2 * failed >= least.max(answered);
+        let enough = swept || failed >= least && failed >= answered;
         if enough && (self.told == 0 || failed >= self.told.saturating_mul(10)) {
             self.told = failed;
             let answered = self.answered.difference(&self.failed).count();

@@ -310,3 +310,42 @@ fn fragments_say_no_port_and_so_try_nothing() {
     });
     assert_eq!(scans(answers), "");
 }
+
+#[test]
+fn a_ping_sweep_is_one_though_many_answer() {
+    let mut scans = ScanDetector::new(ScanLimits::default());
+    let mut told = Vec::new();
+    for host in 0..18_u64 {
+        let icmp = Body::Flow(FlowSummary {
+            packets: [1, u64::from(host % 5 >= 2)],
+            icmp: Some(8),
+            ..FlowSummary::default()
+        });
+        let dst = format!("10.0.0.{}", 100 + host);
+        told.extend(scans.observe(&event(host + 1, host as i64 * 40, "10.0.0.9", &dst, 0, icmp)));
+    }
+    let kinds: Vec<&str> = told.iter().map(|b| b.kind).collect();
+    assert_eq!(kinds, ["horizontal_scan"]);
+}
+
+#[test]
+fn short_ssh_sessions_without_end_are_guessing() {
+    let mut guessing = PasswordGuessing::new(GuessingLimits::default());
+    let mut told = Vec::new();
+    for number in 0..60 {
+        let flow = Body::Flow(FlowSummary {
+            packets: [18, 16],
+            established: true,
+            ..FlowSummary::default()
+        });
+        let mut session = event(number + 1, number as i64 * 200, "10.0.0.9", "10.0.0.7", 902, flow);
+        session.app_proto = Some("ssh");
+        told.extend(guessing.observe(&session));
+    }
+    assert_eq!(told.len(), 1);
+    assert_eq!(
+        told[0].reason,
+        "10.0.0.9 opened 20 short SSH sessions with 10.0.0.7 within 4 s: what is tried in them cannot be seen, but a \
+         person does not log in so often"
+    );
+}

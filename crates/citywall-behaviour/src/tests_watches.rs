@@ -228,3 +228,23 @@ fn an_address_that_was_silent_may_move() {
     assert_eq!(watch.observe(&claim(1, SECOND, "10.0.0.5", 5), &city), None);
     assert_eq!(watch.observe(&claim(2, 400 * SECOND, "10.0.0.5", 6), &city), None);
 }
+
+#[test]
+fn messages_that_are_asked_for_in_the_clear_need_a_longer_rhythm() {
+    let mut watch = BeaconWatch::new(BeaconLimits::default());
+    let city = city();
+    let mut told = Vec::new();
+    for number in 0..150_u64 {
+        let at = SECOND + number as Nanos * 2 * SECOND;
+        let mut contact = event(
+            number + 1,
+            at,
+            "10.0.0.6",
+            "203.0.113.9",
+            Body::Contact(Contact { midstream: false }),
+        );
+        contact.subject.dst_port = Some(80);
+        told.extend(watch.observe(&contact, &city).map(|b| (number + 1, b.kind)));
+    }
+    assert_eq!(told, [(100, "periodic_callback")]);
+}
