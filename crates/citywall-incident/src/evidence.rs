@@ -203,12 +203,12 @@ impl<'a> Evidence<'a> {
     pub(crate) fn actor_seat(&self, context: &Context, inventory: &Inventory) -> Seat {
         let Subject { src_ip, src_mac, .. } = self.event.subject;
         if self.kind == Kind::Claim {
-            // Its address is the one that is claimed: another's. That it is there is seen on its link.
+            // Its address is the one that is claimed: another's. By its hardware address it is proved to
+            // be there where the device of that address was declared, or has answered on its link.
             let mut seat = Seat::new(self.actor, None, src_mac, context, inventory);
             if seat.place.asset.is_none() {
                 seat.name = self.actor.text();
             }
-            seat.proved = true;
             return seat;
         }
         let mut seat = Seat::new(self.actor, src_ip, src_mac, context, inventory);

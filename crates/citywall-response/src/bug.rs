@@ -16,6 +16,8 @@ pub(crate) enum Bug {
     ConduitsForgotten,
     /// What the denial of a network spares is thought spared where it is denied by name.
     SparedByName,
+    /// Who is known by a hardware address alone may be acted against without a person.
+    ByLinkForgotten,
     /// Infrastructure may be acted against.
     InfrastructureForgotten,
     /// A safety asset may be isolated with approvals.

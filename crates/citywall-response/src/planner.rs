@@ -16,6 +16,10 @@ use crate::{Facts, Flooded, Grounds, Host, HostStanding, Key, Measure, Notice, R
 /// Suspects of one incident that are planned against.
 const SUSPECTS: usize = 16;
 
+/// Why a device is slowed down that is not cut off.
+const TAKEN: &str =
+    "it was taken over, but the city notices when it stops: limit it and let its people decide";
+
 /// Something wanted, before it is an action.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Draft {
@@ -90,9 +94,21 @@ fn against(
             _ => Rung::LimitRate,
         });
     }
+    if claims(notice, suspect) && standing.zone.is_some() && !safety {
+        rungs.push(Rung::LimitRate);
+        if standing.criticality == Criticality::Normal {
+            rungs.push(Rung::Quarantine);
+        }
+    }
     for rung in rungs {
         drafts.extend(rung_against(rung, notice, index, facts, settings, open));
     }
+}
+
+/// True for who says on its link that it is somebody else: its own address is not the one that it
+/// claims, so that it is known by its hardware address alone.
+fn claims(notice: &Notice, suspect: &Suspect) -> bool {
+    suspect.address.is_none() && notice.kinds.iter().any(|kind| kind == "address-claimed")
 }
 
 /// One rung against one suspect of an incident, as far as it has an object. What a playbook wants
@@ -125,6 +141,7 @@ pub(crate) fn rung_against(
             grounds: grounds.clone(),
         }]
     };
+    let claims = claims(notice, suspect);
     match rung {
         Rung::Observe | Rung::Notify => vec![Draft::of(rung, &suspect.name, "")],
         Rung::DenyCommand => deny_commands(notice, index, host, facts, &grounds),
@@ -134,12 +151,22 @@ pub(crate) fn rung_against(
                 host,
                 packets_per_second: settings.packets_per_second,
             },
-            "it was taken over, but the city notices when it stops: limit it and let its people decide",
+            if claims {
+                "it says that it is somebody else: what it sends from its link, its own or others', is slowed \
+                 down until its people have seen to it"
+            } else {
+                TAKEN
+            },
         ),
         Rung::Quarantine => one(
             Measure::Quarantine { host },
-            "it was taken over and acts on its own; it is of normal criticality, and its update and address \
-             services stay reachable",
+            if claims {
+                "it says that it is somebody else, and is of normal criticality: nothing that others send is \
+                 carried on by it, and its update and address services stay reachable"
+            } else {
+                "it was taken over and acts on its own; it is of normal criticality, and its update and address \
+                 services stay reachable"
+            },
         ),
         Rung::Isolate => one(
             Measure::Isolate { host },

@@ -221,7 +221,8 @@ pub(super) static ARP_SPOOFING: Scenario = Scenario {
     name: "arp-spoofing",
     title: "A kiosk says that it is the gateway, to read what its neighbours send",
     lesson: "Whoever is cut off by the address it claims would be the gateway itself. Look at whom the incident \
-             names: the device whose hardware address it is. Its people are told; pulling its plug is theirs.",
+             names: the device whose hardware address it is. Its people are told; what it sends through the wall is \
+             slowed down by that hardware address once a person has approved; pulling its plug is theirs.",
     attack: |city| {
         let gateway = city
             .host("kiosk")
@@ -241,7 +242,10 @@ pub(super) static ARP_SPOOFING: Scenario = Scenario {
         ]
     },
     detected: &[Detected::Behaviour(&["address_claimed"])],
-    done: &[Done::Planned(&["notify"], "kiosk")],
+    done: &[
+        Done::Planned(&["notify"], "kiosk"),
+        Done::Approved(&["limit-rate"], "kiosk"),
+    ],
     touched: &["kiosk"],
     harmed: &["office-1", "office-2"],
     ..BASE

@@ -31,6 +31,7 @@ pub(crate) enum Guard {
     Safety { why: String },
     Essential { why: String },
     ServesSafety,
+    ByLink,
     CutsWork,
     CutsCommands,
     Maintenance { window: String },
@@ -60,6 +61,7 @@ impl Guard {
             Guard::Safety { .. }
             | Guard::Essential { .. }
             | Guard::ServesSafety
+            | Guard::ByLink
             | Guard::CutsWork
             | Guard::CutsCommands
             | Guard::Maintenance { .. }
@@ -90,6 +92,7 @@ impl Guard {
             Guard::Safety { .. } => "safety",
             Guard::Essential { .. } => "essential",
             Guard::ServesSafety => "serves-safety",
+            Guard::ByLink => "by-link",
             Guard::CutsWork => "cuts-work",
             Guard::CutsCommands => "cuts-commands",
             Guard::Maintenance { .. } => "maintenance",
@@ -125,6 +128,9 @@ impl fmt::Display for Guard {
             Guard::ServesSafety => {
                 f.write_str("a person must decide: a conduit joins it to what counts as safety")
             }
+            Guard::ByLink => f.write_str(
+                "a person must decide: a neighbour can borrow a hardware address, and its frames may be others'",
+            ),
             Guard::CutsWork => f.write_str("a person must decide: a conduit permits work there"),
             Guard::CutsCommands => f.write_str("a person must decide: a conduit permits such commands there"),
             Guard::Maintenance { window } => write!(f, "somebody works on it now (window {window})"),

@@ -11,7 +11,7 @@ use citywall_event::{Criticality, Nanos};
 
 use crate::bug::{Bug, planted};
 use crate::facts::Device;
-use crate::{Facts, Grounds, HostStanding, Key, Measure, Mode, Plan, Rung, Settings};
+use crate::{Facts, Grounds, Host, HostStanding, Key, Measure, Mode, Plan, Rung, Settings};
 
 pub(crate) use guard::Guard;
 use guard::Weight;
@@ -201,6 +201,9 @@ fn judge_measure(case: &Case<'_>, rung: Rung, measure: &Measure, verdict: &mut V
     let proved = case.grounds.proved || case.grounds.by_hand.is_some() || planted(Bug::ProofForgotten);
     if source && !proved {
         verdict.add(Guard::Unproved);
+    }
+    if matches!(host, Host::Mac(_)) && !planted(Bug::ByLinkForgotten) {
+        verdict.add(Guard::ByLink);
     }
     judge_harm(case, rung, &standing, verdict);
     judge_work(case, measure, verdict);

@@ -5,6 +5,8 @@
 
 use std::net::IpAddr;
 
+use citywall_event::Mac;
+
 use super::Guard;
 use crate::{Action, Facts, Host, Measure, Rung, Settings};
 
@@ -35,6 +37,12 @@ pub(super) fn judge(action: &Action, facts: &Facts, settings: &Settings) -> Opti
             && (!is_one_host(ip) || is_border(facts, ip))
         {
             let what = format!("{ip} is not the address of one device");
+            return Some(Guard::NotOneDevice { what });
+        }
+        if let Host::Mac(mac) = measure.host()
+            && !is_one_station(mac)
+        {
+            let what = format!("{} is not the hardware address of one device", measure.host());
             return Some(Guard::NotOneDevice { what });
         }
         if let Some(to) = measure.to()
@@ -78,6 +86,12 @@ fn is_one_host(ip: IpAddr) -> bool {
         IpAddr::V6(_) => false,
     };
     !(group || ip.is_unspecified() || ip.is_loopback() || ip.is_multicast())
+}
+
+/// Neither a group's address, nor none, nor one that routers share (VRRP, RFC 9568).
+fn is_one_station(mac: Mac) -> bool {
+    let shared = matches!(mac, [0, 0, 0x5e, 0, 1 | 2, _]);
+    !(mac[0] & 1 == 1 || mac == [0; 6] || shared)
 }
 
 /// The lowest and the highest address of an IPv4 network are not a device's.

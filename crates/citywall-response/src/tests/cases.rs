@@ -280,7 +280,7 @@ impl World<'_> {
             let known = self
                 .oracle
                 .suspects
-                .entry((incident.clone(), ip))
+                .entry((incident.clone(), Host::Ip(ip)))
                 .or_insert((false, false));
             known.0 |= proved;
             known.1 |= clean;
@@ -317,6 +317,9 @@ impl World<'_> {
                 });
             }
         }
+        if self.dice.one_in(6) {
+            self.claimer(&mut notice);
+        }
         if self.dice.one_in(10) {
             notice.flooded.push(Flooded {
                 address: self.any_address(),
@@ -324,6 +327,35 @@ impl World<'_> {
             });
         }
         notice
+    }
+
+    /// Somebody who is known by a hardware address alone, as who claims another's address is.
+    fn claimer(&mut self, notice: &mut Notice) {
+        let mac = [2, 0, 0, 0, 0, self.dice.below(9) as u8];
+        let proved = !self.dice.one_in(4);
+        let key = (notice.incident.clone(), Host::Mac(mac));
+        let known = self.oracle.suspects.entry(key).or_insert((false, true));
+        known.0 |= proved;
+        self.stats.add("suspect: by hardware address");
+        if !self.dice.one_in(4) {
+            notice.kinds.push("address-claimed".to_owned());
+        }
+        notice.suspects.push(Suspect {
+            name: Host::Mac(mac).to_string(),
+            address: None,
+            mac: Some(mac),
+            taken: self.dice.one_in(2),
+            proved,
+        });
+        let target = self.any_address();
+        let zone = oracle::zone_at(self.town(), target);
+        if let Some(zone) = zone.filter(|_| self.dice.one_in(2)) {
+            notice.crossings.push(Crossing {
+                suspect: notice.suspects.len() - 1,
+                zone: format!("z{zone}"),
+                targets: vec![target],
+            });
+        }
     }
 
     fn act(&mut self) -> Verdict {
@@ -648,9 +680,12 @@ impl World<'_> {
         let old = std::mem::replace(&mut notice.incident, format!("I0-{}-1", self.incidents));
         self.incidents += 1;
         for suspect in &notice.suspects {
-            let Some(address) = suspect.address else { continue };
-            let known = self.oracle.suspects.get(&(old.clone(), address)).copied();
-            let key = (notice.incident.clone(), address);
+            let by_ip = suspect.address.map(Host::Ip);
+            let Some(host) = by_ip.or(suspect.mac.map(Host::Mac)) else {
+                continue;
+            };
+            let known = self.oracle.suspects.get(&(old.clone(), host)).copied();
+            let key = (notice.incident.clone(), host);
             self.oracle.suspects.insert(key, known.unwrap_or((false, true)));
         }
         self.stats.add("heard again after a roll-back");
@@ -809,6 +844,9 @@ impl World<'_> {
                 result,
             });
             return Ok(());
+        }
+        if action.measures.iter().any(|m| matches!(m.host(), Host::Mac(_))) {
+            self.stats.add("in force: by hardware address");
         }
         let until = self.now.saturating_add(action.time_to_live);
         self.lives.insert(id.clone(), (self.now, action.time_to_live));

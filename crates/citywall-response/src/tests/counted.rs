@@ -120,6 +120,7 @@ fn generated_cases_never_break_the_never_list() {
         "clock jumped ahead",
         "clock jumped back",
         "suspect: contradictory addresses",
+        "in force: by hardware address",
     ] {
         assert!(stats.0.get(what).is_some_and(|n| *n > 0), "no case had: {what}");
     }

@@ -40,6 +40,19 @@ pub(super) fn who(town: &Town, ip: IpAddr) -> Who {
     }
 }
 
+/// By what address a host stands in the town: a hardware address by its asset's first one; one that
+/// the town does not know by an address that it does not know.
+pub(super) fn stands_at(town: &Town, host: Host) -> IpAddr {
+    let mac = match host {
+        Host::Ip(ip) => return ip,
+        Host::Mac(mac) => mac,
+    };
+    let owner = town.assets.iter().find(|a| a.mac == Some(mac));
+    owner.map_or(IpAddr::from([192, 168, 66, mac[5]]), |a| {
+        address(a.feet[0].0, a.feet[0].1)
+    })
+}
+
 fn zones_of(town: &Town, who: Who) -> Vec<usize> {
     match who {
         Who::Asset(n) => town.assets[n].feet.iter().map(|(z, _)| *z).collect(),
@@ -157,7 +170,7 @@ pub(super) struct Oracle {
     pub(super) actions: BTreeMap<String, Seen>,
     pub(super) acts: Vec<SeenAct>,
     /// Of an incident's suspect: ever proved; ever without contradiction.
-    pub(super) suspects: BTreeMap<(String, IpAddr), (bool, bool)>,
+    pub(super) suspects: BTreeMap<(String, Host), (bool, bool)>,
     /// Devices touched without a person.
     pub(super) unattended: Vec<(i64, Who)>,
     /// What was rolled back: device, rung, when.
@@ -186,9 +199,7 @@ impl Oracle {
         let attended = !seen.people.is_empty();
         let mut class_of_all = 0;
         for measure in act.measures {
-            let Host::Ip(ip) = measure.host() else {
-                return Err("a hardware address that nobody named".to_owned());
-            };
+            let ip = stands_at(act.town, measure.host());
             class_of_all = class_of_all.max(self.one(act, &incident, &seen, measure, ip)?);
         }
         if attended {
@@ -213,7 +224,7 @@ impl Oracle {
         }
         let (proved, clean) = self
             .suspects
-            .get(&(incident.to_owned(), ip))
+            .get(&(incident.to_owned(), measure.host()))
             .copied()
             .unwrap_or((false, true));
         let by_hand = seen.proposer.is_some();
@@ -269,7 +280,7 @@ impl Oracle {
     fn unattended(&mut self, act: &Act<'_>, bad: usize) -> Result<(), String> {
         let town = act.town;
         let Some(Host::Ip(ip)) = act.measures.first().map(Measure::host) else {
-            return Err("nothing".to_owned());
+            return Err("a hardware address is acted against without a person".to_owned());
         };
         let zone = zone_at(town, ip).map_or("outside".to_owned(), |z| format!("z{z}"));
         let covered = self.acts.iter().any(|a| {
@@ -378,9 +389,7 @@ pub(super) fn radius(
     ids.dedup();
     let mut devices: Vec<Who> = Vec::new();
     for (_, measure) in held {
-        if let Host::Ip(ip) = measure.host() {
-            devices.push(who(town, ip));
-        }
+        devices.push(who(town, stands_at(town, measure.host())));
     }
     devices.sort_unstable();
     devices.dedup();
@@ -392,16 +401,12 @@ pub(super) fn radius(
         ));
     }
     let hosts = touched.iter().map(Measure::host);
-    let zones = hosts.filter_map(|host| match host {
-        Host::Ip(ip) => zone_at(town, ip),
-        Host::Mac(_) => None,
-    });
+    let zones = hosts.filter_map(|host| zone_at(town, stands_at(town, host)));
     for zone in zones {
         let mut inside: Vec<Who> = Vec::new();
         for (_, measure) in held {
-            if let Host::Ip(ip) = measure.host()
-                && zone_at(town, ip) == Some(zone)
-            {
+            let ip = stands_at(town, measure.host());
+            if zone_at(town, ip) == Some(zone) {
                 inside.push(who(town, ip));
             }
         }

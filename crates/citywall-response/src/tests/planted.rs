@@ -4,12 +4,13 @@ use super::cases::places;
 use super::counted::{Stats, play_many};
 use crate::bug::{Bug, plant};
 
-const BUGS: [Bug; 27] = [
+const BUGS: [Bug; 28] = [
     Bug::ContradictionIgnored,
     Bug::MissingTagsNormal,
     Bug::OwnForgotten,
     Bug::ConduitsForgotten,
     Bug::SparedByName,
+    Bug::ByLinkForgotten,
     Bug::InfrastructureForgotten,
     Bug::SafetyIsolated,
     Bug::OnePersonForSafety,

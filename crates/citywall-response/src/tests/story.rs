@@ -145,6 +145,61 @@ fn what_safety_depends_on_is_not_cut_off() {
     );
 }
 
+/// Somebody says on its link that it is the gateway.
+fn claim(mac: [u8; 6], proved: bool) -> String {
+    const KIOSK: &str = "\n[[asset]]\nname = \"kiosk\"\naddress = \"10.90.0.44\"\n\
+        mac = \"02:00:00:00:00:44\"\nrole = \"kiosk\"\n";
+    let notice = Notice {
+        incident: "I0-1-1".to_owned(),
+        severity: 2,
+        kinds: vec!["address-claimed".to_owned()],
+        suspects: vec![Suspect {
+            name: "kiosk".to_owned(),
+            address: None,
+            mac: Some(mac),
+            taken: false,
+            proved,
+        }],
+        ..Notice::default()
+    };
+    let mut governor = governor_of(&(EXAMPLE.to_owned() + KIOSK));
+    let act = crate::VerifiedAct::rehearsed(vec!["offices".to_owned()]);
+    governor.hear(Moment::default(), Input::Act(act));
+    let mut out = String::new();
+    show(
+        &governor.hear(Moment::default(), Input::Notices(vec![notice])),
+        &mut out,
+    );
+    out
+}
+
+#[test]
+fn who_claims_the_gateways_address_waits_for_a_person_whatever_act_there_is() {
+    expect![[r#"
+        told notify I0-1-1: the city's security team must know
+        proposed limit-rate kiosk: it says that it is somebody else: what it sends from its link, its own or others', is slowed down until its people have seen to it
+          | by-link: a person must decide: a neighbour can borrow a hardware address, and its frames may be others'
+        proposed quarantine kiosk: it says that it is somebody else, and is of normal criticality: nothing that others send is carried on by it, and its update and address services stay reachable
+          | by-link: a person must decide: a neighbour can borrow a hardware address, and its frames may be others'
+    "#]].assert_eq(&claim([2, 0, 0, 0, 0, 0x44], true));
+    // Nothing proves that it is there; nobody knows it; routers share it.
+    expect![[r#"
+        told notify I0-1-1: the city's security team must know
+        refused limit-rate kiosk: it says that it is somebody else: what it sends from its link, its own or others', is slowed down until its people have seen to it
+          | unproved: nothing proves that the source's address is its own
+        refused quarantine kiosk: it says that it is somebody else, and is of normal criticality: nothing that others send is carried on by it, and its update and address services stay reachable
+          | unproved: nothing proves that the source's address is its own
+    "#]].assert_eq(&claim([2, 0, 0, 0, 0, 0x44], false));
+    expect![[r#"
+        told notify I0-1-1: the city's security team must know
+        told notify those who run kiosk: people can come to harm when it stops (the city file does not know it: what has no tag counts as safety): kiosk is not cut off
+    "#]].assert_eq(&claim([2, 9, 9, 9, 9, 9], true));
+    expect![[r#"
+        told notify I0-1-1: the city's security team must know
+        told notify those who run kiosk: people can come to harm when it stops (the city file does not know it: what has no tag counts as safety): kiosk is not cut off
+    "#]].assert_eq(&claim([0, 0, 0x5e, 0, 1, 7], true));
+}
+
 #[test]
 fn a_walk_through_propose_approve_undo() {
     let mut governor = governor();
