@@ -309,9 +309,8 @@ impl AllowLearner {
         let Some(habits) = self.habits(&from, event.at, context) else {
             return;
         };
-        // Of a conversation whose beginning was not seen the end says nothing new.
-        let known = habits.talks.0.as_ref().is_some_and(|t| t.contains_key(&key));
-        if known || heard.seen.is_some() {
+        // An end says which protocol it was; alone it is not learned.
+        if heard.seen.is_some() || !heard.app.is_empty() {
             habits.talks.take(key, room, heard);
         }
     }

@@ -32,7 +32,7 @@ impl AllowList {
             End::Kind(kind) => device.kind == Some(*kind),
             End::Peer(own) => own == peer,
         };
-        let mut aces: [[BTreeSet<(String, String)>; 2]; 2] = Default::default();
+        let mut aces: [[BTreeSet<String>; 2]; 2] = Default::default();
         let allowed = self.talks.iter().filter(|talk| talk.seen.doubt.is_none());
         for talk in allowed {
             let mut pairs = Vec::new();
@@ -49,9 +49,7 @@ impl AllowList {
                             continue;
                         }
                         for (way, list) in lists.iter_mut().enumerate() {
-                            let matches = matches(talk, &other, begins, version, way == 0);
-                            let name = ace_name(talk, &other, begins);
-                            list.insert((name, matches.to_string()));
+                            list.insert(matches(talk, &other, begins, version, way == 0).to_string());
                         }
                     }
                 }
@@ -89,8 +87,10 @@ impl AllowList {
                 );
                 let entries: Vec<Value> = list
                     .iter()
-                    .map(|(name, matches)| {
+                    .enumerate()
+                    .map(|(number, matches)| {
                         let matches: Value = serde_json::from_str(matches).unwrap_or_default();
+                        let name = format!("{name}-{number}");
                         json!({ "name": name, "matches": matches, "actions": { "forwarding": "accept" } })
                     })
                     .collect();
@@ -113,11 +113,12 @@ impl AllowList {
         let mut others = Vec::new();
         for peer in self.members(end).into_iter().filter(|peer| *peer != own) {
             match peer {
-                Peer::Name(name) => others.push(Other::Name(name.clone())),
+                Peer::Name(name) if is_domain(name) => others.push(Other::Name(name.clone())),
                 Peer::Ip(ip) => others.push(Other::Network(*ip)),
                 Peer::Asset(_) => others.extend(addresses(peer).into_iter().map(Other::Network)),
-                // MUD's lists are of IP; whoever calls from outside has no address of its own.
-                Peer::Mac(_) | Peer::Outside => {}
+                // MUD's lists are of IP and of domain names (RFC 6991); whoever calls from outside has
+                // neither.
+                Peer::Name(_) | Peer::Mac(_) | Peer::Outside => {}
             }
         }
         others
@@ -169,13 +170,17 @@ fn matches(talk: &Talk, other: &Other, begins: bool, version: usize, from_device
     found
 }
 
-fn ace_name(talk: &Talk, other: &Other, begins: bool) -> String {
-    let other = match other {
-        Other::Name(name) => clean(name),
-        Other::Network(ip) => ip.to_string(),
+/// `inet:domain-name` of RFC 6991: labels of letters, digits, `-` and `_`.
+fn is_domain(name: &str) -> bool {
+    let label = |label: &str| {
+        let plain = |c: u8| c.is_ascii_alphanumeric() || c == b'_';
+        let bytes = label.as_bytes();
+        (1..=63).contains(&bytes.len())
+            && bytes.iter().all(|c| plain(*c) || *c == b'-')
+            && plain(bytes[0])
+            && plain(bytes[bytes.len() - 1])
     };
-    let who = if begins { "to" } else { "by" };
-    format!("{who}-{other}-{}-{}", talk.protocol, talk.port)
+    name.len() <= 253 && name.trim_end_matches('.').split('.').all(label)
 }
 
 /// A date and time of RFC 3339, whole seconds.

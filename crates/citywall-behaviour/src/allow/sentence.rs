@@ -133,13 +133,13 @@ impl AllowList {
     fn often(&self, seen: &Evidence) -> String {
         let slot = match self.slot / 1_000_000_000 {
             3_600 => "an hour".to_owned(),
-            seconds => format!("{seconds} s"),
+            seconds => format!("in {seconds} s"),
         };
         let hours = match self.knows_hours() {
             true => format!(", {} UTC", hours_text(seen.hours)),
             false => String::new(),
         };
-        format!(", up to {} times in {slot}{hours}", seen.often)
+        format!(", at most {} {slot}{hours}", seen.often)
     }
 }
 

@@ -136,6 +136,13 @@ impl AllowWatch {
         for kind in 0..list.kinds.len() {
             watch.end(&End::Kind(kind as u16));
         }
+        // Also the ends of what is only proposed: it is told where it is seen again.
+        for end in list.talks.iter().flat_map(|talk| [&talk.from, &talk.to]) {
+            watch.end(end);
+        }
+        for end in list.orders.iter().flat_map(|order| [&order.from, &order.to]) {
+            watch.end(end);
+        }
         for (index, talk) in list.talks.iter().enumerate() {
             if talk.seen.doubt.is_none() {
                 watch.pair(&talk.from, &talk.to).talks.push(index);
@@ -638,9 +645,7 @@ impl AllowWatch {
         let seconds = self.list.slot as f64 / 1e9;
         (times > limit).then(|| Deviation {
             kind: "unusually_often",
-            text: format!(
-                "that is more than {limit} times within {seconds:.0} s (normal: up to {often} times)"
-            ),
+            text: format!("that is more than {limit} times within {seconds:.0} s (normal: at most {often})"),
             score: 0.6,
             feature: ("times", f64::from(times)),
         })
@@ -707,6 +712,10 @@ fn words(service: (u8, u16)) -> String {
 /// A command in few words: texts of the network are long at times.
 fn sentence(command: &Command) -> String {
     let mut text = command.sentence();
+    // Some commands are about no point.
+    if command.point.is_empty() && command.value.is_none() {
+        text = command.function.to_owned();
+    }
     if text.len() > 200 {
         text.truncate(text.floor_char_boundary(200));
         text += "...";
