@@ -146,9 +146,15 @@ pub async fn link_page(look: Look, Path(token): Path<String>) -> Response {
 
 fn link_form(look: &Look, token: &str, error: Option<String>) -> Response {
     let l = look.l();
-    let failed = error.is_some();
+    let mut status = match error {
+        Some(_) => StatusCode::BAD_REQUEST,
+        None => StatusCode::OK,
+    };
     let body = match look.app.accounts().linked(token) {
-        None => html! { h1 { (l.t("link")) } p class="error" { (l.t("link-over")) } },
+        None => {
+            status = StatusCode::NOT_FOUND;
+            html! { h1 { (l.t("link")) } p class="error" { (l.t("link-over")) } }
+        }
         Some(person) => html! {
             h1 { (l.t("link")) }
             p { (l.t("link-what")) }
@@ -168,11 +174,7 @@ fn link_form(look: &Look, token: &str, error: Option<String>) -> Response {
         },
     };
     let page = layout::bare(&look.tag, look.theme, &l.t("link"), body);
-    if failed {
-        (StatusCode::BAD_REQUEST, page).into_response()
-    } else {
-        page
-    }
+    (status, page).into_response()
 }
 
 /// People with their roles; administrators first, as they can bring in the others.

@@ -1,0 +1,236 @@
+// A walk through the console in a real browser: first start, two people, an approval and its undoing, search, devices, both
+// languages, the keyboard alone, a phone.
+//
+// Owns: what a person does and must find. Does not own: the console's own tests (HTTP), and starting this (`browser.rs`).
+//
+// Environment: BINARY (citywall), BROWSER (a Chromium), SHOTS (a folder for screenshots). Exit code 0 where all holds.
+
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { createInterface } from 'node:readline';
+import { join } from 'node:path';
+import { chromium } from 'playwright-core';
+
+const { BINARY, BROWSER, SHOTS } = process.env;
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const PASSWORDS = { 'Ada Example': 'seven quiet lamps at dusk', 'Chidi Sample': 'the tram is late again' };
+const PAGES = ['/', '/incidents', '/devices', '/commands', '/traffic', '/policy', '/actions', '/normal', '/rehearsal',
+  '/events', '/health', '/report', '/people'];
+
+/// Starts the console on the built-in story; gives its address and the one-time link.
+function start() {
+  const child = spawn(BINARY, ['watch', '--console=127.0.0.1:0'], { stdio: ['ignore', 'ignore', 'pipe'] });
+  const lines = createInterface({ input: child.stderr });
+  return new Promise((resolve, reject) => {
+    const found = {};
+    lines.on('line', (line) => {
+      found.base ??= line.match(/the console is at (http:\S+)/)?.[1];
+      found.link ??= line.match(/(http:\S+\/link\/\S+)/)?.[1];
+      if (line.includes('the replay is over')) resolve({ child, ...found });
+    });
+    child.on('exit', (code) => reject(new Error(`the console ended with ${code}`)));
+  });
+}
+
+/// Says what is tried, so that a failure has a place.
+async function step(what, act) {
+  console.log(what);
+  return await act();
+}
+
+async function setPassword(page, link, name) {
+  await page.goto(link);
+  const choice = page.locator('select[name=name]');
+  if (await choice.count()) await choice.selectOption(name);
+  await page.getByLabel('New password').fill(PASSWORDS[name]);
+  await page.getByLabel('The same again').fill(PASSWORDS[name]);
+  await page.getByRole('button', { name: 'Set the password' }).click();
+  await page.getByRole('button', { name: 'Log out' }).waitFor();
+}
+
+/// Serious and critical findings of axe on a page; its rules run beside the page's own policy.
+async function findings(page) {
+  await page.evaluate(AXE);
+  const result = await page.evaluate(() => globalThis.axe.run());
+  return result.violations
+    .filter((v) => v.impact === 'serious' || v.impact === 'critical')
+    .map((v) => `${page.url()}: ${v.id}: ${v.nodes[0].html.slice(0, 160)}`);
+}
+
+async function walk(base, link, browser) {
+  const complaints = [];
+  const desk = { viewport: { width: 1280, height: 900 }, locale: 'en-GB' };
+  const open = async (options) => {
+    const context = await browser.newContext(options);
+    const page = await context.newPage();
+    page.setDefaultTimeout(15_000);
+    page.on('console', (m) => m.type() === 'error' && complaints.push(`${page.url()}: ${m.text()}`));
+    page.on('pageerror', (error) => complaints.push(`${page.url()}: ${error}`));
+    page.on('request', (r) => r.url().startsWith(base) || complaints.push(`a request to ${r.url()}`));
+    return page;
+  };
+  const shoot = (page, name) => page.screenshot({ path: join(SHOTS, `${name}.png`), fullPage: true });
+
+  const ada = await open(desk);
+  await step('first start: the link sets the first account, once', async () => {
+    await setPassword(ada, link, 'Ada Example');
+    const again = await ada.request.get(link);
+    assert.equal(again.status(), 404, 'the link works twice');
+  });
+
+  await step('a password logs in, a wrong one does not', async () => {
+    await ada.getByRole('button', { name: 'Log out' }).click();
+    for (const [password, inside] of [['wrong and long enough', false], [PASSWORDS['Ada Example'], true]]) {
+      await ada.goto(`${base}/login`);
+      await ada.getByLabel('Name').fill('Ada Example');
+      await ada.getByLabel('Password').fill(password);
+      await ada.locator('form button').click();
+      await ada.waitForLoadState();
+      assert.equal(await ada.getByRole('button', { name: 'Log out' }).count() > 0, inside);
+    }
+    // The refused form is no fault of the page.
+    complaints.length = 0;
+  });
+
+  const chidi = await open(desk);
+  await step('the administrator invites a second person', async () => {
+    await ada.goto(`${base}/people`);
+    await ada.getByRole('row', { name: /Chidi Sample/ }).getByRole('button', { name: 'Make a link' }).click();
+    const text = await ada.locator('main').innerText();
+    const invitation = text.match(/\/link\/[0-9a-f]+/)?.[0];
+    assert.ok(invitation, 'no link is shown');
+    await setPassword(chidi, base + invitation, 'Chidi Sample');
+  });
+
+  await step('from the list to the incident, approve, undo', async () => {
+    await ada.goto(`${base}/incidents`);
+    await ada.locator('main').getByRole('link', { name: /changed junction-\d+ and pump-plc-\d+ without permission/ }).first().click();
+    await shoot(ada, 'incident');
+    const incident = new URL(ada.url()).pathname;
+    const approve = ada.getByRole('button', { name: 'Approve' });
+    const waiting = await approve.count();
+    assert.ok(waiting > 1, 'nothing is proposed');
+    await ada.getByLabel('Why (for the journal)').first().fill('seen by two of us');
+    await approve.first().click();
+    await ada.waitForLoadState();
+    assert.equal(await approve.count(), waiting - 1);
+    await chidi.goto(base + incident);
+    await chidi.getByRole('button', { name: 'Approve' }).first().click();
+    await chidi.waitForLoadState();
+    await ada.goto(`${base}/actions`);
+    const undo = ada.getByRole('button', { name: 'Take it back' });
+    const active = await undo.count();
+    assert.equal(active, 2, 'two people approved one each');
+    await shoot(ada, 'actions-in-force');
+    await undo.first().click();
+    await ada.waitForLoadState();
+    await ada.goto(`${base}/actions`);
+    assert.equal(await undo.count(), 1);
+    assert.match(await ada.locator('main').innerText(), /seen by two of us/);
+  });
+
+  await step('the worst kind of incident cannot be called normal, and the page says why', async () => {
+    await ada.goto(`${base}/incidents`);
+    await ada.locator('main').getByRole('link', { name: /without permission/ }).first().click();
+    await ada.getByRole('link', { name: 'This is normal here' }).click();
+    assert.match(await ada.locator('main').innerText(), /cannot be called normal/);
+  });
+
+  await step('search has its filters in the address, and finds', async () => {
+    await ada.goto(`${base}/events`);
+    await ada.getByRole('combobox', { name: 'Kind' }).selectOption('telnet');
+    await ada.getByRole('button', { name: 'Show' }).click();
+    await ada.waitForURL(/kind=telnet/);
+    assert.match(await ada.locator('main').innerText(), /telnet/);
+    await shoot(ada, 'search');
+  });
+
+  await step('a device says who it is, by what, and with whom it speaks', async () => {
+    await ada.goto(`${base}/device?name=camera-10`);
+    const text = await ada.locator('main').innerText();
+    for (const expected of ['camera-10', 'city file', 'telnet']) assert.ok(text.includes(expected), expected);
+    await shoot(ada, 'device');
+  });
+
+  await step('every page: no serious finding of axe, light and dark', async () => {
+    const found = [];
+    for (const path of PAGES) {
+      await ada.goto(base + path);
+      await shoot(ada, `page${path.replaceAll('/', '-')}`);
+      found.push(...await findings(ada));
+    }
+    await ada.getByRole('link', { name: 'Dark', exact: true }).click();
+    await ada.goto(base);
+    await shoot(ada, 'dark');
+    found.push(...await findings(ada));
+    await ada.getByRole('link', { name: 'Light', exact: true }).click();
+    assert.deepEqual(found, []);
+  });
+
+  await step('Chinese', async () => {
+    await ada.getByRole('link', { name: '中文' }).click();
+    await ada.goto(base);
+    assert.equal(await ada.locator('html').getAttribute('lang'), 'zh-CN');
+    const navigation = await ada.locator('nav').first().innerText();
+    assert.match(navigation, /[\u4e00-\u9fff]/);
+    assert.doesNotMatch(navigation, /Incidents|Devices|Actions/);
+    await shoot(ada, 'chinese');
+    await ada.getByRole('link', { name: 'English' }).click();
+  });
+
+  await step('the keyboard alone: from the login to an open incident', async () => {
+    const keys = await open(desk);
+    await keys.goto(`${base}/login`);
+    const until = async (wanted) => {
+      for (let n = 0; n < 80; n += 1) {
+        const here = await keys.evaluate(() => {
+          const e = document.activeElement;
+          return `${e?.tagName} ${e?.getAttribute('name') ?? ''} ${e?.textContent?.trim() ?? ''}`;
+        });
+        if (wanted.test(here)) return;
+        await keys.keyboard.press('Tab');
+      }
+      assert.fail(`no Tab reaches ${wanted}`);
+    };
+    await until(/INPUT name/);
+    await keys.keyboard.type('Ada Example');
+    await until(/INPUT password/);
+    await keys.keyboard.type(PASSWORDS['Ada Example']);
+    await keys.keyboard.press('Enter');
+    await keys.getByRole('button', { name: 'Log out' }).waitFor();
+    await until(/^A {2}Incidents/);
+    await keys.keyboard.press('Enter');
+    await keys.waitForURL(/\/incidents/);
+    await until(/^A .*without permission/);
+    await keys.keyboard.press('Enter');
+    await keys.waitForURL(/\/incidents\/.+/);
+    await keys.context().close();
+  });
+
+  await step('a phone: nothing is cut off sideways', async () => {
+    const phone = await browser.newContext({ viewport: { width: 375, height: 740 }, storageState: await ada.context().storageState() });
+    const page = await phone.newPage();
+    for (const path of PAGES) {
+      await page.goto(base + path);
+      const [whole, seen] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
+      assert.ok(whole <= seen + 1, `${path} is ${whole} pixels wide on a phone of ${seen}`);
+    }
+    await page.goto(base);
+    await page.screenshot({ path: join(SHOTS, 'phone.png'), fullPage: true });
+    await phone.close();
+  });
+
+  assert.deepEqual(complaints, [], 'the browser complains');
+}
+
+const { child, base, link } = await start();
+const browser = await chromium.launch({ executablePath: BROWSER, args: ['--no-sandbox'] });
+try {
+  await walk(base, link, browser);
+  console.log('the walk is done');
+} finally {
+  await browser.close();
+  child.kill('SIGINT');
+}
