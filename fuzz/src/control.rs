@@ -39,7 +39,7 @@ pub fn lines(data: &[u8]) {
             Message::Notice(notice) => talk::notice_line(notice),
             Message::Vitals(vitals) => talk::vitals_line(vitals),
             Message::Hello(speaker) => Some(talk::hello_line(*speaker)),
-            Message::Ask(_) => None,
+            Message::For(_) | Message::Ask(_) => None,
         };
         if let Some(again) = again {
             let read = Message::parse(again.trim_end().as_bytes());

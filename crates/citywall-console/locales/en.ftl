@@ -258,6 +258,7 @@ approve-second = Approve as the second person
 approved-by-you = You have approved this. Somebody else must, too.
 reject = Reject
 undo = Take it back
+decisions = The journal of the safety gate, newest first
 journal = Who did what on this console
 normal-call = This is normal here
 normal-see = why

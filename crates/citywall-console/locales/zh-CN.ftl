@@ -237,6 +237,7 @@ approve-second = 作为第二人批准
 approved-by-you = 您已批准，还需另一人批准。
 reject = 拒绝
 undo = 撤销
+decisions = 安全门日志（最新在前）
 journal = 控制台操作日志
 normal-call = 这在本地是正常的
 normal-see = 原因

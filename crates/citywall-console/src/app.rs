@@ -292,9 +292,18 @@ impl App {
     ///
     /// # Errors
     /// Where it cannot be reached.
-    pub async fn actions(self: &Arc<App>) -> Result<Vec<ActionView>, GateError> {
-        let app = Arc::clone(self);
-        waiting(move || app.gate().actions()).await
+    pub async fn actions(self: &Arc<App>, person: &str) -> Result<Vec<ActionView>, GateError> {
+        let (app, person) = (Arc::clone(self), person.to_owned());
+        waiting(move || app.gate().actions(&person)).await
+    }
+
+    /// The last entries of the gate's journal, oldest first; waits likewise.
+    ///
+    /// # Errors
+    /// Where it cannot be reached.
+    pub async fn decisions(self: &Arc<App>, person: &str, last: usize) -> Result<Vec<Value>, GateError> {
+        let (app, person) = (Arc::clone(self), person.to_owned());
+        waiting(move || app.gate().journal(&person, last)).await
     }
 
     /// A person asks the gate. It is in the journal before it is done, and so is what came of it.

@@ -16,15 +16,15 @@ use flate2::write::DeflateEncoder;
 use crate::text::nanos;
 
 /// Lines of a block.
-const BLOCK: usize = 512;
+const BLOCK: usize = 1024;
 /// Bytes of a block's lines at most: a block of long lines is closed sooner.
-const BLOCK_BYTES: usize = 512 << 10;
+const BLOCK_BYTES: usize = 1 << 20;
 /// Longest line that is kept.
 const LINE: usize = 128 << 10;
 /// Names of event types that can be told apart in a mask; further ones share the last bit.
 const KINDS: usize = 63;
 /// Words of a block's filter of addresses.
-const FILTER: usize = 64;
+const FILTER: usize = 128;
 
 /// Lines, packed, with what is needed to pass them over.
 pub struct Block {
@@ -158,7 +158,7 @@ impl Archive {
             .iter_mut()
             .zip(&open.filter)
             .for_each(|(to, from)| *to = *from);
-        let mut packer = DeflateEncoder::new(Vec::with_capacity(open.text.len() / 8), Compression::fast());
+        let mut packer = DeflateEncoder::new(Vec::with_capacity(open.text.len() / 8), Compression::new(4));
         // Memory takes all that is written to it.
         let packed = packer.write_all(&open.text).and_then(|()| packer.finish());
         let packed = packed.unwrap_or_default().into_boxed_slice();
@@ -217,7 +217,7 @@ fn places(ip: IpAddr) -> [usize; 2] {
         IpAddr::V6(v6) => u128::from(v6),
     };
     let mixed = (bits as u64 ^ (bits >> 64) as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    [(mixed >> 52) as usize, (mixed >> 40) as usize & 0xfff]
+    [(mixed >> 51) as usize, (mixed >> 38) as usize & 0x1fff]
 }
 
 fn set(filter: &mut [u64], ip: IpAddr) {
@@ -474,7 +474,7 @@ mod tests {
 
     #[test]
     fn the_oldest_go_and_are_counted() {
-        let archive = filled(20_000, 64 << 10);
+        let archive = filled(40_000, 64 << 10);
         assert!(archive.bytes() <= 64 << 10, "{}", archive.bytes());
         assert!(archive.forgotten > 0);
         let query = Query {
@@ -482,7 +482,7 @@ mod tests {
             ..Query::default()
         };
         let kept = found(&archive, &query);
-        assert_eq!(kept.len() as u64 + archive.forgotten, 20_000);
-        assert_eq!(kept.first(), Some(&19_999));
+        assert_eq!(kept.len() as u64 + archive.forgotten, 40_000);
+        assert_eq!(kept.first(), Some(&39_999));
     }
 }

@@ -108,11 +108,11 @@ pub trait Gate: Send {
     /// Where acts go.
     fn kind(&self) -> GateKind;
 
-    /// All that is proposed, in force, or has just ended.
+    /// All that is proposed, in force, or has just ended; a person looks.
     ///
     /// # Errors
     /// Where it cannot be reached.
-    fn actions(&mut self) -> Result<Vec<ActionView>, GateError>;
+    fn actions(&mut self, person: &str) -> Result<Vec<ActionView>, GateError>;
 
     /// A person (by the name of the city file) asks; the answer is a sentence.
     ///
@@ -124,7 +124,7 @@ pub trait Gate: Send {
     ///
     /// # Errors
     /// Where it cannot be reached.
-    fn journal(&mut self, last: usize) -> Result<Vec<serde_json::Value>, GateError>;
+    fn journal(&mut self, person: &str, last: usize) -> Result<Vec<serde_json::Value>, GateError>;
 
     /// One line of the log. Only a rehearsal listens.
     fn line(&mut self, _line: &[u8]) {}

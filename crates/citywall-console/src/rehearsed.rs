@@ -127,7 +127,7 @@ impl Gate for Rehearsed {
         GateKind::Rehearsal
     }
 
-    fn actions(&mut self) -> Result<Vec<ActionView>, GateError> {
+    fn actions(&mut self, _person: &str) -> Result<Vec<ActionView>, GateError> {
         self.hear(Input::Tick);
         Ok(self.governor.actions().iter().map(shown).collect())
     }
@@ -174,7 +174,7 @@ impl Gate for Rehearsed {
         }
     }
 
-    fn journal(&mut self, last: usize) -> Result<Vec<serde_json::Value>, GateError> {
+    fn journal(&mut self, _person: &str, last: usize) -> Result<Vec<serde_json::Value>, GateError> {
         let skip = self.journal.len().saturating_sub(last);
         let texts = self.journal.iter().skip(skip).map(Entry::to_json);
         Ok(texts

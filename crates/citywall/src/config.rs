@@ -58,6 +58,8 @@ pub struct Enforcer {
     pub user: u32,
     /// User ids that may speak as sensors on the control socket.
     pub sensors: Vec<u32>,
+    /// User ids of consoles, which may speak there for people.
+    pub consoles: Vec<u32>,
 }
 
 impl Default for Enforcer {
@@ -65,6 +67,7 @@ impl Default for Enforcer {
         Enforcer {
             user: 65_534,
             sensors: Vec::new(),
+            consoles: Vec::new(),
         }
     }
 }

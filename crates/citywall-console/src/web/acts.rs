@@ -57,10 +57,13 @@ pub fn card(ctx: &Ctx, action: &ActionView, incident: &Incident) -> Markup {
                 p class="quiet" { (l.t("action-wrong")) " " (l.count("action-ends", minutes(action.time_to_live_s))) }
             }
             @if rehearsal && (approve || in_force) { p class="quiet" { (l.t("rehearsal-act")) } }
-            @if approve { (form(ctx, action, "approve", if second { "approve-second" } else { "approve" })) }
+            @let deeds: Vec<(&str, &str)> = [
+                ("approve", if second { "approve-second" } else { "approve" }, approve),
+                ("reject", "reject", open && ctx.may(Deed::Reject, incident)),
+                ("undo", "undo", in_force && ctx.may(Deed::Undo, incident)),
+            ].into_iter().filter(|(_, _, may)| *may).map(|(deed, word, _)| (deed, word)).collect();
             @if open && mine { p { (l.t("approved-by-you")) } }
-            @if open && ctx.may(Deed::Reject, incident) { (form(ctx, action, "reject", "reject")) }
-            @if in_force && ctx.may(Deed::Undo, incident) { (form(ctx, action, "undo", "undo")) }
+            @if !deeds.is_empty() { (form(ctx, action, &deeds)) }
         }
     }
 }
@@ -69,16 +72,19 @@ fn minutes(seconds: i64) -> u64 {
     u64::try_from(seconds).unwrap_or(0).div_ceil(60)
 }
 
-fn form(ctx: &Ctx, action: &ActionView, deed: &str, word: &str) -> Markup {
+/// One reason, and a button for each deed.
+fn form(ctx: &Ctx, action: &ActionView, deeds: &[(&str, &str)]) -> Markup {
     let l = ctx.l();
     let back = ctx.look.uri.path_and_query().map_or("/actions", |p| p.as_str());
     html! {
-        form class="act" method="post" action={ "/actions/" (action.id) "/" (deed) } {
+        form class="act" method="post" {
             (csrf(ctx))
             input type="hidden" name="hash" value=(action.hash);
             input type="hidden" name="back" value=(back);
             label { (l.t("act-why")) input type="text" name="reason" maxlength=(REASON) autocomplete="off"; }
-            button class=(deed) { (l.t(word)) }
+            @for (deed, word) in deeds {
+                button class=(deed) formaction={ "/actions/" (action.id) "/" (deed) } { (l.t(word)) }
+            }
         }
     }
 }
@@ -134,7 +140,7 @@ pub async fn perform(ctx: &Ctx, id: &str, deed: &str, hash: &str, reason: &str) 
         ),
         _ => return Err(ctx.refuse(StatusCode::NOT_FOUND, "error-nowhere")),
     };
-    let actions = ctx.app().actions().await.map_err(away)?;
+    let actions = ctx.app().actions(&ctx.person.name).await.map_err(away)?;
     let missing = || ctx.refuse(StatusCode::NOT_FOUND, "error-action");
     let action = actions.into_iter().find(|a| a.id == id).ok_or_else(missing)?;
     let may = {
@@ -173,7 +179,7 @@ pub async fn act(
 /// `GET /actions`: all actions, and the journals.
 pub async fn page(ctx: Ctx) -> Response {
     let l = ctx.l();
-    let actions = ctx.app().actions().await;
+    let actions = ctx.app().actions(&ctx.person.name).await;
     let known: std::collections::BTreeMap<String, Incident> = {
         let board = ctx.app().board();
         board
@@ -199,6 +205,14 @@ pub async fn page(ctx: Ctx) -> Response {
         true => ctx.app().acts().last.iter().rev().take(200).cloned().collect(),
         false => Vec::new(),
     };
+    let decisions = match ctx.person.sees_city() {
+        true => ctx
+            .app()
+            .decisions(&ctx.person.name, 100)
+            .await
+            .unwrap_or_default(),
+        false => Vec::new(),
+    };
     let body = html! {
         @if let Err(error) = &actions { p class="error" { (l.t("gate-away")) " " (error) } }
         @for (id, list) in &groups {
@@ -219,6 +233,10 @@ pub async fn page(ctx: Ctx) -> Response {
                     td { (plain(&act.what)) } td { (plain(&act.on)) } td { (plain(&act.why)) } td { (plain(&act.came)) }
                 } }
             }))
+        }
+        @if !decisions.is_empty() {
+            h2 { (l.t("decisions")) }
+            ul class="events" { @for entry in decisions.iter().rev() { li { code { (cut(&entry.to_string(), 400)) } } } }
         }
     };
     layout::page(&ctx, &l.t("nav-actions"), true, body)

@@ -144,7 +144,7 @@ async fn list_incidents(ctx: Ctx, Query(filter): Query<incidents::Filter>) -> Js
     responses((status = 200, body = IncidentWhole), (status = 401, body = Problem), (status = 404, body = Problem)))]
 async fn one_incident(ctx: Ctx, Path(number): Path<String>) -> Result<Json<IncidentWhole>, Refusal> {
     let (incident, told) = incidents::find(&ctx, &number)?;
-    let actions = ctx.app().actions().await.unwrap_or_default();
+    let actions = ctx.app().actions(&ctx.person.name).await.unwrap_or_default();
     let actions = actions
         .into_iter()
         .filter(|a| a.incident == incident.number)
@@ -196,7 +196,7 @@ async fn show_policy(ctx: Ctx) -> Json<Vec<policy::PairView>> {
 #[utoipa::path(get, path = "/api/v1/actions",
     responses((status = 200, body = Vec<gate::ActionView>), (status = 401, body = Problem), (status = 502, body = Problem)))]
 async fn list_actions(ctx: Ctx) -> Result<Json<Vec<gate::ActionView>>, Refusal> {
-    let all = ctx.app().actions().await;
+    let all = ctx.app().actions(&ctx.person.name).await;
     let all = all.map_err(|e| ctx.refuse_with(axum::http::StatusCode::BAD_GATEWAY, e.to_string()))?;
     let board = ctx.app().board();
     let seen = |a: &gate::ActionView| match board.incidents.get(&a.incident) {

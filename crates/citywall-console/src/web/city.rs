@@ -230,7 +230,7 @@ fn drawing(ctx: &Ctx, city: &City, views: &[ZoneView]) -> Markup {
         Some(format!("M{ax} {ay} Q{mx} {my} {bx} {by}"))
     };
     html! {
-        svg class="map" viewBox={ "0 0 " (width) " " (height) } width=(width) height=(height) role="img" aria-label=(l.t("city-map")) {
+        svg class="map" viewBox={ "0 0 " (width) " " (height) } width=(width) height=(height) role="group" aria-label=(l.t("city-map")) {
             @for (from, to) in &lines {
                 @if let Some(d) = path(from, to) { path class="conduit" d=(d) {} }
             }

@@ -144,7 +144,7 @@ pub fn find(ctx: &Ctx, number: &str) -> Result<(Incident, Vec<Told>), Refusal> {
 /// `GET /incidents/{number}`.
 pub async fn page(ctx: Ctx, Path(number): Path<String>) -> Result<Response, Refusal> {
     let (incident, told) = find(&ctx, &number)?;
-    let actions = ctx.app().actions().await;
+    let actions = ctx.app().actions(&ctx.person.name).await;
     let l = ctx.l();
     let body = html! {
         p class="lead" {
@@ -161,12 +161,12 @@ pub async fn page(ctx: Ctx, Path(number): Path<String>) -> Result<Response, Refu
                 (stake(&ctx, &incident))
                 h2 { (l.t("incident-who")) }
                 (parties(&ctx, &incident))
+                h2 { (l.t("triage")) }
+                (triage(&ctx, &incident))
             }
             section {
                 h2 { (l.t("incident-proposed")) }
                 (proposals(&ctx, &incident, &actions, &told))
-                h2 { (l.t("triage")) }
-                (triage(&ctx, &incident))
             }
         }
         h2 { (l.t("timeline")) }

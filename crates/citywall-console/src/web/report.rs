@@ -30,7 +30,7 @@ pub async fn page(ctx: Ctx, Query(about): Query<About>) -> Result<Response, Refu
         "" => incidents::listed(&ctx, &incidents::Filter::default()).0,
         number => vec![incidents::find(&ctx, number)?.0],
     };
-    let actions = ctx.app().actions().await.unwrap_or_default();
+    let actions = ctx.app().actions(&ctx.person.name).await.unwrap_or_default();
     let l = ctx.l();
     let (devices, span) = {
         let board = ctx.app().board();

@@ -179,14 +179,18 @@ pub fn run(args: &ActionsArgs) -> anyhow::Result<End> {
 }
 
 /// A connection to the enforcer.
-struct Client {
+pub(super) struct Client {
     lines: BufReader<std::io::Take<UnixStream>>,
     stream: UnixStream,
     next: u64,
 }
 
 impl Client {
-    fn connect(socket: &std::path::Path) -> anyhow::Result<Client> {
+    /// Connects, as a person.
+    ///
+    /// # Errors
+    /// Where the enforcer does not answer, or refuses.
+    pub(super) fn connect(socket: &std::path::Path) -> anyhow::Result<Client> {
         let stream = UnixStream::connect(socket).with_context(|| {
             format!(
                 "no enforcer answers at {}: is it running (`systemctl status citywall-enforcer`)? Another socket: --socket PATH",
@@ -224,8 +228,24 @@ impl Client {
         }
     }
 
+    /// From here on a console speaks for this person.
+    ///
+    /// # Errors
+    /// Where this is no console of the enforcer, or it knows nobody of the name.
+    pub(super) fn speak_for(&mut self, person: &str) -> anyhow::Result<()> {
+        self.send(&format!("{}\n", json!({ "type": "for", "person": person })))?;
+        let welcome = self.line()?;
+        match text(&welcome, "type") {
+            "welcome" => Ok(()),
+            _ => bail!("{}", text(&welcome, "text")),
+        }
+    }
+
     /// Asks, and waits for the answer to it.
-    fn ask(&mut self, mut question: Value) -> anyhow::Result<Value> {
+    ///
+    /// # Errors
+    /// Where it is refused, or no answer comes.
+    pub(super) fn ask(&mut self, mut question: Value) -> anyhow::Result<Value> {
         let number = self.next;
         self.next += 1;
         question["id"] = number.into();

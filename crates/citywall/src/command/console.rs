@@ -9,10 +9,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use citywall_console::{Console, Gate, Options, Rehearsed};
+use citywall_console::{ActionView, Ask, Console, Gate, GateError, GateKind, Options, Rehearsed};
 use clap::{Args, Subcommand};
+use serde_json::{Value, json};
 
 use super::Invalid;
+use super::actions::Client;
 use crate::End;
 use crate::cli::WatchArgs;
 use crate::settings::Settings;
@@ -65,7 +67,12 @@ pub fn start(args: &WatchArgs, settings: &Settings, live: bool) -> anyhow::Resul
     let Some(address) = args.console else {
         return Ok(None);
     };
-    let gate: Box<dyn Gate> = Box::new(Rehearsed::new(settings.city.as_ref(), live));
+    let gate: Box<dyn Gate> = match &args.enforcer {
+        Some(socket) => Box::new(Enforcer {
+            socket: socket.clone(),
+        }),
+        None => Box::new(Rehearsed::new(settings.city.as_ref(), live)),
+    };
     let certificate = match &args.console_certificate[..] {
         [certificate, key] => Some((certificate.clone(), key.clone())),
         _ => None,
@@ -87,6 +94,59 @@ pub fn start(args: &WatchArgs, settings: &Settings, live: bool) -> anyhow::Resul
         );
     }
     Ok(Some(console))
+}
+
+/// The gate of a running enforcer: its control socket, where the console speaks for the person who is
+/// logged in. The enforcer must name the console's user in `enforcer.consoles`.
+struct Enforcer {
+    socket: PathBuf,
+}
+
+impl Enforcer {
+    fn connect(&self, person: &str) -> Result<Client, GateError> {
+        let connected = Client::connect(&self.socket).and_then(|mut client| {
+            client.speak_for(person)?;
+            Ok(client)
+        });
+        connected.map_err(|e| GateError::Unreachable(format!("{e:#}")))
+    }
+}
+
+impl Gate for Enforcer {
+    fn kind(&self) -> GateKind {
+        GateKind::Enforcer
+    }
+
+    fn actions(&mut self, person: &str) -> Result<Vec<ActionView>, GateError> {
+        let answer = self.connect(person)?.ask(json!({ "type": "list" }));
+        let mut answer = answer.map_err(|e| GateError::Unreachable(format!("{e:#}")))?;
+        serde_json::from_value(answer["actions"].take())
+            .map_err(|e| GateError::Unreachable(format!("the enforcer is of another version: {e}")))
+    }
+
+    fn ask(&mut self, person: &str, ask: &Ask, reason: &str) -> Result<String, GateError> {
+        let question = match ask {
+            Ask::Approve { action, hash } => {
+                json!({ "type": "approve", "action": action, "hash": hash, "reason": reason })
+            }
+            Ask::Reject { action } => json!({ "type": "reject", "action": action, "reason": reason }),
+            Ask::Undo { action } => json!({ "type": "undo", "action": action, "reason": reason }),
+        };
+        let answer = self.connect(person)?.ask(question);
+        let answer = answer.map_err(|e| GateError::Refused(format!("{e:#}")))?;
+        Ok(answer["done"].as_str().unwrap_or_default().to_owned())
+    }
+
+    fn journal(&mut self, person: &str, last: usize) -> Result<Vec<Value>, GateError> {
+        let answer = self
+            .connect(person)?
+            .ask(json!({ "type": "journal", "last": last }));
+        let mut answer = answer.map_err(|e| GateError::Unreachable(format!("{e:#}")))?;
+        match answer["entries"].take() {
+            Value::Array(entries) => Ok(entries),
+            _ => Ok(Vec::new()),
+        }
+    }
 }
 
 /// After a replay: serves on until Ctrl-C.

@@ -196,7 +196,8 @@ impl Connections {
 
     /// Looks up peers anew: the city file changed.
     pub fn rename(&mut self, peer: impl Fn(u32) -> Peer) {
-        for connection in &mut self.open {
+        // For whom a console speaks is looked up with every line.
+        for connection in self.open.iter_mut().filter(|c| !c.peer.is_spoken_for()) {
             connection.peer = peer(connection.peer.uid);
         }
     }

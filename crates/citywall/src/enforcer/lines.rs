@@ -77,6 +77,8 @@ pub enum Speaker {
 pub enum Message {
     /// The first line of every connection.
     Hello(Speaker),
+    /// A console speaks for a person from now on, by the name of the city file.
+    For(String),
     /// A sensor tells an incident.
     Notice(Box<Notice>),
     /// A sensor tells how devices fare.
@@ -146,6 +148,9 @@ enum Wire {
         version: u32,
         #[serde(rename = "as")]
         speaker: Speaker,
+    },
+    For {
+        person: String,
     },
     Notice(Box<WireNotice>),
     Vitals {
@@ -318,6 +323,7 @@ impl Message {
                 speaker,
             } => Ok(Message::Hello(speaker)),
             Wire::Hello { version, .. } => Err(LineError::Version(version)),
+            Wire::For { person } => Ok(Message::For(name("person", person)?)),
             Wire::Notice(notice) => Ok(Message::Notice(Box::new(read_notice(*notice)?))),
             Wire::Vitals { vitals } => {
                 few("vitals", &vitals, VITALS)?;

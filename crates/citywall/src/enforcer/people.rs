@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use citywall_policy::{City, Role};
+use citywall_response::{Account, Facts};
 
 use super::lines::Ask;
 
@@ -32,11 +33,34 @@ pub struct People {
     accounts: BTreeMap<String, (String, Vec<Role>)>,
     /// User ids of sensors.
     sensors: Vec<u32>,
+    /// User ids of consoles, which speak for people.
+    consoles: Vec<u32>,
+}
+
+/// What stands before a person's name where a console speaks for them. No account of a machine has a
+/// colon in its name, passwd(5).
+const CONSOLE: &str = "console:";
+
+/// Lets the gate know people by what consoles call them, too.
+pub fn known_to_consoles(facts: &mut Facts, consoles: &[u32]) {
+    if !consoles.is_empty() {
+        for person in &mut facts.people {
+            let account = Account::unix(&format!("{CONSOLE}{}", person.name));
+            person.accounts.push(account);
+        }
+    }
+}
+
+impl Peer {
+    /// Does a console speak here, for a person?
+    pub fn is_spoken_for(&self) -> bool {
+        self.account.starts_with(CONSOLE)
+    }
 }
 
 impl People {
     /// Reads them off a city. Accounts are those of this machine; one that is not there is told.
-    pub fn of(city: &City, sensors: Vec<u32>) -> People {
+    pub fn of(city: &City, sensors: Vec<u32>, consoles: Vec<u32>) -> People {
         let names = read_passwd("/etc/passwd");
         let mut accounts = BTreeMap::new();
         for person in &city.people {
@@ -52,11 +76,44 @@ impl People {
                 }
             }
         }
+        if !consoles.is_empty() {
+            for person in &city.people {
+                let account = format!("{CONSOLE}{}", person.name);
+                accounts.insert(account, (person.name.clone(), person.roles.clone()));
+            }
+        }
         People {
             city: city.file.clone(),
             names,
             accounts,
             sensors,
+            consoles,
+        }
+    }
+
+    /// Is it a console of this enforcer?
+    pub fn is_console(&self, peer: &Peer) -> bool {
+        self.consoles.contains(&peer.uid)
+    }
+
+    /// The peer as whom a console speaks for a person.
+    ///
+    /// # Errors
+    /// Where it is no console, or there is nobody of that name.
+    pub fn on_behalf(&self, peer: &Peer, person: &str) -> Result<Peer, String> {
+        if !self.is_console(peer) {
+            return Err(format!(
+                "user {} ({}) is no console of this enforcer: name it in `enforcer.consoles` of its configuration",
+                peer.account, peer.uid
+            ));
+        }
+        let account = format!("{CONSOLE}{person}");
+        match self.accounts.contains_key(&account) {
+            true => Ok(Peer {
+                uid: peer.uid,
+                account,
+            }),
+            false => Err(format!("{} names nobody of the name {person}", self.city)),
         }
     }
 
@@ -217,7 +274,33 @@ mod tests {
                 ("#1001".into(), person("Ben", &[Role::Viewer])),
             ]),
             sensors: vec![990],
+            consoles: vec![991],
         }
+    }
+
+    #[test]
+    fn a_console_speaks_for_people_and_nobody_else_does() {
+        let mut people = people();
+        people
+            .accounts
+            .insert("console:Ada".into(), ("Ada".into(), vec![Role::Approver]));
+        let console = people.peer(991);
+        let undo = Ask::Undo {
+            action: ActionId("I1.1".into()),
+            reason: String::new(),
+        };
+        assert!(people.may(&console, &undo).is_err(), "by itself it is nobody");
+        let ada = people.on_behalf(&console, "Ada").unwrap();
+        assert!(ada.is_spoken_for() && ada.uid == 991);
+        assert_eq!(people.may(&ada, &undo), Ok(()));
+        assert_eq!(people.person(&ada).map(|p| p.0), Some("Ada"));
+        assert!(people.on_behalf(&console, "Eve").is_err());
+        assert!(
+            people
+                .on_behalf(&people.peer(1000), "Ada")
+                .unwrap_err()
+                .contains("enforcer.consoles")
+        );
     }
 
     #[test]

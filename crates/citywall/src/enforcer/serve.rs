@@ -28,7 +28,7 @@ use super::drive::Drive;
 use super::inspection::Inspection;
 use super::lines::{LineError, Message, Speaker};
 use super::orders::Order;
-use super::people::People;
+use super::people::{People, known_to_consoles};
 use super::record::Record;
 use super::{answers, applied};
 use super::{nft, own};
@@ -128,8 +128,10 @@ pub fn run(options: &Options) -> anyhow::Result<End> {
 
     let (record, entries) = Record::open(&options.state).context("the journal")?;
     let settings = settings(options, &city)?;
-    let people = People::of(&city, sensors.clone());
-    let facts = Facts::of(&city, 1, own.clone(), own_macs.clone());
+    let consoles = config.enforcer.consoles.clone();
+    let people = People::of(&city, sensors.clone(), consoles.clone());
+    let mut facts = Facts::of(&city, 1, own.clone(), own_macs.clone());
+    known_to_consoles(&mut facts, &consoles);
     let now = now();
     let restored = Governor::restore(facts, settings, &entries, &held, now);
     let connections = Connections::new(listener).context("cannot serve the control socket")?;
@@ -151,6 +153,7 @@ pub fn run(options: &Options) -> anyhow::Result<End> {
     let mut server = Server {
         options: options.clone(),
         sensors,
+        consoles,
         own,
         own_macs,
         revision: 1,
@@ -455,6 +458,7 @@ impl Signals {
 struct Server {
     options: Options,
     sensors: Vec<u32>,
+    consoles: Vec<u32>,
     own: Vec<std::net::IpAddr>,
     own_macs: Vec<citywall_event::Mac>,
     revision: u64,
@@ -614,7 +618,7 @@ impl Server {
                 let person = self.drive.people().person(&peer);
                 let allowed = match speaker {
                     Speaker::Sensor => self.drive.people().sensor(&peer),
-                    Speaker::Person if person.is_some() => Ok(()),
+                    Speaker::Person if person.is_some() || self.drive.people().is_console(&peer) => Ok(()),
                     Speaker::Person => Err(self.drive.people().nobody(&peer)),
                 };
                 let welcome = answers::welcome(&peer.account, person);
@@ -640,6 +644,26 @@ impl Server {
                 true,
             ),
             (Some(_), Message::Hello(_)) => refuse(&mut self.drive, "twice", "a second `hello`", true),
+            (Some(Speaker::Person), Message::For(person)) => {
+                match self.drive.people().on_behalf(&peer, &person) {
+                    Ok(peer) => {
+                        let welcome = answers::welcome(&peer.account, self.drive.people().person(&peer));
+                        if let Some(connection) = self.drive.connections.get(id) {
+                            connection.peer = peer;
+                        }
+                        self.drive.connections.send(id, &welcome);
+                    }
+                    Err(why) => refuse(&mut self.drive, "not-permitted", &why, true),
+                }
+            }
+            (Some(Speaker::Sensor), Message::For(_)) => {
+                refuse(
+                    &mut self.drive,
+                    "not-a-person",
+                    "a sensor speaks for nobody",
+                    false,
+                );
+            }
             (Some(Speaker::Sensor), Message::Notice(notice)) => {
                 self.drive.counts.notices += 1;
                 notices.push(*notice);
@@ -696,8 +720,9 @@ impl Server {
         if !addresses.is_empty() {
             self.own = addresses;
         }
-        let facts = Facts::of(&city, self.revision, self.own.clone(), self.own_macs.clone());
-        let people = People::of(&city, self.sensors.clone());
+        let mut facts = Facts::of(&city, self.revision, self.own.clone(), self.own_macs.clone());
+        known_to_consoles(&mut facts, &self.consoles);
+        let people = People::of(&city, self.sensors.clone(), self.consoles.clone());
         self.drive.reload(now, facts, people)?;
         self.drive.inspection.city(&self.options.city);
         self.hear_acts(now)?;
