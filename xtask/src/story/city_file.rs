@@ -72,13 +72,24 @@ pub fn text(world: &World, cast: &Cast, seed: u64) -> String {
         "Dana Ejemplo",
         "Emre Ornek",
     ];
-    let person = dice.pick(&people);
-    push(
-        &mut out,
-        format_args!(
-            "\n[[person]]\nname = \"{person}\"\ndepartment = \"Traffic engineering\"\nroles = [\"operator\", \"approver\"]\n"
-        ),
-    );
+    let first = dice.pick(&people);
+    let others = people.into_iter().filter(|name| *name != first);
+    // What touches safety takes two approvers; the security team answers for the whole city.
+    let posts = [
+        ("Traffic engineering", r#""operator", "approver""#),
+        ("City security", r#""administrator", "approver""#),
+        ("Water works", r#""operator", "approver""#),
+        ("City security", r#""operator""#),
+        ("City council", r#""viewer""#),
+    ];
+    for (name, (department, roles)) in std::iter::once(first).chain(others).zip(posts) {
+        push(
+            &mut out,
+            format_args!(
+                "\n[[person]]\nname = \"{name}\"\ndepartment = \"{department}\"\nroles = [{roles}]\n"
+            ),
+        );
+    }
     out
 }
 
