@@ -538,3 +538,101 @@ fn bump(map: &mut BTreeMap<String, u64>, key: &str, by: u64) {
         *value = value.saturating_add(by);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::archive::{Archive, Query};
+
+    fn resident() -> u64 {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:")).unwrap();
+        line.split_whitespace().next().unwrap().parse::<u64>().unwrap() * 1024
+    }
+
+    fn flow(number: u64) -> String {
+        // Numbers that do not repeat, as in traffic: a line that packs well would prove nothing.
+        let mixed = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let part = |shift: u32, of: u64| (mixed >> shift) % of;
+        let second = number / 500;
+        format!(
+            "{{\"timestamp\":\"2026-04-30T{:02}:{:02}:{:02}.{:06}+0000\",\"id\":\"t{:x}.0\",\"flow_id\":{number},\"event_type\":\"flow\",\
+             \"src_ip\":\"10.{}.{}.{}\",\"src_port\":{},\"dest_ip\":\"10.200.0.{}\",\"dest_port\":502,\"proto\":\"TCP\",\"app_proto\":\"modbus\",\
+             \"community_id\":\"1:{:x}\",\"flow\":{{\"pkts_toserver\":{},\"pkts_toclient\":{},\"bytes_toserver\":{},\"bytes_toclient\":{},\
+             \"start\":\"2026-04-30T13:42:26.{:06}+0000\",\"age\":{},\"state\":\"closed\",\"reason\":\"closed\",\"alerted\":false}},\
+             \"zones\":{{\"src\":\"zone-{}\",\"dest\":\"data-centre\"}}}}",
+            second / 3600 % 24,
+            second / 60 % 60,
+            second % 60,
+            part(3, 1_000_000),
+            number,
+            number % 10_000 / 2_500,
+            number % 10_000 / 250 % 10,
+            number % 250,
+            1_024 + part(7, 60_000),
+            part(11, 8),
+            mixed,
+            part(13, 90),
+            part(17, 90),
+            part(19, 90_000),
+            part(23, 90_000),
+            part(29, 1_000_000),
+            part(31, 60),
+            number % 40
+        )
+    }
+
+    #[test]
+    fn a_million_events_and_ten_thousand_devices_fit_into_a_hundred_megabytes() {
+        let (mut board, mut archive) = (Board::default(), Archive::new(crate::EVENTS));
+        let before = resident();
+        for number in 0..10_000_u64 {
+            let (a, b, c) = (number / 2_500, number / 250 % 10, number % 250);
+            let line = format!(
+                "{{\"timestamp\":\"2026-04-30T00:00:00.000000+0000\",\"event_type\":\"asset\",\"asset\":{{\"change\":\"new\",\"name\":\"device-{number}\",\
+                 \"mac\":\"00:14:38:00:{c:02x}:{b:02x}\",\"addresses\":[\"10.{a}.{b}.{c}\"],\"hostnames\":[\"host-{number}\"],\"roles\":[\"plc\",\"modbus-server\"],\
+                 \"maker\":\"Example Controls\",\"zone\":\"zone-{}\",\"first_seen\":\"2026-04-30T00:00:00.000000+0000\",\"last_seen\":\"2026-04-30T00:00:00.000000+0000\",\
+                 \"evidence\":[{{\"what\":\"plc\",\"source\":\"city file\"}},{{\"what\":\"modbus-server\",\"source\":\"flow.app_proto\"}}]}}}}",
+                number % 40
+            );
+            board.hear(line.as_bytes()).unwrap();
+        }
+        for number in 0..1_000_000 {
+            let line = flow(number);
+            let read = board.hear(line.as_bytes()).unwrap();
+            archive.push(line.as_bytes(), &read.kind, read.at, read.ends);
+        }
+        let grown = resident() - before;
+        eprintln!(
+            "{grown} bytes, of which {} packed; {} forgotten",
+            archive.bytes(),
+            archive.forgotten
+        );
+        assert!(grown < 100_000_000, "{grown} bytes");
+        assert_eq!((board.devices.len(), board.counts["flow"]), (10_000, 1_000_000));
+        assert!(archive.bytes() <= crate::EVENTS && archive.forgotten < 500_000);
+        let query = Query {
+            text: "\"flow_id\":999000,".into(),
+            limit: 10,
+            ..Query::default()
+        };
+        assert_eq!(archive.snapshot().search(&query, &|_, _| true).len(), 1);
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded() {
+        let mut board = Board::default();
+        for number in 0..INCIDENTS * 2 {
+            let line = format!(
+                "{{\"timestamp\":\"2026-04-30T00:00:00.000000+0000\",\"event_type\":\"incident\",\"incident\":{{\"number\":\"I{number}\",\"change\":\"opened\",\
+                 \"title\":\"t\",\"severity\":{},\"first\":\"2026-04-30T00:00:00.{number:06}+0000\",\"last\":\"2026-04-30T00:00:00.{number:06}+0000\"}}}}",
+                1 + number % 4
+            );
+            board.hear(line.as_bytes()).unwrap();
+        }
+        assert_eq!(board.incidents.len(), INCIDENTS);
+        let worst = board.incidents.values().filter(|i| i.severity == 1).count();
+        assert_eq!(worst, INCIDENTS / 2, "the mildest went");
+        assert_eq!(board.shed["incidents"], INCIDENTS as u64);
+    }
+}

@@ -641,3 +641,82 @@ fn streams_tell_that_something_changed_and_end_with_the_session() {
         stream.read_to_end(&mut rest).expect("it ends");
     }
 }
+
+/// What touches safety takes two people, and one person with two sessions is one.
+#[test]
+fn two_people_approve_what_touches_safety() {
+    let title = "pump-plc-1, which had been taken over, changed signal-12 without permission";
+    let told = line(
+        "incident",
+        "10.40.0.20",
+        "10.20.0.12",
+        json!({
+            "change": "updated", "number": "I0-1-1", "title": title, "severity": 1, "zones": ["pumps", "signals"],
+            "domains": ["water", "transport"], "assets": ["pump-plc-1", "signal-12"], "services": ["Drinking water"],
+            "reasons": [{"event": "0-1-0", "at": "2026-04-30T13:26:31.462207+0000", "text": title}],
+            "kinds": ["forbidden-contact", "change"],
+            "suspects": [{"name": "pump-plc-1", "ip": "10.40.0.20", "taken": true, "proved": true}],
+            "crossings": [{"suspect": 0, "zone": "signals", "targets": ["10.20.0.12"]}],
+            "changes": [{"suspect": 0, "target": "10.20.0.12", "protocol": "snmp"}],
+            "victims": [{"name": "signal-12", "ip": "10.20.0.12", "taken": false}],
+            "first": "2026-04-30T13:26:31.462207+0000", "last": "2026-04-30T13:26:31.462207+0000",
+        }),
+    );
+    let (_console, mut ada) = with(&[told]);
+    let mut grace = invited(&mut ada, "Grace Example");
+    let actions = |browser: &Browser| -> Vec<serde_json::Value> {
+        serde_json::from_str(&browser.get("/api/v1/actions").body).unwrap()
+    };
+    let listed = actions(&ada);
+    let action = listed
+        .iter()
+        .find(|a| a["needed"] == 2)
+        .unwrap_or_else(|| panic!("two are needed: {listed:?}"));
+    let id = action["id"].as_str().unwrap();
+    let stage = |browser: &Browser| {
+        let found = actions(browser).into_iter().find(|a| a["id"] == id).unwrap();
+        found["stage"].as_str().unwrap().to_owned()
+    };
+    let approve = |browser: &mut Browser| {
+        let (csrf, hash) = (browser.csrf(), action["hash"].as_str().unwrap());
+        browser
+            .post(
+                &format!("/actions/{id}/approve"),
+                &[
+                    ("csrf", &csrf),
+                    ("hash", hash),
+                    ("reason", "seen"),
+                    ("back", "/actions"),
+                ],
+            )
+            .status
+    };
+    assert_eq!(approve(&mut ada), 303);
+    assert_eq!(stage(&ada), "proposed");
+    let mut again = Browser {
+        cookie: None,
+        ..ada.clone()
+    };
+    again.post("/login", &[("name", "Ada Example"), ("password", PASSWORD)]);
+    approve(&mut again);
+    assert_eq!(stage(&ada), "proposed", "the same person counts once");
+    assert!(
+        grace
+            .get("/incidents/I0-1-1")
+            .body
+            .contains("Approve as the second person")
+    );
+    assert_eq!(approve(&mut grace), 303);
+    assert_eq!(stage(&ada), "active");
+    let csrf = grace.csrf();
+    assert_eq!(
+        grace
+            .post(
+                &format!("/actions/{id}/undo"),
+                &[("csrf", &csrf), ("reason", "a fitter")]
+            )
+            .status,
+        303
+    );
+    assert_eq!(stage(&ada), "ended");
+}

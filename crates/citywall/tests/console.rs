@@ -1,0 +1,129 @@
+//! The console beside the real binary, on the story: first start, an incident, approval, undo.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// A running `citywall watch --console`.
+struct Served {
+    child: Child,
+    host: String,
+    link: String,
+    cookie: String,
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn serve() -> Served {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_citywall"))
+        .args(["watch", "--console=127.0.0.1:0", "--json"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let errors = BufReader::new(child.stderr.take().unwrap());
+    let mut link = None;
+    let mut lines = errors.lines();
+    for line in lines.by_ref().map_while(Result::ok) {
+        if let Some((_, url)) = line.split_once("open this once: http://") {
+            link = Some(url.to_owned());
+        }
+        if line.contains("the replay is over") {
+            break;
+        }
+    }
+    // Somebody reads on, so that the program never waits for it.
+    std::thread::spawn(move || lines.for_each(drop));
+    let (host, path) = link.as_deref().and_then(|l| l.split_once('/')).expect("a first link");
+    Served {
+        child,
+        host: host.to_owned(),
+        link: format!("/{path}"),
+        cookie: String::new(),
+    }
+}
+
+impl Served {
+    fn send(&self, method: &str, path: &str, headers: &str, body: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(&self.host).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        write!(
+            stream,
+            "{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nCookie: {}\r\n{headers}Content-Length: {}\r\n\r\n{body}",
+            self.host,
+            self.cookie,
+            body.len()
+        )
+        .unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        let status = text.split(' ').nth(1).and_then(|s| s.parse().ok()).unwrap_or(0);
+        (status, text)
+    }
+
+    fn json(&self, path: &str) -> Value {
+        let (status, text) = self.send("GET", path, "", "");
+        assert_eq!(status, 200, "{path}: {text}");
+        serde_json::from_str(text.split_once("\r\n\r\n").unwrap().1).unwrap()
+    }
+
+    fn act(&self, csrf: &str, action: &Value, deed: &str) -> (u16, String) {
+        let headers = format!("Content-Type: application/json\r\nx-csrf-token: {csrf}\r\n");
+        let body = serde_json::json!({ "hash": action["hash"], "reason": "seen on the camera, too" });
+        let path = format!("/api/v1/actions/{}/{deed}", action["id"].as_str().unwrap());
+        self.send("POST", &path, &headers, &body.to_string())
+    }
+}
+
+#[test]
+fn the_storys_incident_from_the_list_to_approval_and_back() {
+    let mut console = serve();
+    let form = "Content-Type: application/x-www-form-urlencoded\r\n";
+    let body = "name=Ada+Example&password=lamps+and+pumps+and+trams&again=lamps+and+pumps+and+trams";
+    let (status, answer) = console.send("POST", &console.link, form, body);
+    assert_eq!(status, 303, "{answer}");
+    let cookie = answer.lines().find_map(|l| l.strip_prefix("set-cookie: ")).expect("a session");
+    console.cookie = cookie.split(';').next().unwrap().to_owned();
+    // What the log's thread has not read yet comes within a moment.
+    while !console.json("/api/v1/health")["over"].as_bool().unwrap() {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let me = console.json("/api/v1/me");
+    assert_eq!((&me["gate"], &me["name"]), (&Value::from("rehearsal"), &Value::from("Ada Example")));
+    let incidents = console.json("/api/v1/incidents");
+    let worst = &incidents[0];
+    assert_eq!((worst["severity"].as_u64(), &worst["services"][0]), (Some(1), &Value::from("Traffic signals")));
+    let number = worst["number"].as_str().unwrap();
+    let whole = console.json(&format!("/api/v1/incidents/{number}"));
+    let action = whole["actions"].as_array().unwrap().iter().find(|a| a["rung"] == "deny-command").expect("a proposal");
+    assert_eq!(action["stage"], "proposed");
+    let csrf = me["csrf"].as_str().unwrap();
+    // Another plan than the one that was read is not approved.
+    let mut other = action.clone();
+    other["hash"] = "0".repeat(64).into();
+    assert_eq!(console.act(csrf, &other, "approve").0, 409);
+    assert_eq!(console.act("0", action, "approve").0, 403);
+    let (status, answer) = console.act(csrf, action, "approve");
+    assert_eq!(status, 200, "{answer}");
+    let stage = |console: &Served| {
+        let actions = console.json("/api/v1/actions");
+        let found = actions.as_array().unwrap().iter().find(|a| a["id"] == action["id"]).cloned().unwrap();
+        found["stage"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(stage(&console), "active");
+    assert_eq!(console.act(csrf, action, "undo").0, 200);
+    assert_eq!(stage(&console), "ended");
+    let (_, page) = console.send("GET", "/actions", "", "");
+    assert!(page.contains("seen on the camera, too") && page.contains("Rehearsal"), "the act is in the journal");
+    // Everything that the log holds can be found.
+    let events = console.json("/api/v1/events?kind=violation&device=camera-10&limit=1000");
+    assert!(events["events"].as_array().unwrap().len() > 500);
+}
