@@ -166,7 +166,8 @@ fn explain(program: &str, errors: &str) -> String {
     let fix = if text.contains("Operation not permitted") || text.contains("ou must be root") {
         "; it needs CAP_NET_ADMIN: run as root"
     } else if text.contains("Message too long") {
-        "; the kernel takes no transaction of this length here: outside of a user namespace it does"
+        "; in a user namespace a transaction goes through a socket buffer of net.core.wmem_default bytes: \
+         raise that (sysctl -w net.core.wmem_default=33554432), or apply as root of the machine"
     } else if text.contains("device") && text.contains("No such file") {
         "; an interface that is named is not there: see `ip link`"
     } else if text.contains("Could not process rule: No such file") {
