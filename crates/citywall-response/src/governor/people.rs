@@ -69,6 +69,11 @@ impl Governor {
             tracked.needed = needed;
         }
         if let Err(guards) = self.execute(serial, Asker::People(&people)) {
+            // Noted, and somebody else must approve it, too: that is no refusal.
+            let waits = (people.len() as u64) < u64::from(needed);
+            if waits && guards.iter().all(|guard| matches!(guard, Guard::People { .. })) {
+                return;
+            }
             let guards: Vec<String> = guards.iter().map(ToString::to_string).collect();
             self.refuse(Some(&id), guards.join("; "));
         }

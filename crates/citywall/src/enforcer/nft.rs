@@ -234,13 +234,13 @@ fn queue_table(by: QueueBy) -> String {
         };
         table.push_str(&chain("forward", 10, &QUEUES.map(rule).concat()));
     }
-    // Behind the table `security` of iptables, where the queue rule stands otherwise. `add` leaves
-    // the time of what is noted already as it is.
+    // Behind the table `security` of iptables-nft (priority 150), where the queue rule stands
+    // otherwise. `add` leaves the time of what is noted already as it is.
     let after = format!(
         "meta mark & {judged:#x} == {judged:#x} add @judged {{ ct id }}\n\
          meta mark & {spliced:#x} == {spliced:#x} ct mark set ct mark | {spliced:#x}\n"
     );
-    table.push_str(&chain("after", 60, &after));
+    table.push_str(&chain("after", 200, &after));
     table.push_str("}\n");
     table
 }
@@ -271,14 +271,16 @@ const QUEUES: [(u32, u16); 2] = [
 /// Where neither way works.
 pub fn insert_queue() -> Result<QueueBy, String> {
     let by = queue_by()?;
-    let fresh = format!(
-        "add table inet {QUEUE_TABLE}\ndelete table inet {QUEUE_TABLE}\n{}",
-        queue_table(by)
+    // As it is it stays in its place; what an earlier program made otherwise is made anew.
+    let table = queue_table(by);
+    let again = format!(
+        "add table inet {QUEUE_TABLE}\nflush table inet {QUEUE_TABLE}\n{table}flush set inet {QUEUE_TABLE} judged\n"
     );
-    match (transaction(&fresh), by) {
+    let anew = format!("add table inet {QUEUE_TABLE}\ndelete table inet {QUEUE_TABLE}\n{table}");
+    match (transaction(&again).or_else(|_| transaction(&anew)), by) {
         (Ok(()), _) => {}
         (Err(error), QueueBy::Nft) => return Err(error),
-        // It spares work, and nothing depends on it.
+        // It spares work, and nothing depends on it but the end of sessions whose parser died.
         (Err(error), QueueBy::Iptables) => {
             log::warn!("every packet of inspected conversations is judged: {error}");
         }
@@ -387,7 +389,7 @@ mod tests {
             meta mark & 0x50000 == 0x10000 queue num 100 bypass
             }
             chain after {
-            type filter hook forward priority 60; policy accept;
+            type filter hook forward priority 200; policy accept;
             meta mark & 0x40000 == 0x40000 add @judged { ct id }
             meta mark & 0x80000 == 0x80000 ct mark set ct mark | 0x80000
             }

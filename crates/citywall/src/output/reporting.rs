@@ -46,7 +46,7 @@ pub struct Reporting {
     done: Receiver<()>,
     shared: Arc<Shared>,
     heard: u64,
-    vitals: BTreeMap<IpAddr, Vital>,
+    vitals: BTreeMap<IpAddr, Watched>,
     since: Instant,
 }
 
@@ -92,8 +92,10 @@ impl Reporting {
             return;
         }
         for address in [event.subject.src_ip, event.subject.dst_ip].into_iter().flatten() {
-            if let Some(vital) = self.vitals.get_mut(&address) {
-                count(vital, &event.body);
+            if let Some(watched) = self.vitals.get_mut(&address)
+                && count(&mut watched.vital, &event.body)
+            {
+                watched.pulse.beat(Instant::now());
             }
         }
     }
@@ -104,8 +106,14 @@ impl Reporting {
         if asked != self.heard {
             self.heard = asked;
             let wanted = self.shared.wanted.lock().unwrap_or_else(PoisonError::into_inner);
-            self.vitals = wanted.iter().take(VITALS).map(|a| (*a, fresh(*a))).collect();
-            self.since = Instant::now();
+            // What is known of those who are still wanted stays: that is how they fared before.
+            self.vitals.retain(|address, _| wanted.contains(address));
+            for address in wanted.iter().take(VITALS) {
+                self.vitals.entry(*address).or_insert_with(|| Watched {
+                    vital: fresh(*address),
+                    pulse: Pulse::default(),
+                });
+            }
         }
         let span = self.since.elapsed();
         if self.vitals.is_empty() || span < EVERY {
@@ -113,14 +121,16 @@ impl Reporting {
         }
         self.since = Instant::now();
         let span = i64::try_from(span.as_nanos()).unwrap_or(i64::MAX);
+        let now = self.since;
         let told: Vec<Vital> = self
             .vitals
             .values_mut()
-            .map(|vital| {
-                let next = fresh(vital.address);
+            .map(|watched| {
+                let next = fresh(watched.vital.address);
                 Vital {
                     span,
-                    ..std::mem::replace(vital, next)
+                    heartbeat: watched.pulse.is_alive(now),
+                    ..std::mem::replace(&mut watched.vital, next)
                 }
             })
             .collect();
@@ -169,18 +179,70 @@ fn fresh(address: IpAddr) -> Vital {
     }
 }
 
-/// What an event says of one who is in it. Commands that change something are left out: to deny them
-/// may be what was decided, and that they find no answer is then no harm.
-fn count(vital: &mut Vital, body: &Body) {
+/// One whose vitals are wanted.
+struct Watched {
+    vital: Vital,
+    pulse: Pulse,
+}
+
+/// Signs of life, and how far apart they are. Its heartbeat is whatever comes again and again: it is
+/// gone when the silence is three times the longest that there was.
+#[derive(Default)]
+struct Pulse {
+    last: Option<Instant>,
+    beats: u32,
+    longest: Duration,
+}
+
+/// Signs of life from which on their spaces say something.
+const BEATS: u32 = 5;
+/// Silence that is never too long.
+const PAUSE: Duration = Duration::from_millis(300);
+
+impl Pulse {
+    fn beat(&mut self, now: Instant) {
+        if self.is_alive(now) == Some(false) {
+            *self = Pulse::default();
+        }
+        if let Some(last) = self.last {
+            self.longest = self.longest.max(now.saturating_duration_since(last));
+        }
+        self.last = Some(now);
+        self.beats = self.beats.saturating_add(1);
+    }
+
+    /// `None` while too little is known.
+    fn is_alive(&self, now: Instant) -> Option<bool> {
+        let last = self.last.filter(|_| self.beats >= BEATS)?;
+        Some(now.saturating_duration_since(last) <= self.longest.saturating_mul(3).max(PAUSE))
+    }
+}
+
+/// What an event says of one who is in it; true where it is a sign of life. Commands that change
+/// something are left out: to deny them may be what was decided, and that they find no answer is then
+/// no harm.
+fn count(vital: &mut Vital, body: &Body) -> bool {
     match body {
         Body::Command(command) if !command.verb.changes() => {
+            let answered = command.outcome != CommandOutcome::Unanswered;
             vital.packets += 1;
             vital.asked += 1;
-            vital.answered += u64::from(command.outcome != CommandOutcome::Unanswered);
+            vital.answered += u64::from(answered);
+            answered
         }
-        Body::Reading(_) | Body::Contact(_) | Body::Sighting(_) => vital.packets += 1,
-        Body::Flow(flow) => vital.packets += flow.packets[0].saturating_add(flow.packets[1]),
-        _ => {}
+        Body::Reading(_) => {
+            vital.packets += 1;
+            true
+        }
+        Body::Contact(_) | Body::Sighting(_) => {
+            vital.packets += 1;
+            false
+        }
+        Body::Flow(flow) => {
+            vital.packets += flow.packets[0].saturating_add(flow.packets[1]);
+            false
+        }
+        _ => false,
     }
 }
 
@@ -327,4 +389,31 @@ fn read_line(reader: &mut BufReader<UnixStream>) -> Option<serde_json::Value> {
         return None;
     }
     serde_json::from_str(&line).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_heartbeat_is_gone_after_three_times_the_longest_silence() {
+        let start = Instant::now();
+        let at = |ms: u64| start + Duration::from_millis(ms);
+        let mut pulse = Pulse::default();
+        for beat in 0..4 {
+            pulse.beat(at(beat * 200));
+        }
+        assert_eq!(pulse.is_alive(at(9_000)), None, "too little is known");
+        pulse.beat(at(1_000));
+        assert_eq!(pulse.is_alive(at(2_200)), Some(true));
+        assert_eq!(pulse.is_alive(at(2_201)), Some(false));
+        // It comes back: the pause was no part of its rhythm.
+        pulse.beat(at(9_000));
+        assert_eq!(pulse.is_alive(at(9_001)), None);
+        for beat in 1..5 {
+            pulse.beat(at(9_000 + beat * 10));
+        }
+        assert_eq!(pulse.is_alive(at(9_340)), Some(true));
+        assert_eq!(pulse.is_alive(at(9_341)), Some(false));
+    }
 }

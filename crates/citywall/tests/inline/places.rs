@@ -274,6 +274,16 @@ fn tried(address: &str, port: u16) -> Option<TcpStream> {
     Some(stream)
 }
 
+/// A conversation that must come about, however slow the machine.
+fn opened(address: &str, port: u16) -> TcpStream {
+    let mut stream = None;
+    until("a conversation", || {
+        stream = tried(address, port);
+        stream.is_some()
+    });
+    stream.unwrap()
+}
+
 /// Nothing comes back, whatever was sent.
 fn is_silent(stream: &mut TcpStream) -> bool {
     stream.set_read_timeout(Some(NEVER)).unwrap();
@@ -285,16 +295,16 @@ fn is_silent(stream: &mut TcpStream) -> bool {
 /// Each zone has what it chose, alive, killed, and back. `family` is an address without its zone.
 fn each_zone_has_its_choice(wall: &mut Wall, family: [&'static str; 3]) {
     let [pumps, lamps, cameras] = family;
-    let mut pump = tried(pumps, 502).unwrap();
+    let mut pump = opened(pumps, 502);
     poll(&mut pump, 20);
-    let mut lamp = tried(lamps, 502).unwrap();
+    let mut lamp = opened(lamps, 502);
     ask(&mut lamp, &read_register(1, 3), &adu(1, &[3, 2, 0, 3]));
-    let mut old = tried(pumps, 7_000).unwrap();
+    let mut old = opened(pumps, 7_000);
     echo(&mut old).unwrap();
     assert!(
         tried(pumps, 9_000).is_none() && tried(lamps, 9_000).is_none() && tried(cameras, 9_000).is_none()
     );
-    assert!(tried(cameras, 7_000).is_some());
+    opened(cameras, 7_000);
 
     wall.kill();
     // What is judged: stops where the zone said so, passes where it said that.
@@ -305,15 +315,15 @@ fn each_zone_has_its_choice(wall: &mut Wall, family: [&'static str; 3]) {
         !nft("list set inet citywall alive").contains("elements")
     });
     assert!(tried(pumps, 7_000).is_none(), "a closed zone");
-    assert!(tried(lamps, 9_000).is_some(), "an open zone");
-    assert!(tried(cameras, 7_000).is_some(), "what was allowed last");
+    opened(lamps, 9_000); // an open zone
+    opened(cameras, 7_000); // what was allowed last
     assert!(tried(cameras, 9_000).is_none(), "what was denied last");
     // The last allowed conversations go on.
     echo(&mut old).unwrap();
     ask(&mut lamp, &read_register(3, 4), &adu(3, &[3, 2, 0, 4]));
 
     wall.again();
-    let mut pump = tried(pumps, 502).unwrap();
+    let mut pump = opened(pumps, 502);
     poll(&mut pump, 20);
     assert!(tried(lamps, 9_000).is_none());
     echo(&mut old).unwrap();
@@ -406,9 +416,17 @@ fn a_denial_comes_and_goes_in_sessions_that_live() {
             .first()
             .is_some_and(|pid| *pid != parser.as_raw_nonzero().get())
     });
-    let _ = session.write_all(&read_register(4, 3));
-    let ended = read_adu(&mut session).unwrap_err();
-    assert_eq!(ended.kind(), std::io::ErrorKind::ConnectionReset);
+    let mut ended = || {
+        session.write_all(&read_register(4, 3))?;
+        read_adu(&mut session)
+    };
+    let ended = ended().unwrap_err().kind();
+    // Whichever call comes first is told.
+    let reset = [
+        std::io::ErrorKind::ConnectionReset,
+        std::io::ErrorKind::BrokenPipe,
+    ];
+    assert!(reset.contains(&ended), "{ended}");
     let mut session = connect(502);
     ask(&mut session, &read_register(5, 3), &adu(5, &[3, 2, 0, 3]));
     ask(&mut session, &write_register(6, 10), &adu(6, &[0x86, 1]));
