@@ -92,6 +92,8 @@ struct World<'a> {
     noted: i64,
     /// The notices that were heard last.
     last: Vec<Notice>,
+    /// Suspects of incidents, by address and hardware address.
+    pairs: Vec<(String, IpAddr, Option<[u8; 6]>)>,
     /// What the hand does with its next order: nothing wrong, an error, or no answer.
     stats: &'a mut Stats,
     /// All effects, where they are to be compared.
@@ -133,6 +135,7 @@ pub(super) fn play(place: &Place, seed: u64, stats: &mut Stats, traced: bool) ->
         ill: Vec::new(),
         noted: 0,
         last: Vec::new(),
+        pairs: Vec::new(),
         stats,
         trace: traced.then(String::new),
         incidents: 0,
@@ -269,11 +272,7 @@ impl World<'_> {
             } else {
                 "suspect: spoofed"
             });
-            let town = &self.place.towns[self.edition];
-            let owner = mac.and_then(|m| town.assets.iter().position(|a| a.mac == Some(m)));
-            let clean = owner.is_none_or(|n| {
-                town.assets[n].role == "gateway" || oracle::who(town, ip) == oracle::Who::Asset(n)
-            });
+            let clean = is_clean(self.town(), ip, mac);
             if !clean {
                 self.stats.add("suspect: contradictory addresses");
             }
@@ -284,6 +283,7 @@ impl World<'_> {
                 .or_insert((false, false));
             known.0 |= proved;
             known.1 |= clean;
+            self.pairs.push((incident.clone(), ip, mac));
             notice.suspects.push(Suspect {
                 name: ip.to_string(),
                 address: Some(ip),
@@ -581,6 +581,13 @@ impl World<'_> {
         self.shown = self.open(&[Stage::Proposed]);
         self.edition = 1 - self.edition;
         self.stats.add("city file edited");
+        // By another file a hardware address may be a gateway's, which says nothing of others.
+        for (incident, ip, mac) in &self.pairs {
+            let key = (incident.clone(), Host::Ip(*ip));
+            if let Some(known) = self.oracle.suspects.get_mut(&key) {
+                known.1 |= is_clean(&self.place.towns[self.edition], *ip, *mac);
+            }
+        }
         for seen in self.oracle.actions.values_mut() {
             seen.people.clear();
         }
@@ -687,6 +694,9 @@ impl World<'_> {
             let known = self.oracle.suspects.get(&(old.clone(), host)).copied();
             let key = (notice.incident.clone(), host);
             self.oracle.suspects.insert(key, known.unwrap_or((false, true)));
+            if let Some(ip) = suspect.address {
+                self.pairs.push((notice.incident.clone(), ip, suspect.mac));
+            }
         }
         self.stats.add("heard again after a roll-back");
         self.send(Input::Notices(vec![notice]))
@@ -971,6 +981,12 @@ impl World<'_> {
         }
         Ok(())
     }
+}
+
+/// Do an address and a hardware address name one device, as far as the town knows?
+fn is_clean(town: &Town, ip: IpAddr, mac: Option<[u8; 6]>) -> bool {
+    let owner = mac.and_then(|m| town.assets.iter().position(|a| a.mac == Some(m)));
+    owner.is_none_or(|n| town.assets[n].role == "gateway" || oracle::who(town, ip) == oracle::Who::Asset(n))
 }
 
 fn is_failure(input: &Input, id: &str) -> bool {
