@@ -6,6 +6,7 @@
 //! table's contract, any cut of a stream gives the same finds, records are one line of valid JSON
 //! without repeated keys, memory is in proportion to the input.
 
+pub mod allow;
 pub mod capture;
 pub mod control;
 pub mod dissector;

@@ -43,6 +43,7 @@ struct File {
     slot: i64,
     first: i64,
     last: i64,
+    covered: u32,
     kinds: Vec<Kind>,
     devices: Vec<DeviceWire>,
     talks: Vec<TalkWire>,
@@ -129,6 +130,7 @@ impl AllowList {
             slot: self.slot,
             first: self.span.0,
             last: self.span.1,
+            covered: self.covered,
             kinds: self.kinds.clone(),
             devices: self.devices.iter().map(device_wire).collect(),
             talks: self.talks.iter().map(talk_wire).collect(),
@@ -157,6 +159,7 @@ impl AllowList {
             name: file.name,
             slot: file.slot,
             span: (file.first, file.last),
+            covered: file.covered,
             kinds: file.kinds,
             devices: file.devices.into_iter().map(device).collect(),
             talks: file.talks.into_iter().map(talk).collect::<Result<_, _>>()?,
@@ -174,6 +177,9 @@ impl AllowList {
         }
         if self.slot < 1 || self.span.0 > self.span.1 {
             return wrong("its slot or its time is not after the beginning");
+        }
+        if self.covered >> 24 != 0 {
+            return wrong("a day has 24 hours");
         }
         let kinds = self.kinds.len();
         let known = |end: &End| !matches!(end, End::Kind(kind) if usize::from(*kind) >= kinds);

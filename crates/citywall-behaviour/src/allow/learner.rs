@@ -41,6 +41,7 @@ impl Default for AllowLimits {
 
 /// Points of one function; of more none is told apart.
 const POINTS: usize = 256;
+const HOUR: Nanos = 3_600_000_000_000;
 /// Bytes of a text from the network that are kept.
 const TEXT: usize = 256;
 
@@ -229,6 +230,8 @@ impl Points {
 pub struct AllowLearner {
     pub(super) limits: AllowLimits,
     pub(super) span: Option<(Nanos, Nanos)>,
+    /// For each hour of the day, UTC, the first and the last day on which anything was heard.
+    days: [Option<(i64, i64)>; 24],
     pub(super) devices: BTreeMap<Peer, Habits>,
     pub(super) kinds: Kinds,
     /// Devices that found no room.
@@ -245,6 +248,7 @@ impl AllowLearner {
                 ..limits
             },
             span: None,
+            days: [None; 24],
             devices: BTreeMap::new(),
             kinds: Kinds::default(),
             left_out: 0,
@@ -386,6 +390,11 @@ impl AllowLearner {
         if at > Nanos::MIN {
             let span = self.span.get_or_insert((at, at));
             *span = (span.0.min(at), span.1.max(at));
+            let (hour, day) = (at.div_euclid(HOUR).rem_euclid(24), at.div_euclid(24 * HOUR));
+            if let Some(days) = self.days.get_mut(hour as usize) {
+                let days = days.get_or_insert((day, day));
+                *days = (days.0.min(day), days.1.max(day));
+            }
         }
         if met.inside {
             self.kinds.declared(met, context);
@@ -413,9 +422,18 @@ impl AllowLearner {
             *span = (span.0.min(more.0), span.1.max(more.1));
         }
         self.left_out += later.left_out;
+        for (days, later) in self.days.iter_mut().zip(later.days) {
+            if let Some(more) = later {
+                let days = days.get_or_insert(more);
+                *days = (days.0.min(more.0), days.1.max(more.1));
+            }
+        }
+        for (address, device) in &later.kinds.same {
+            self.kinds.same.insert(address.clone(), device.clone());
+        }
         let limits = self.limits;
-        for (peer, kind) in &later.kinds.0 {
-            self.kinds.0.insert(peer.clone(), kind.clone());
+        for (peer, kind) in &later.kinds.of {
+            self.kinds.of.insert(peer.clone(), kind.clone());
         }
         for (peer, habits) in &later.devices {
             if self.devices.len() >= limits.devices && !self.devices.contains_key(peer) {
@@ -432,6 +450,13 @@ impl AllowLearner {
         }
     }
 
+    /// Hours of the day in which anything was heard on two days at least.
+    pub(super) fn covered(&self) -> u32 {
+        let twice = |days: &Option<(i64, i64)>| days.is_some_and(|(first, last)| first != last);
+        let hours = self.days.iter().enumerate();
+        hours.fold(0, |all, (hour, days)| all | u32::from(twice(days)) << hour)
+    }
+
     /// What was learned, to go on from it after a restart. Names of addresses are not kept: they are
     /// asked for again.
     pub fn save(&self) -> Vec<u8> {
@@ -439,8 +464,15 @@ impl AllowLearner {
             citywall_learning: VERSION,
             slot: self.limits.slot,
             span: self.span,
+            days: self.days.to_vec(),
             left_out: self.left_out,
-            kinds: self.kinds.0.iter().map(|(k, v)| (k.clone(), v.clone())).collect(),
+            same: self.kinds.same.clone().into_iter().collect(),
+            kinds: self
+                .kinds
+                .of
+                .iter()
+                .map(|(k, v)| (k.clone(), v.clone()))
+                .collect(),
             devices: self.devices.iter().map(|(k, v)| (k.clone(), v.clone())).collect(),
         };
         // Texts and numbers always have a form in JSON.
@@ -465,7 +497,13 @@ impl AllowLearner {
         });
         learner.span = state.span;
         learner.left_out = state.left_out;
-        learner.kinds.0 = state.kinds.into_iter().collect();
+        learner
+            .days
+            .iter_mut()
+            .zip(state.days)
+            .for_each(|(days, kept)| *days = kept);
+        learner.kinds.of = state.kinds.into_iter().collect();
+        learner.kinds.same = state.same.into_iter().collect();
         learner.devices = state.devices.into_iter().collect();
         Ok(learner)
     }
@@ -479,7 +517,9 @@ struct State {
     citywall_learning: u32,
     slot: Nanos,
     span: Option<(Nanos, Nanos)>,
+    days: Vec<Option<(i64, i64)>>,
     left_out: u64,
+    same: Vec<(Peer, Peer)>,
     kinds: Vec<(Peer, Kind)>,
     devices: Vec<(Peer, Habits)>,
 }

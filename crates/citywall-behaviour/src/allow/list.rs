@@ -158,6 +158,9 @@ pub struct AllowList {
     pub slot: Nanos,
     /// First and last event that was learned from.
     pub span: (Nanos, Nanos),
+    /// Hours of the day, UTC, in which anything was heard on at least two days: of the others nothing is
+    /// known.
+    pub covered: u32,
     /// Kinds of which there are at least two devices.
     pub kinds: Vec<Kind>,
     /// The devices.
@@ -170,13 +173,13 @@ pub struct AllowList {
     pub prints: Vec<Print>,
 }
 
-/// The shortest time over which hours of the day are known.
-pub(super) const HOURS_KNOWN: Nanos = 2 * 86_400_000_000_000;
+/// What was done fewer times has no hours.
+const HABIT: u64 = 20;
 
 impl AllowList {
-    /// Was learned for long enough to know hours?
-    pub fn knows_hours(&self) -> bool {
-        self.span.1.saturating_sub(self.span.0) >= HOURS_KNOWN
+    /// The hours of a habit, where they are known.
+    pub fn hours(&self, seen: &Evidence) -> Option<u32> {
+        (self.covered != 0 && seen.times >= HABIT).then_some(seen.hours)
     }
 
     /// An end as it is shown.

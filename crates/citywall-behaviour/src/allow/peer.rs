@@ -135,13 +135,18 @@ pub(super) fn to_many(ip: Option<IpAddr>, mac: Option<Mac>) -> bool {
 
 /// Which device is of which kind.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Kinds(pub BTreeMap<Peer, Kind>);
+pub(super) struct Kinds {
+    /// The kind of a device, for each of its addresses.
+    pub of: BTreeMap<Peer, Kind>,
+    /// The first address of a device, for each of its others: several addresses are not several devices.
+    pub same: BTreeMap<Peer, Peer>,
+}
 
 impl Kinds {
     /// Takes what the city file says of an asset, where that is not known yet.
     pub fn declared(&mut self, met: &Met, context: &Context) {
         let Peer::Asset(name) = &met.peer else { return };
-        if self.0.len() >= KINDS || self.0.contains_key(&met.peer) {
+        if self.of.len() >= KINDS || self.of.contains_key(&met.peer) {
             return;
         }
         let Some(asset) = context.assets().iter().find(|a| a.name == *name) else {
@@ -149,7 +154,7 @@ impl Kinds {
         };
         let zone = asset.zone.map_or("", |zone| context.zone_name(Some(zone)));
         if let Some(kind) = Kind::new(zone, &asset.roles, asset.maker.as_deref()) {
-            self.0.insert(met.peer.clone(), kind);
+            self.of.insert(met.peer.clone(), kind);
         }
     }
 
@@ -165,14 +170,26 @@ impl Kinds {
             return false;
         }
         let mut changed = false;
-        for peer in asset.addresses.iter().map(|ip| Peer::Ip(ip.to_canonical())) {
-            if self.0.len() >= KINDS && !self.0.contains_key(&peer) {
+        let mut addresses = asset.addresses.iter().map(|ip| Peer::Ip(ip.to_canonical()));
+        let Some(first) = addresses.next() else {
+            return false;
+        };
+        for peer in std::iter::once(first.clone()).chain(addresses) {
+            if self.of.len() >= KINDS && !self.of.contains_key(&peer) {
                 continue;
             }
-            let known = self.0.insert(peer, kind.clone());
+            if peer != first {
+                self.same.insert(peer.clone(), first.clone());
+            }
+            let known = self.of.insert(peer, kind.clone());
             changed |= known.as_ref() != Some(&kind);
         }
         changed
+    }
+
+    /// The device that an address belongs to, by its first one.
+    pub fn device<'a>(&'a self, peer: &'a Peer) -> &'a Peer {
+        self.same.get(peer).unwrap_or(peer)
     }
 }
 

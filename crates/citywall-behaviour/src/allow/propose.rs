@@ -11,7 +11,7 @@ use citywall_event::Verb;
 
 use super::learner::{AllowLearner, PointSeen, Points};
 use super::list::{AllowList, Device, Doubt, End, Evidence, Order, Print, Range, Talk};
-use super::peer::{Kind, Peer};
+use super::peer::{Kind, Kinds, Peer};
 use super::seen::Seen;
 
 /// What is asked of something before it is learned.
@@ -53,6 +53,7 @@ type OrderKey<'a> = (
 struct Lifting<'a> {
     kinds: BTreeMap<&'a Kind, u16>,
     of: BTreeMap<&'a Peer, u16>,
+    same: &'a Kinds,
     doubt: AllowDoubt,
 }
 
@@ -77,6 +78,7 @@ impl AllowLearner {
             name: name.to_owned(),
             slot: self.limits.slot,
             span: self.span.unwrap_or_default(),
+            covered: self.covered(),
             kinds,
             devices,
             talks: self.talks(&lifting),
@@ -89,15 +91,19 @@ impl AllowLearner {
     fn lifting(&self, doubt: AllowDoubt) -> Lifting<'_> {
         let mut members: BTreeMap<&Kind, Vec<&Peer>> = BTreeMap::new();
         for peer in self.devices.keys() {
-            if let Some(kind) = self.kinds.0.get(peer) {
+            if let Some(kind) = self.kinds.of.get(peer) {
                 members.entry(kind).or_default().push(peer);
             }
         }
-        let several = members.into_iter().filter(|(_, peers)| peers.len() > 1);
+        let several = members.into_iter().filter(|(_, peers)| {
+            let devices: BTreeSet<&Peer> = peers.iter().map(|p| self.kinds.device(p)).collect();
+            devices.len() > 1
+        });
         let several: Vec<_> = several.take(usize::from(u16::MAX)).collect();
         let mut lifting = Lifting {
             kinds: BTreeMap::new(),
             of: BTreeMap::new(),
+            same: &self.kinds,
             doubt,
         };
         for (index, (kind, peers)) in several.into_iter().enumerate() {
@@ -233,8 +239,13 @@ impl Lifting<'_> {
         }
         let lonely = |end: &End, who: BTreeSet<&Peer>| {
             let End::Kind(kind) = end else { return false };
-            let members = self.of.values().filter(|k| *k == kind).count();
-            who.len() < self.doubt.devices.min(members)
+            let devices = |peers: BTreeSet<&Peer>| {
+                let devices: BTreeSet<&Peer> = peers.into_iter().map(|p| self.same.device(p)).collect();
+                devices.len()
+            };
+            let of_kind = self.of.iter().filter(|(_, k)| *k == kind);
+            let members = devices(of_kind.map(|(peer, _)| *peer).collect());
+            devices(who) < self.doubt.devices.min(members)
         };
         let lonely = lonely(from, all.iter().map(|(from, ..)| *from).collect())
             || to.is_some_and(|to| lonely(to, all.iter().filter_map(|(_, to, _)| *to).collect()));

@@ -25,10 +25,9 @@ impl AllowList {
             self.devices.len()
         )?;
         let days = self.span.1.saturating_sub(self.span.0) as f64 / 86_400e9;
-        let hours = if self.knows_hours() {
-            ""
-        } else {
-            " Hours of the day are not known yet."
+        let hours = match self.covered {
+            0 => " Hours of the day are not known yet.",
+            _ => "",
         };
         writeln!(
             text,
@@ -135,9 +134,9 @@ impl AllowList {
             3_600 => "an hour".to_owned(),
             seconds => format!("in {seconds} s"),
         };
-        let hours = match self.knows_hours() {
-            true => format!(", {} UTC", hours_text(seen.hours)),
-            false => String::new(),
+        let hours = match self.hours(seen) {
+            Some(hours) => format!(", {} UTC", hours_text(hours)),
+            None => String::new(),
         };
         format!(", at most {} {slot}{hours}", seen.often)
     }

@@ -155,6 +155,14 @@ pub(super) fn week() -> Vec<Event> {
     events
 }
 
+/// That week, with a watchman who looks at the centre each hour of the day.
+fn watched() -> Vec<Event> {
+    let mut events = week();
+    events.extend((0..7 * 24).map(|hour| contact(hour * HOUR, "10.0.0.9", CENTRE, 22)));
+    events.sort_by_key(|event| event.at);
+    events
+}
+
 pub(super) fn learned(events: &[Event], context: &Context) -> AllowLearner {
     let mut learner = AllowLearner::new(AllowLimits::default());
     events.iter().for_each(|event| learner.observe(event, context));
@@ -237,13 +245,13 @@ fn deviations_stand_beside_what_is_normal() {
         new_fingerprint 0.60: pump-1 showed the ja4 fingerprint t12d0000_cc_dd: that is other software (normal: t13d1516h2_aa_bb)
         unusual_hour 0.50: centre told pump-1 by anybus: read holding:8: it never did at this hour (normal: 8 to 18 UTC)
         unusually_often 0.60: centre told pump-1 by anybus: read holding:8: that is more than 18 times within 3600 s (normal: at most 1)
-    "#]].assert_eq(&deviations(&list(&week()), &events));
+    "#]].assert_eq(&deviations(&list(&watched()), &events));
 }
 
 #[test]
 fn everything_deviating_in_one_command_is_told_at_once() {
     let events = [command(8 * DAY, CENTRE, PUMPS[0], SPEED, Some(Value::Uint(900)))];
-    let told = deviations(&list(&week()), &events);
+    let told = deviations(&list(&watched()), &events);
     assert_eq!(told.lines().count(), 1, "{told}");
     assert!(
         told.contains("out of range") && told.contains("at this hour"),
@@ -345,6 +353,40 @@ fn kinds_are_concluded_where_no_city_declares_them() {
     let list = learner.propose("home", AllowDoubt::default());
     assert_eq!(list.talks.len(), 1);
     assert_eq!(list.end_text(&list.talks[0].from), "every device by Lampco");
+}
+
+/// A plug that opens its own network for its set-up, then joins the home's.
+#[test]
+fn two_addresses_are_not_two_devices() {
+    let context = Context::default();
+    let mut learner = AllowLearner::new(AllowLimits::default());
+    let both = ["192.168.20.3", "10.10.10.232"];
+    let asset = Asset {
+        name: both[0].to_owned(),
+        addresses: both.map(ip).to_vec(),
+        maker: Some("Plugco".to_owned()),
+        ..Asset::default()
+    };
+    for day in 0..3 {
+        learner.observe(&contact(day * DAY, both[0], "192.168.20.100", 80), &context);
+        learner.observe(&contact(day * DAY, both[1], "10.10.10.1", 53), &context);
+    }
+    learner.observe(&event(0, both[0], both[0], 0, Body::Asset(asset)), &context);
+    let list = learner.propose("home", AllowDoubt::default());
+    assert_eq!((list.kinds.len(), list.counts()), (0, (2, 0)));
+}
+
+/// What was not watched is not known: a habit of mornings is no surprise in an hour that nobody heard.
+#[test]
+fn of_hours_that_were_not_watched_nothing_is_said() {
+    let night = command(8 * DAY + 2 * HOUR, CENTRE, PUMPS[0], LEVEL, None);
+    let mut events = week();
+    assert_eq!(deviations(&list(&events), std::slice::from_ref(&night)), "");
+    for day in 0..2 {
+        events.push(contact(day * DAY + 2 * HOUR, "10.0.0.9", CENTRE, 22));
+    }
+    events.sort_by_key(|event| event.at);
+    assert!(deviations(&list(&events), &[night]).starts_with("unusual_hour"));
 }
 
 #[test]

@@ -13,7 +13,7 @@ use citywall_event::{
 use hashbrown::{HashMap, HashSet};
 
 use super::learner::{brief, is_icmp, service};
-use super::list::{AllowList, End, Order, Talk};
+use super::list::{AllowList, End, Evidence, Order, Talk};
 use super::peer::{Kinds, Met, Names, Peer, meet, to_many};
 use super::seen::numbers;
 use super::sentence::{hours_text, number, point_text, service_text};
@@ -129,7 +129,7 @@ impl AllowWatch {
         };
         for device in &list.devices {
             if let Some(kind) = device.kind.and_then(|k| list.kinds.get(usize::from(k))) {
-                watch.kinds.0.insert(device.peer.clone(), kind.clone());
+                watch.kinds.of.insert(device.peer.clone(), kind.clone());
             }
             watch.end(&End::Peer(device.peer.clone()));
         }
@@ -249,7 +249,7 @@ impl AllowWatch {
         }
         let known = meet(ip, mac, context).map(|met| {
             self.kinds.declared(&met, context);
-            let kind = self.kinds.0.get(&met.peer);
+            let kind = self.kinds.of.get(&met.peer);
             let kind = kind.and_then(|kind| self.list.kinds.iter().position(|k| k == kind));
             let own = self.ends.get(&End::Peer(met.peer.clone())).copied();
             let of_kind = kind
@@ -312,7 +312,7 @@ impl AllowWatch {
             let talk = &self.list.talks[index];
             let (seen, what) = (talk.seen, service_text(talk));
             let mut found = Vec::new();
-            found.extend(self.hour(event.at, seen.hours));
+            found.extend(self.hour(event.at, &seen));
             found.extend(self.often((false, index), &from, &to, event.at, seen.often));
             let begun = format!(
                 "{} contacted {} on {what}",
@@ -450,7 +450,7 @@ impl AllowWatch {
                     feature: ("value", if value.1 > high { value.1 } else { value.0 }),
                 });
             }
-            found.extend(self.hour(event.at, seen.hours));
+            found.extend(self.hour(event.at, &seen));
             found.extend(self.often((true, index), &from, &to, event.at, seen.often));
         } else {
             found.push(self.new_order(&from, &to, command));
@@ -608,11 +608,13 @@ impl AllowWatch {
         self.tell(event, &peer, &begun, vec![found], None)
     }
 
-    /// An hour before or after counts as known: that takes the change of clocks, too.
-    fn hour(&self, at: Nanos, hours: u32) -> Option<Deviation> {
+    /// An hour before or after counts as known: that takes the change of clocks, too. Of hours in which
+    /// nothing was learned nothing is said.
+    fn hour(&self, at: Nanos, seen: &Evidence) -> Option<Deviation> {
+        let hours = self.list.hours(seen)?;
         let hour = at.div_euclid(3_600_000_000_000).rem_euclid(24) as u32;
         let near = [(hour + 23) % 24, hour, (hour + 1) % 24];
-        if !self.list.knows_hours() || near.iter().any(|h| hours >> h & 1 == 1) {
+        if self.list.covered >> hour & 1 == 0 || near.iter().any(|h| hours >> h & 1 == 1) {
             return None;
         }
         Some(Deviation {

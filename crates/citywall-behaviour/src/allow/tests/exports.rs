@@ -343,7 +343,8 @@ fn a_pump_as_mud() {
               }
             }
           }
-        }"#]].assert_eq(&format!("{mud:#}"));
+        }"#]]
+    .assert_eq(&format!("{mud:#}"));
     assert_eq!(list.mud(&Peer::Asset("pump-9".to_owned()), url, &addresses), None);
 }
 

@@ -25,9 +25,10 @@ struct Wanted<'a> {
 
 type Run = fn(&Wanted<'_>) -> Result<Vec<Report>, SetError>;
 
-const SETS: [(&str, Run); 4] = [
+const SETS: [(&str, Run); 5] = [
     ("iot23", iot23),
     ("modbus", modbus),
+    ("allow-lists", allow_lists),
     ("floods", floods),
     ("speed", speed),
 ];
@@ -146,6 +147,10 @@ fn iot23(wanted: &Wanted<'_>) -> Result<Vec<Report>, SetError> {
         .iter()
         .map(|case| Report::Table(case.run(&settings)))
         .collect())
+}
+
+fn allow_lists(wanted: &Wanted<'_>) -> Result<Vec<Report>, SetError> {
+    super::allow_list::modbus(&folder(wanted, "lemay-modbus")?)
 }
 
 fn modbus(wanted: &Wanted<'_>) -> Result<Vec<Report>, SetError> {

@@ -5,6 +5,7 @@
 
 mod export;
 mod log;
+mod measure;
 mod train;
 
 use std::path::{Path, PathBuf};
@@ -15,6 +16,8 @@ use citywall_trust::{Serials, Signed, files};
 use clap::{Subcommand, ValueEnum};
 
 pub(super) use train::TrainArgs;
+
+pub(super) use measure::modbus;
 
 use crate::End;
 use crate::allowed::{self, Listed};

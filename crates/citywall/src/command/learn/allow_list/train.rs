@@ -68,7 +68,7 @@ pub(super) fn run(args: &TrainArgs) -> anyhow::Result<End> {
         end = from_folder(folder, &settings, &mut learner, limits)?;
     }
     if !captures.is_empty() {
-        end = from_captures(&captures, &settings, &mut learner, &|_| true)?;
+        end = from_captures(&captures, &settings, &mut learner)?;
     }
     if learner.left_out() > 0 {
         eprintln!("citywall: {} times a device found no room", learner.left_out());
@@ -105,12 +105,11 @@ fn tell(args: &TrainArgs, list: &AllowList) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Learns from captures what `wanted` takes, with what the inventory concludes of the devices.
+/// Learns from captures, with what the inventory concludes of the devices.
 pub(super) fn from_captures(
     captures: &[PathBuf],
     settings: &Arc<Settings>,
     learner: &mut AllowLearner,
-    wanted: &dyn Fn(&Event) -> bool,
 ) -> anyhow::Result<End> {
     let context = &settings.context;
     let limits = citywall_inventory::Limits::default();
@@ -119,9 +118,7 @@ pub(super) fn from_captures(
     let end = replay_events(captures, settings, &mut |event| {
         last = last.max(event.order);
         inventory.observe(event, context);
-        if wanted(event) {
-            learner.observe(event, context);
-        }
+        learner.observe(event, context);
     })?;
     inventory.finish(last.at, context);
     for (subject, body) in inventory.drain_changes() {
