@@ -32,8 +32,9 @@ pub use flood::{Class, FloodDetector, FloodFound, FloodLimits, Key, Meter, SLICE
 pub use guessing::{GuessingLimits, PasswordGuessing};
 pub use identity::{IdentityLimits, IdentityWatch};
 pub use learned::{
-    Conversation, ConversationFeatures, Ensemble, Habit, Judgement, NUMBERS, Outcome, PACKET_FEATURES,
-    PacketFeatures, PacketRow, PacketSeen, Party, RATES, Reason, Seen, Workspace, packet_feature,
+    Calibration, Conversation, ConversationFeatures, Ensemble, Expected, Forecast, Habit, Judgement, Model,
+    ModelError, NUMBERS, Outcome, PACKET_FEATURES, PacketFeatures, PacketRow, PacketSeen, Party, RATES,
+    Reason, Seen, Workspace, packet_feature,
 };
 pub use names::{NameLimits, NameWatch};
 pub use random::SplitMix64;

@@ -7,9 +7,13 @@
 mod conversation;
 mod damped;
 mod ensemble;
+mod forecast;
 mod habit;
+mod model;
 
 pub use conversation::{Conversation, ConversationFeatures, NUMBERS, Outcome, Seen};
 pub use damped::{PACKET_FEATURES, PacketFeatures, PacketSeen, Party, RATES, packet_feature};
 pub use ensemble::{Ensemble, PacketRow, Workspace};
+pub use forecast::{Expected, Forecast};
 pub use habit::{Habit, Judgement, Reason};
+pub use model::{Calibration, Model, ModelError};
