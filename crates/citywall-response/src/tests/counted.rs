@@ -5,7 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use super::cases::{Place, places, play};
+use super::cases::play;
+use super::places::{Place, places};
 use crate::{Effect, Fact};
 
 /// How often what happened.

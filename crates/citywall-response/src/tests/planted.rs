@@ -1,7 +1,7 @@
 //! Bugs planted into the gate, each found by the cases.
 
-use super::cases::places;
 use super::counted::{Stats, play_many};
+use super::places::places;
 use crate::bug::{Bug, plant};
 
 const BUGS: [Bug; 28] = [
