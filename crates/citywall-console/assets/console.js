@@ -66,6 +66,69 @@ function search(form) {
   });
 }
 
+// Passkeys: the server asks, the browser answers; bytes travel as base64url.
+const toText = (bytes) =>
+  btoa(String.fromCharCode(...new Uint8Array(bytes))).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+const toBytes = (text) => Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (c) => c.charCodeAt(0));
+
+async function ask(path, body, csrf) {
+  const headers = { "content-type": "application/json", ...(csrf && { "x-csrf-token": csrf }) };
+  const answer = await fetch(path, { method: "POST", headers, body: JSON.stringify(body) });
+  if (answer.redirected) return { to: answer.url };
+  const said = await answer.json();
+  if (!answer.ok) throw new Error(said.error);
+  return said;
+}
+
+async function addPasskey(csrf) {
+  const asked = await ask("/passkey/add/begin", {}, csrf);
+  const made = await navigator.credentials.create({
+    publicKey: {
+      challenge: toBytes(asked.challenge),
+      rp: { id: asked.host, name: "Citywall" },
+      user: { id: toBytes(asked.user.id), name: asked.user.name, displayName: asked.user.name },
+      pubKeyCredParams: [{ type: "public-key", alg: -7 }, { type: "public-key", alg: -8 }],
+      excludeCredentials: asked.have.map((id) => ({ type: "public-key", id: toBytes(id) })),
+      authenticatorSelection: { residentKey: "required", userVerification: "required" },
+    },
+  });
+  await ask("/passkey/add", {
+    id: made.id,
+    client: toText(made.response.clientDataJSON),
+    authenticator: toText(made.response.getAuthenticatorData()),
+    key: toText(made.response.getPublicKey()),
+  }, csrf);
+  location.reload();
+}
+
+async function passkeyLogin() {
+  const asked = await ask("/passkey/login/begin", {});
+  const given = await navigator.credentials.get({
+    publicKey: { challenge: toBytes(asked.challenge), rpId: asked.host, userVerification: "required" },
+  });
+  await ask("/passkey/login", {
+    id: given.id,
+    client: toText(given.response.clientDataJSON),
+    authenticator: toText(given.response.authenticatorData),
+    signature: toText(given.response.signature),
+  });
+  location.assign("/");
+}
+
+function offer(button, act) {
+  if (!button || !window.PublicKeyCredential) return;
+  button.hidden = false;
+  button.addEventListener("click", () =>
+    act().catch((error) => {
+      const place = document.getElementById("said") ?? live;
+      if (place) place.textContent = error.message;
+    }));
+}
+
+const adds = document.querySelector("[data-passkey-add]");
+offer(adds, () => addPasskey(adds.dataset.passkeyAdd));
+offer(document.querySelector("[data-passkey-login]"), passkeyLogin);
+
 if (main?.dataset.live !== undefined && live) follow();
 document.querySelectorAll("form[data-search]").forEach(search);
 document.querySelectorAll("[data-print]").forEach((button) => button.addEventListener("click", () => print()));

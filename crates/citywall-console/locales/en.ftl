@@ -378,7 +378,14 @@ people-what = Everybody of the city file can have an account. What a person may 
 people-link = Make a link
 people-link-made = A one-time link for { $name }, good for a day. Give it to nobody else:
 people-end = End all sessions
-people-passkeys = Passkeys are not offered yet: accounts have passwords.
+passkey-add = Add a passkey for yourself
+passkey-have = You have { $n ->
+    [one] one passkey
+   *[other] { $n } passkeys
+ }.
+passkey-login = Log in with a passkey
+passkey-wrong = The passkey is not known here, or its answer does not fit.
+passkey-host = Passkeys need a name in the address bar, not an IP address: on this box http://localhost with the same port; from elsewhere a host name and a certificate that the browser trusts (--console-certificate).
 report-by = Made by { $name }, { $at }
 report-print = Print, or save as PDF
 report-short = In short

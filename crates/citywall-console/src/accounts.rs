@@ -15,8 +15,12 @@ use argon2::{Algorithm, Argon2, Params, Version};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::passkeys::Passkey;
+
 /// Shortest and longest password, in bytes.
 const PASSWORD: std::ops::RangeInclusive<usize> = 12..=256;
+/// Passkeys of one person.
+const PASSKEYS: usize = 8;
 /// Accounts and links that are kept.
 const MOST: usize = 4_096;
 /// The longest file that is read.
@@ -60,6 +64,9 @@ struct File {
     version: u32,
     /// Hashes by the name of the person.
     accounts: BTreeMap<String, String>,
+    /// Passkeys by the name of the person.
+    #[serde(default)]
+    passkeys: BTreeMap<String, Vec<Passkey>>,
 }
 
 /// A link that somebody may use once.
@@ -76,6 +83,7 @@ struct Link {
 pub struct Accounts {
     folder: Option<PathBuf>,
     accounts: BTreeMap<String, String>,
+    passkeys: BTreeMap<String, Vec<Passkey>>,
     /// By the hash of the token.
     links: BTreeMap<String, Link>,
 }
@@ -89,6 +97,7 @@ impl Accounts {
         let mut accounts = Accounts {
             folder,
             accounts: BTreeMap::new(),
+            passkeys: BTreeMap::new(),
             links: BTreeMap::new(),
         };
         if let Some(path) = accounts.file() {
@@ -104,6 +113,7 @@ impl Accounts {
                         ));
                     }
                     accounts.accounts = file.accounts;
+                    accounts.passkeys = file.passkeys;
                 }
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
                 Err(error) => return Err(io(&path, error)),
@@ -153,11 +163,69 @@ impl Accounts {
         saved
     }
 
+    /// The passkeys of a person.
+    pub fn passkeys(&self, person: &str) -> impl Iterator<Item = &Passkey> {
+        self.passkeys.get(person).into_iter().flatten()
+    }
+
+    /// Keeps another passkey of a person.
+    ///
+    /// # Errors
+    /// Where it cannot be written, there are too many, or somebody has it.
+    pub fn add_passkey(&mut self, person: &str, passkey: Passkey) -> Result<(), AccountError> {
+        if self.holder(&passkey.id).is_some() || self.passkeys(person).count() >= PASSKEYS {
+            let text = format!("a passkey is one person's, who has {PASSKEYS} at most");
+            return Err(AccountError::System(text));
+        }
+        let list = self.passkeys.entry(person.to_owned()).or_default();
+        list.push(passkey);
+        let saved = self.save();
+        if saved.is_err() {
+            self.passkeys.entry(person.to_owned()).or_default().pop();
+        }
+        saved
+    }
+
+    /// Who has the passkey of this id.
+    pub fn holder(&self, id: &str) -> Option<(String, Passkey)> {
+        let all = self
+            .passkeys
+            .iter()
+            .flat_map(|(name, list)| list.iter().map(move |p| (name, p)));
+        all.filter(|(_, p)| p.id == id)
+            .map(|(name, p)| (name.clone(), p.clone()))
+            .next()
+    }
+
+    /// Remembers how often a passkey was used.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn used_passkey(&mut self, person: &str, id: &str, uses: u32) -> Result<(), AccountError> {
+        let list = self.passkeys.get_mut(person);
+        if let Some(passkey) = list.and_then(|list| list.iter_mut().find(|p| p.id == id)) {
+            passkey.used(uses);
+        }
+        self.save()
+    }
+
+    /// Whoever sets a password anew begins anew: passkeys of a person who lost one go.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn forget_passkeys(&mut self, person: &str) -> Result<(), AccountError> {
+        match self.passkeys.remove(person) {
+            Some(_) => self.save(),
+            None => Ok(()),
+        }
+    }
+
     fn save(&self) -> Result<(), AccountError> {
         let Some(path) = self.file() else { return Ok(()) };
         let file = File {
             version: 1,
             accounts: self.accounts.clone(),
+            passkeys: self.passkeys.clone(),
         };
         let text = serde_json::to_string(&file).map_err(|e| form(&path, &e.to_string()))?;
         write_private(&path, text.as_bytes())

@@ -12,7 +12,7 @@ use std::time::SystemTime;
 use citywall_event::{Context, Nanos, ZoneId};
 use citywall_policy::City;
 use citywall_trust::journal::{Journal, Options as JournalOptions};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::{Semaphore, watch};
 use utoipa::ToSchema;
@@ -23,6 +23,7 @@ use crate::archive::Archive;
 use crate::board::{Board, Incident};
 use crate::gate::{ActionView, Ask, Gate, GateError, GateKind};
 use crate::normal::Normals;
+use crate::passkeys::Challenges;
 use crate::permission::Person;
 use crate::sessions::{Attempts, Sessions};
 use crate::words::Words;
@@ -33,7 +34,7 @@ const ACTS: usize = 1_000;
 pub const NOBODY: &str = "Local administrator";
 
 /// Who did what on the console, and why.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 pub struct Act {
     /// Wall time, seconds since 1970.
     pub at: u64,
@@ -61,9 +62,13 @@ impl Acts {
         let journal = folder
             .map(|folder| Journal::open(&folder.join("journal"), JournalOptions::default(), None))
             .transpose()?;
+        let entries = journal.iter().flat_map(|(_, opened)| opened.entries.iter().rev());
+        let own = entries.filter(|entry| entry.kind == "console").take(ACTS);
+        let mut last: VecDeque<Act> = own.filter_map(|e| Act::deserialize(&e.body).ok()).collect();
+        last.make_contiguous().reverse();
         Ok(Acts {
+            last,
             journal: journal.map(|(journal, _)| journal),
-            last: VecDeque::new(),
         })
     }
 
@@ -107,6 +112,7 @@ pub struct App {
     accounts: Mutex<Accounts>,
     sessions: Mutex<Sessions>,
     attempts: Mutex<Attempts>,
+    challenges: Mutex<Challenges>,
     normals: Mutex<Normals>,
     acts: Mutex<Acts>,
     run: RwLock<Run>,
@@ -170,6 +176,7 @@ impl App {
             accounts: Mutex::new(Accounts::open(parts.folder)?),
             sessions: Mutex::default(),
             attempts: Mutex::default(),
+            challenges: Mutex::default(),
             run: RwLock::default(),
             words,
             changed: watch::Sender::new(0),
@@ -221,6 +228,11 @@ impl App {
     /// Failed logins.
     pub fn attempts(&self) -> MutexGuard<'_, Attempts> {
         self.attempts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What passkeys are asked.
+    pub fn challenges(&self) -> MutexGuard<'_, Challenges> {
+        self.challenges.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What is normal here.

@@ -15,6 +15,7 @@ mod board;
 mod feed;
 mod gate;
 mod normal;
+mod passkeys;
 mod permission;
 mod rehearsed;
 mod server;
@@ -23,6 +24,7 @@ mod text;
 mod web;
 mod words;
 
+use std::io::{BufRead, Read};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -37,7 +39,11 @@ pub use gate::{ActionView, Ask, Gate, GateError, GateKind};
 pub use rehearsed::Rehearsed;
 
 use app::{App, Parts};
+use archive::Archive;
+use board::Board;
 
+/// Longest line that is recalled.
+const LINE: u64 = 1 << 20;
 /// Bytes of packed events that are kept to be searched.
 const EVENTS: usize = 48 << 20;
 
@@ -99,6 +105,27 @@ pub struct Console {
 }
 
 impl Console {
+    /// Hears what an earlier run wrote, oldest first; before this run begins. It is shown, and nothing
+    /// is proposed because of it.
+    ///
+    /// # Errors
+    /// Where it cannot be read; what came before is shown.
+    pub fn recall(&self, mut lines: impl BufRead) -> std::io::Result<()> {
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            // A line without end must not fill the memory.
+            if lines.by_ref().take(LINE).read_until(b'\n', &mut line)? == 0 {
+                return Ok(());
+            }
+            keep(
+                &mut self.app.board_mut(),
+                &mut self.app.archive_mut(),
+                line.trim_ascii_end(),
+            );
+        }
+    }
+
     /// The run is over; `summary` tells it in numbers.
     pub fn finished(&self, summary: serde_json::Value) {
         self.app.run_mut().summary = summary;
@@ -122,7 +149,7 @@ pub fn start(options: Options) -> Result<Console, ConsoleError> {
     let tls = match (&options.certificate, secure) {
         (Some((certificate, key)), _) => Some(server::tls_of_files(certificate, key)?),
         (None, true) => {
-            let names = vec!["citywall.local".to_owned(), address.ip().to_string()];
+            let names = vec![host_name(), "citywall.local".to_owned(), address.ip().to_string()];
             Some(server::tls_of_own(options.folder.as_deref(), &names)?)
         }
         (None, false) => None,
@@ -170,10 +197,30 @@ pub fn start(options: Options) -> Result<Console, ConsoleError> {
     };
     Ok(Console {
         feed,
-        url: format!("{scheme}://{address}"),
+        url: match address.ip().is_unspecified() {
+            true => format!("{scheme}://{}:{}", host_name(), address.port()),
+            false => format!("{scheme}://{address}"),
+        },
         first_link,
         app,
     })
+}
+
+/// Keeps a line; true where it is about an incident.
+fn keep(board: &mut Board, archive: &mut Archive, line: &[u8]) -> bool {
+    let read = board.hear(line);
+    if let Some(read) = &read {
+        archive.push(line, &read.kind, read.at, read.ends);
+    }
+    read.is_some_and(|read| read.incident)
+}
+
+fn host_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    match name.trim() {
+        "" => "localhost".to_owned(),
+        name => name.to_owned(),
+    }
 }
 
 /// The thread that hears the log.
@@ -196,11 +243,8 @@ fn hear(app: &App, feed: &Feed) {
             let mut board = app.board_mut();
             let mut archive = app.archive_mut();
             for line in piece {
-                if let Some(read) = board.hear(line) {
-                    archive.push(line, &read.kind, read.at, read.ends);
-                    if read.incident {
-                        incidents.push(*line);
-                    }
+                if keep(&mut board, &mut archive, line) {
+                    incidents.push(*line);
                 }
             }
         }

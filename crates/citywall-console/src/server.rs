@@ -3,7 +3,6 @@
 //! Owns: the listening socket, how many connections there are at a time and how long they may be
 //! silent, the box's own certificate. Does not own: what is said on them (`web`).
 
-use std::fs;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
@@ -116,7 +115,6 @@ pub fn tls_of_own(folder: Option<&Path>, names: &[String]) -> Result<TlsAcceptor
     if let Some(folder) = folder {
         let (certificate, key) = (folder.join("certificate.pem"), folder.join("key.pem"));
         if !certificate.exists() || !key.exists() {
-            fs::create_dir_all(folder).map_err(|e| failed(e.to_string()))?;
             let made = rcgen::generate_simple_self_signed(names).map_err(|e| failed(e.to_string()))?;
             write_private(&key, made.signing_key.serialize_pem().as_bytes())?;
             write_private(&certificate, made.cert.pem().as_bytes())?;

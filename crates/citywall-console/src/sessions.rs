@@ -23,6 +23,8 @@ const ROTATE: Duration = Duration::from_secs(3600);
 const GRACE: Duration = Duration::from_secs(60);
 /// Failures without a wait.
 const FREE: u32 = 5;
+/// The same for all names together, counted under the name "": many may sit behind one address.
+const FREE_IN_ALL: u32 = 30;
 /// The longest wait.
 const LONGEST: Duration = Duration::from_secs(60);
 /// Sources whose failures are remembered.
@@ -163,7 +165,8 @@ impl Attempts {
             .entry((source, name.to_owned()))
             .or_insert(Failed { times: 0, until: now });
         failed.times = failed.times.saturating_add(1);
-        let over = failed.times.saturating_sub(FREE).min(6);
+        let free = if name.is_empty() { FREE_IN_ALL } else { FREE };
+        let over = failed.times.saturating_sub(free).min(6);
         let wait = match over {
             0 => Duration::ZERO,
             over => Duration::from_secs(1 << over).min(LONGEST),

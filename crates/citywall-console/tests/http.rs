@@ -131,7 +131,7 @@ fn first_start_login_and_logout() {
         Browser::at(&console.url)
             .use_link(&link, "Grace Example", PASSWORD)
             .status,
-        400
+        404
     );
     let mut other = Browser::at(&console.url);
     for _ in 0..5 {

@@ -32,6 +32,8 @@ pub struct Look {
     pub fragment: bool,
     /// From where.
     pub source: Source,
+    /// Under which name the console was asked: the `Host` header.
+    pub host: String,
 }
 
 impl Look {
@@ -73,6 +75,11 @@ impl FromRequestParts<Arc<App>> for Look {
             theme,
             uri: uri.unwrap_or_else(|| parts.uri.clone()),
             fragment: headers.contains_key(FRAGMENT),
+            host: headers
+                .get(header::HOST)
+                .and_then(|v| v.to_str().ok())
+                .unwrap_or_default()
+                .to_owned(),
             source: parts
                 .extensions
                 .get()

@@ -16,6 +16,7 @@ pub mod export;
 pub mod health;
 pub mod incidents;
 pub mod layout;
+pub mod passkeys;
 pub mod people;
 pub mod policy;
 pub mod rehearsal;
@@ -87,6 +88,10 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/login", get(people::login_page).post(people::login))
         .route("/logout", post(people::logout))
         .route("/link/{token}", get(people::link_page).post(people::use_link))
+        .route("/passkey/add/begin", post(passkeys::add_begin))
+        .route("/passkey/add", post(passkeys::add))
+        .route("/passkey/login/begin", post(passkeys::login_begin))
+        .route("/passkey/login", post(passkeys::login))
         .route("/look", get(people::look))
         .route("/stream", get(stream::stream))
         .route("/export/{what}", get(export::export))

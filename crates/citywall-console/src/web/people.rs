@@ -14,9 +14,11 @@ use serde::Deserialize;
 
 use super::context::{Ctx, Look, Refusal, inside};
 use super::layout::{self, csrf};
+use super::passkeys;
 use super::{cookie_name, session_cookie, set_cookie};
 use crate::accounts;
 use crate::app::App;
+use crate::passkeys::Site;
 use crate::permission::{Deed, ROLES};
 use crate::text::{cut, plain};
 
@@ -50,6 +52,10 @@ fn login_form(look: &Look, back: &str, error: Option<String>) -> Response {
             label { (l.t("login-password")) input type="password" name="password" autocomplete="current-password" required maxlength="256"; }
             button { (l.t("login")) }
         }
+        @if Site::of(&look.host, look.app.secure).is_some() {
+            p { button type="button" class="plain" data-passkey-login hidden { (l.t("passkey-login")) } }
+        } @else { p class="quiet" { (l.t("passkey-host")) } }
+        p id="said" class="quiet" role="status" {}
         p class="quiet" { (l.t("login-lost")) }
         p { a href="/look?lang=en&back=/login" lang="en" { "English" } " " a href="/look?lang=zh-CN&back=/login" lang="zh-CN" { "中文" } }
     };
@@ -75,7 +81,12 @@ pub async fn login(look: Look, Form(form): Form<LoginForm>) -> Response {
     let app = Arc::clone(&look.app);
     let name = cut(form.name.trim(), NAME);
     let source = look.source.0;
-    if let Some(wait) = app.attempts().wait(Instant::now(), source, &name) {
+    let waits = {
+        let attempts = app.attempts();
+        let of = |name: &str| attempts.wait(Instant::now(), source, name);
+        of(&name).max(of(passkeys::ANYBODY))
+    };
+    if let Some(wait) = waits {
         let text = look.l().count("login-wait", wait.as_secs() + 1);
         return login_form(&look, &form.back, Some(text));
     }
@@ -89,7 +100,12 @@ pub async fn login(look: Look, Form(form): Form<LoginForm>) -> Response {
     // Who left the city file has an account no more.
     let known = app.person(&name).is_some() && app.accounts().has(&name);
     if !fits.unwrap_or(false) || !known {
-        app.attempts().failed(Instant::now(), source, &name);
+        {
+            let mut attempts = app.attempts();
+            attempts.failed(Instant::now(), source, &name);
+            // Names that are made up must not fill the journal.
+            attempts.failed(Instant::now(), source, passkeys::ANYBODY);
+        }
         let _ = app.record(&name, "login-failed", &source.to_string(), "").await;
         return login_form(&look, &form.back, Some(look.l().t("login-wrong")));
     }
@@ -98,7 +114,7 @@ pub async fn login(look: Look, Form(form): Form<LoginForm>) -> Response {
 }
 
 /// A session, and on to a page.
-async fn begin(look: &Look, name: &str, to: &str) -> Response {
+pub async fn begin(look: &Look, name: &str, to: &str) -> Response {
     let app = &look.app;
     let (Ok(token), Ok(csrf)) = (accounts::token(), accounts::token()) else {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
@@ -246,6 +262,9 @@ pub async fn use_link(look: Look, Path(token): Path<String>, Form(form): Form<Li
             return link_form(&look, &token, Some(error.to_string()));
         }
         accounts.use_up(&token);
+        if let Err(error) = accounts.forget_passkeys(&name) {
+            log::error!("{name}: passkeys: {error}");
+        }
     }
     app.sessions().end_all(&name);
     begin(&look, &name, "/").await
@@ -264,6 +283,7 @@ fn people(ctx: &Ctx, link: Option<(String, String)>) -> Response {
         let accounts = ctx.app().accounts();
         list.iter().map(|(name, _)| accounts.has(name)).collect()
     };
+    let passkeys = ctx.app().accounts().passkeys(&ctx.person.name).count() as u64;
     let department = |name: &str| {
         let city = ctx.app().city.as_ref();
         city.and_then(|c| c.principal(name))
@@ -286,7 +306,9 @@ fn people(ctx: &Ctx, link: Option<(String, String)>) -> Response {
             p class="banner" role="status" { (l.with("people-link-made", &[("name", &plain(name))])) " " code { (link) } }
         }
         (layout::table(&l.t("nav-people"), &heads, rows))
-        p class="quiet" { (l.t("people-passkeys")) }
+        @if Site::of(&ctx.look.host, ctx.app().secure).is_some() {
+            p { button type="button" data-passkey-add=(ctx.csrf) hidden { (l.t("passkey-add")) } " " span class="quiet" { (l.count("passkey-have", passkeys)) } }
+        } @else { p class="quiet" { (l.t("passkey-host")) } }
     };
     layout::page(ctx, &l.t("nav-people"), false, body)
 }

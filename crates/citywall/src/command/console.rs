@@ -3,6 +3,7 @@
 //! Owns: the command's words, and how `watch` starts and ends a console. Does not own: links, accounts
 //! and pages (`citywall-console`).
 
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,6 +19,9 @@ use super::actions::Client;
 use crate::End;
 use crate::cli::WatchArgs;
 use crate::settings::Settings;
+
+/// Bytes of the earlier log that are shown.
+const RECALLED: u64 = 64 << 20;
 
 /// `citywall console`.
 #[derive(Args, Clone, Debug)]
@@ -86,6 +90,11 @@ pub fn start(args: &WatchArgs, settings: &Settings, live: bool) -> anyhow::Resul
         live,
     })
     .context("--console")?;
+    if let (true, Some(out)) = (live, &args.out)
+        && let Err(error) = recall(&console, out)
+    {
+        log::warn!("the console does not show what was before this start: {error}");
+    }
     eprintln!("citywall: the console is at {}", console.url);
     if let Some(link) = &console.first_link {
         eprintln!(
@@ -94,6 +103,24 @@ pub fn start(args: &WatchArgs, settings: &Settings, live: bool) -> anyhow::Resul
         );
     }
     Ok(Some(console))
+}
+
+/// Shows the end of what the run before wrote.
+fn recall(console: &Console, out: &std::path::Path) -> std::io::Result<()> {
+    let number = |name: std::ffi::OsString| name.to_str()?.strip_prefix("eve.json.")?.parse::<u64>().ok();
+    let names = std::fs::read_dir(out)?.flatten().map(|entry| entry.file_name());
+    let Some(newest) = names.filter_map(number).max() else {
+        return Ok(());
+    };
+    let mut file = std::fs::File::open(out.join(format!("eve.json.{newest}")))?;
+    let skipped = file.metadata()?.len().saturating_sub(RECALLED);
+    file.seek(SeekFrom::Start(skipped))?;
+    let mut lines = BufReader::new(file);
+    if skipped > 0 {
+        // The rest of a line.
+        lines.by_ref().take(RECALLED).skip_until(b'\n')?;
+    }
+    console.recall(lines)
 }
 
 /// The gate of a running enforcer: its control socket, where the console speaks for the person who is
