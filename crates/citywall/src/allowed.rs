@@ -146,3 +146,82 @@ fn told(verified: Verified<Listed>) -> Arc<AllowList> {
     );
     Arc::new(verified.into_value().0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use citywall_trust::{KeyEntry, SigningKey};
+
+    fn signed(serial: u64) -> (Keyring, Vec<u8>) {
+        let key = SigningKey::from_seed(&[9; 32]).expect("a seed");
+        let mut ring = Keyring::default();
+        let entry = KeyEntry {
+            name: "ada".to_owned(),
+            principal: "Ada".to_owned(),
+            public: key.public(),
+            purposes: vec![Purpose::AllowList],
+            revoked: None,
+        };
+        ring.add(entry).expect("one key");
+        let list = AllowList {
+            name: "site".to_owned(),
+            slot: 1,
+            ..AllowList::default()
+        };
+        let signed = Signed::sign(&Listed(list), serial, now(), None, &key).expect("signed");
+        (ring, signed.to_json().into_bytes())
+    }
+
+    /// Any turned bit shows: in the form, the key, the times, the payload or the signature.
+    #[test]
+    fn ten_thousand_altered_lists_are_refused() {
+        let (ring, bytes) = signed(1);
+        let good = Signed::<Listed>::parse(&bytes).expect("whole");
+        let verify =
+            |signed: &Signed<Listed>| signed.verify(&ring, &mut Serials::default(), Accept::NewOrSame, now());
+        assert!(verify(&good).is_ok());
+        let mut tried = 0;
+        for at in 0..bytes.len() {
+            for with in 0..=255_u8 {
+                // Every bit, then other bytes until there are enough; white space says nothing.
+                let mut altered = bytes.clone();
+                altered[at] ^= with;
+                let blank = altered[at].is_ascii_whitespace();
+                if with == 0 || blank || tried >= 10_000 && !with.is_power_of_two() {
+                    continue;
+                }
+                tried += 1;
+                let believed = Signed::<Listed>::parse(&altered)
+                    .ok()
+                    .map(|signed| verify(&signed));
+                // Hexadecimal digits and JSON have one form each, so nothing else is the same file.
+                assert!(
+                    !matches!(believed, Some(Ok(_))),
+                    "byte {at} turned by {with}: {}",
+                    String::from_utf8_lossy(&altered)
+                );
+            }
+        }
+        assert!(tried >= 10_000, "{tried}");
+    }
+
+    #[test]
+    fn an_older_serial_and_another_purpose_are_refused() {
+        let (ring, newer) = signed(7);
+        let (_, older) = signed(6);
+        let mut serials = Serials::default();
+        let mut verify = |bytes: &[u8]| {
+            let signed = Signed::<Listed>::parse(bytes).expect("whole");
+            signed
+                .verify(&ring, &mut serials, Accept::NewOrSame, now())
+                .map(|_| ())
+        };
+        assert!(verify(&newer).is_ok() && verify(&newer).is_ok());
+        let refused = verify(&older).expect_err("older").to_string();
+        assert!(refused.contains("serial 6"), "{refused}");
+        let model = String::from_utf8(newer)
+            .expect("JSON")
+            .replace("allow-list", "model");
+        assert!(verify(model.as_bytes()).is_err());
+    }
+}
