@@ -4,10 +4,11 @@
 //! an empty case.
 
 pub mod floods;
+pub mod forecasts;
 mod generated;
 pub mod iot23;
 pub mod modbus;
-mod packets;
+pub mod packets;
 pub mod speed;
 
 use std::path::{Path, PathBuf};

@@ -40,6 +40,14 @@ impl One {
 /// # Errors
 /// Where the file is absent or no capture. What is damaged behind its beginning ends it.
 pub fn read(path: &Path) -> Result<Vec<Option<One>>, SetError> {
+    read_first(path, usize::MAX)
+}
+
+/// The first packets of a capture, as `read`.
+///
+/// # Errors
+/// As `read`.
+pub fn read_first(path: &Path, most: usize) -> Result<Vec<Option<One>>, SetError> {
     if !path.is_file() {
         return Err(SetError::Absent(path.to_owned()));
     }
@@ -52,7 +60,7 @@ pub fn read(path: &Path) -> Result<Vec<Option<One>>, SetError> {
     let mut found = Vec::new();
     let mut all = Vec::new();
     let mut latest = 0;
-    while files.next_batch(&mut batch).map_err(failed)? {
+    while all.len() < most && files.next_batch(&mut batch).map_err(failed)? {
         for meta in &batch.frames {
             found.clear();
             latest = latest.max(meta.at);
@@ -60,6 +68,7 @@ pub fn read(path: &Path) -> Result<Vec<Option<One>>, SetError> {
             all.push(one(&packet, latest));
         }
     }
+    all.truncate(most);
     Ok(all)
 }
 

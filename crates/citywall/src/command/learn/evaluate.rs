@@ -8,7 +8,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use citywall_evaluation::sets::{SetError, floods, iot23, modbus, speed};
+use citywall_evaluation::sets::{SetError, floods, forecasts, iot23, modbus, speed};
 use citywall_evaluation::{Report, Settings};
 
 use super::EvaluateArgs;
@@ -25,11 +25,13 @@ struct Wanted<'a> {
 
 type Run = fn(&Wanted<'_>) -> Result<Vec<Report>, SetError>;
 
-const SETS: [(&str, Run); 5] = [
+const SETS: [(&str, Run); 7] = [
     ("iot23", iot23),
     ("modbus", modbus),
     ("allow-lists", allow_lists),
     ("floods", floods),
+    ("captures", captures),
+    ("forecasts", forecasts),
     ("speed", speed),
 ];
 
@@ -162,12 +164,24 @@ fn modbus(wanted: &Wanted<'_>) -> Result<Vec<Report>, SetError> {
         .collect())
 }
 
+/// The folder of all data, for sets that use what is there.
+fn everything(wanted: &Wanted<'_>) -> Option<PathBuf> {
+    let given = wanted.data.map(Path::to_owned);
+    given.or_else(|| std::env::var_os("CITYWALL_DATA").map(PathBuf::from))
+}
+
+fn captures(wanted: &Wanted<'_>) -> Result<Vec<Report>, SetError> {
+    let all = everything(wanted).ok_or_else(|| SetError::Absent(PathBuf::from("$CITYWALL_DATA")))?;
+    Ok(vec![Report::Plain(super::captures::table(&all)?)])
+}
+
+fn forecasts(wanted: &Wanted<'_>) -> Result<Vec<Report>, SetError> {
+    let table = forecasts::table(everything(wanted).as_deref(), wanted.settings.seed)?;
+    Ok(vec![Report::Plain(table)])
+}
+
 fn floods(wanted: &Wanted<'_>) -> Result<Vec<Report>, SetError> {
-    let all = wanted
-        .data
-        .map(Path::to_owned)
-        .or_else(|| std::env::var_os("CITYWALL_DATA").map(PathBuf::from));
-    let tables = floods::table(all.as_deref(), wanted.runs, &wanted.settings)?;
+    let tables = floods::table(everything(wanted).as_deref(), wanted.runs, &wanted.settings)?;
     Ok(tables.into_iter().map(Report::Plain).collect())
 }
 

@@ -4,7 +4,10 @@
 //! (`citywall-evaluation`).
 
 mod allow_list;
+mod captures;
 mod evaluate;
+mod explain;
+pub mod model;
 
 use std::path::PathBuf;
 
@@ -24,6 +27,21 @@ pub struct LearnArgs {
 enum LearnAction {
     /// Measure detectors and trivial baselines on data sets, and print the tables.
     Evaluate(EvaluateArgs),
+    /// Train a model of what is normal on captures; it is not signed yet.
+    Train(model::TrainArgs),
+    /// Stand for a model.
+    Sign(model::SignArgs),
+    /// Check a signed model before its first use, and put it in force.
+    Verify(model::VerifyArgs),
+    /// Say what a model is and what it was trained on.
+    Show {
+        /// The model, signed or not.
+        file: PathBuf,
+    },
+    /// Put the model before in force again.
+    Rollback(model::RollbackArgs),
+    /// Say why something was told: its reasons and its evidence.
+    Explain(explain::ExplainArgs),
     /// Learn who does what, read it, sign it, and give it to those who enforce it.
     #[command(subcommand)]
     AllowList(allow_list::AllowListAction),
@@ -75,6 +93,12 @@ pub struct EvaluateArgs {
 pub fn run(args: &LearnArgs) -> anyhow::Result<End> {
     match &args.action {
         LearnAction::Evaluate(args) => evaluate::run(args),
+        LearnAction::Train(args) => model::train(args),
+        LearnAction::Sign(args) => model::sign(args),
+        LearnAction::Verify(args) => model::verify(args),
+        LearnAction::Show { file } => model::show(file),
+        LearnAction::Rollback(args) => model::rollback(args),
+        LearnAction::Explain(args) => explain::run(args),
         LearnAction::AllowList(action) => allow_list::run(action),
     }
 }
