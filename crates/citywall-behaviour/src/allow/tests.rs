@@ -334,6 +334,36 @@ fn a_new_device_of_a_known_kind_is_held_to_what_its_kind_does() {
     assert!(told.starts_with("value_out_of_range"), "{told}");
 }
 
+/// A device that is taken over and begins to command others is concluded to be something else: what is
+/// told of it must not depend on that.
+#[test]
+fn a_listed_device_keeps_its_kind() {
+    let context = Context::default();
+    let asset = |host: &str, role: &str| {
+        let asset = Asset {
+            name: host.to_owned(),
+            addresses: vec![ip(host)],
+            roles: vec![role.to_owned()],
+            ..Asset::default()
+        };
+        event(DAY, host, host, 0, Body::Asset(asset))
+    };
+    let units = ["192.168.1.101", "192.168.1.102"];
+    let mut learner = AllowLearner::new(AllowLimits::default());
+    for unit in units {
+        learner.observe(&asset(unit, "unit"), &context);
+        (0..3).for_each(|day| {
+            learner.observe(&command(day * DAY, "192.168.1.100", unit, LEVEL, None), &context);
+        });
+    }
+    let list = learner.propose("site", AllowDoubt::default());
+    assert_eq!((list.kinds.len(), list.counts()), (1, (1, 0)));
+    let mut watch = AllowWatch::new(list, WatchLimits::default());
+    watch.observe(&asset(units[0], "master"), &context);
+    let poll = command(3 * DAY, "192.168.1.100", units[0], LEVEL, None);
+    assert_eq!(watch.observe(&poll, &context), None);
+}
+
 #[test]
 fn kinds_are_concluded_where_no_city_declares_them() {
     let context = Context::default();

@@ -76,7 +76,9 @@ pub struct AllowWatch {
     /// Who commands an end, for the words of what is normal.
     commanders: HashMap<EndId, Vec<EndId>>,
     prints: HashMap<EndId, HashMap<String, HashSet<String>>>,
-    held: HashMap<Peer, bool>,
+    /// The devices of the list: their kind, which stands whatever is concluded of them later, and whether
+    /// they are not judged.
+    held: HashMap<Peer, (Option<u16>, bool)>,
     kinds: Kinds,
     parties: Recent<(Option<IpAddr>, Option<Mac>), Option<Option<Known>>>,
     names: Names,
@@ -116,7 +118,7 @@ impl AllowWatch {
             pairs: HashMap::new(),
             commanders: HashMap::new(),
             prints: HashMap::new(),
-            held: list.devices.iter().map(|d| (d.peer.clone(), d.open)).collect(),
+            held: HashMap::new(),
             kinds: Kinds::default(),
             parties: Recent::new(limits.remembered),
             names: Names::new(),
@@ -128,9 +130,7 @@ impl AllowWatch {
             list: AllowList::default(),
         };
         for device in &list.devices {
-            if let Some(kind) = device.kind.and_then(|k| list.kinds.get(usize::from(k))) {
-                watch.kinds.of.insert(device.peer.clone(), kind.clone());
-            }
+            watch.held.insert(device.peer.clone(), (device.kind, device.open));
             watch.end(&End::Peer(device.peer.clone()));
         }
         for kind in 0..list.kinds.len() {
@@ -249,17 +249,22 @@ impl AllowWatch {
         }
         let known = meet(ip, mac, context).map(|met| {
             self.kinds.declared(&met, context);
-            let kind = self.kinds.of.get(&met.peer);
-            let kind = kind.and_then(|kind| self.list.kinds.iter().position(|k| k == kind));
+            let seen = self.held.get(&met.peer).copied();
+            let kind = match seen {
+                Some((kind, _)) => kind,
+                // A device that came later is held to what its kind does.
+                None => {
+                    let kind = self.kinds.of.get(&met.peer);
+                    let place = kind.and_then(|kind| self.list.kinds.iter().position(|k| k == kind));
+                    place.map(|place| place as u16)
+                }
+            };
             let own = self.ends.get(&End::Peer(met.peer.clone())).copied();
-            let of_kind = kind
-                .and_then(|kind| self.ends.get(&End::Kind(kind as u16)))
-                .copied();
-            let seen = self.held.get(&met.peer);
+            let of_kind = kind.and_then(|kind| self.ends.get(&End::Kind(kind))).copied();
             Known {
                 ends: [own, of_kind],
                 held: met.inside && (seen.is_some() || of_kind.is_some()),
-                open: seen.copied().unwrap_or(false),
+                open: seen.is_some_and(|(_, open)| open),
                 met,
             }
         });

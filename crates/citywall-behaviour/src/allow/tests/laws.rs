@@ -133,3 +133,13 @@ fn what_no_list_can_say_is_refused() {
     expect!["the allow-list is wrong: a value is not written as it should be"]
         .assert_eq(&wrong("\"values\":[\"50\"", "\"values\":[\"5e1\""));
 }
+
+/// The bytes of version 1 as they were first written: every newer program reads and writes them so.
+#[test]
+fn version_1_is_frozen() {
+    let list = list(&week());
+    let text = String::from_utf8(list.encode()).expect("JSON");
+    expect_test::expect_file!["./version1.json"].assert_eq(&text);
+    let kept = include_bytes!("version1.json");
+    assert_eq!(AllowList::decode(kept.trim_ascii_end()), Ok(list));
+}
