@@ -1,4 +1,9 @@
-//! The console beside the real binary, on the story: first start, an incident, approval, undo.
+//! The console beside the real binary, on the story: first start, an incident, approval, undo; once in a
+//! rehearsal, once with an enforcer and the kernel's tables in a namespace.
+
+#[allow(dead_code)]
+#[path = "enforcer/rig.rs"]
+mod rig;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -22,9 +27,10 @@ impl Drop for Served {
     }
 }
 
-fn serve() -> Served {
+fn serve(arguments: &[&str]) -> Served {
     let mut child = Command::new(env!("CARGO_BIN_EXE_citywall"))
         .args(["watch", "--console=127.0.0.1:0", "--json"])
+        .args(arguments)
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
@@ -42,7 +48,10 @@ fn serve() -> Served {
     }
     // Somebody reads on, so that the program never waits for it.
     std::thread::spawn(move || lines.for_each(drop));
-    let (host, path) = link.as_deref().and_then(|l| l.split_once('/')).expect("a first link");
+    let (host, path) = link
+        .as_deref()
+        .and_then(|l| l.split_once('/'))
+        .expect("a first link");
     Served {
         child,
         host: host.to_owned(),
@@ -83,27 +92,104 @@ impl Served {
     }
 }
 
-#[test]
-fn the_storys_incident_from_the_list_to_approval_and_back() {
-    let mut console = serve();
+/// Ada, who has set her password by the first link; the replay is read.
+fn with_ada(arguments: &[&str]) -> Served {
+    let mut console = serve(arguments);
     let form = "Content-Type: application/x-www-form-urlencoded\r\n";
     let body = "name=Ada+Example&password=lamps+and+pumps+and+trams&again=lamps+and+pumps+and+trams";
     let (status, answer) = console.send("POST", &console.link, form, body);
     assert_eq!(status, 303, "{answer}");
-    let cookie = answer.lines().find_map(|l| l.strip_prefix("set-cookie: ")).expect("a session");
+    let cookie = answer
+        .lines()
+        .find_map(|l| l.strip_prefix("set-cookie: "))
+        .expect("a session");
     console.cookie = cookie.split(';').next().unwrap().to_owned();
     // What the log's thread has not read yet comes within a moment.
     while !console.json("/api/v1/health")["over"].as_bool().unwrap() {
         std::thread::sleep(Duration::from_millis(10));
     }
+    console
+}
+
+/// What is approved on a page is held by the kernel, and what is taken back is not.
+#[test]
+fn an_approval_reaches_the_kernel_and_so_does_its_undoing() {
+    const NAME: &str = "an_approval_reaches_the_kernel_and_so_does_its_undoing";
+    if !rig::inside(NAME) {
+        return;
+    }
+    let up = Command::new("ip")
+        .args(["link", "set", "lo", "up"])
+        .status()
+        .unwrap();
+    assert!(up.success());
+    let story = include_str!("../story/city.toml");
+    // Somebody must ask the enforcer whether it serves.
+    let city = story.replace(
+        "name = \"Dana Ejemplo\"",
+        "name = \"Dana Ejemplo\"\nunix = \"root\"",
+    );
+    let folder = rig::Enforcer::folder("console");
+    let config = folder.join("config.toml");
+    std::fs::write(&config, "[enforcer]\nconsoles = [0]\n").unwrap();
+    let enforcer = rig::Enforcer::start_with("console", &city, &["--config", config.to_str().unwrap()]);
+    let socket = enforcer.folder.join("control");
+    let console = with_ada(&["--enforcer", socket.to_str().unwrap()]);
     let me = console.json("/api/v1/me");
-    assert_eq!((&me["gate"], &me["name"]), (&Value::from("rehearsal"), &Value::from("Ada Example")));
+    assert_eq!(me["gate"], "enforcer");
+    // The sensor's line to the enforcer has a thread of its own.
+    let end = std::time::Instant::now() + rig::PATIENCE;
+    let action = loop {
+        let actions = console.json("/api/v1/actions");
+        let mut all = actions.as_array().unwrap().iter();
+        if let Some(found) = all.find(|a| a["rung"] == "deny-conduit" && a["needed"] == 1) {
+            break found.clone();
+        }
+        assert!(std::time::Instant::now() < end, "nothing is proposed: {actions}");
+        std::thread::sleep(Duration::from_millis(50));
+    };
+    let held = || {
+        let listed = Command::new("nft").args(["list", "ruleset"]).output().unwrap();
+        String::from_utf8_lossy(&listed.stdout).contains(&format!("comment {}", action["id"]))
+    };
+    let csrf = me["csrf"].as_str().unwrap();
+    assert!(!held());
+    let (status, answer) = console.act(csrf, &action, "approve");
+    assert_eq!(status, 200, "{answer}");
+    assert!(held());
+    let (status, answer) = console.act(csrf, &action, "undo");
+    assert_eq!(status, 200, "{answer}");
+    assert!(!held());
+    let (_, page) = console.send("GET", "/actions", "", "");
+    assert!(!page.contains("Rehearsal: nothing is touched"));
+    assert!(
+        page.contains("console:Ada Example"),
+        "the enforcer's journal says who"
+    );
+}
+
+#[test]
+fn the_storys_incident_from_the_list_to_approval_and_back() {
+    let console = with_ada(&[]);
+    let me = console.json("/api/v1/me");
+    assert_eq!(
+        (&me["gate"], &me["name"]),
+        (&Value::from("rehearsal"), &Value::from("Ada Example"))
+    );
     let incidents = console.json("/api/v1/incidents");
     let worst = &incidents[0];
-    assert_eq!((worst["severity"].as_u64(), &worst["services"][0]), (Some(1), &Value::from("Traffic signals")));
+    assert_eq!(
+        (worst["severity"].as_u64(), &worst["services"][0]),
+        (Some(1), &Value::from("Traffic signals"))
+    );
     let number = worst["number"].as_str().unwrap();
     let whole = console.json(&format!("/api/v1/incidents/{number}"));
-    let action = whole["actions"].as_array().unwrap().iter().find(|a| a["rung"] == "deny-command").expect("a proposal");
+    let action = whole["actions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|a| a["rung"] == "deny-command")
+        .expect("a proposal");
     assert_eq!(action["stage"], "proposed");
     let csrf = me["csrf"].as_str().unwrap();
     // Another plan than the one that was read is not approved.
@@ -115,14 +201,23 @@ fn the_storys_incident_from_the_list_to_approval_and_back() {
     assert_eq!(status, 200, "{answer}");
     let stage = |console: &Served| {
         let actions = console.json("/api/v1/actions");
-        let found = actions.as_array().unwrap().iter().find(|a| a["id"] == action["id"]).cloned().unwrap();
+        let found = actions
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|a| a["id"] == action["id"])
+            .cloned()
+            .unwrap();
         found["stage"].as_str().unwrap().to_owned()
     };
     assert_eq!(stage(&console), "active");
     assert_eq!(console.act(csrf, action, "undo").0, 200);
     assert_eq!(stage(&console), "ended");
     let (_, page) = console.send("GET", "/actions", "", "");
-    assert!(page.contains("seen on the camera, too") && page.contains("Rehearsal"), "the act is in the journal");
+    assert!(
+        page.contains("seen on the camera, too") && page.contains("Rehearsal"),
+        "the act is in the journal"
+    );
     // Everything that the log holds can be found.
     let events = console.json("/api/v1/events?kind=violation&device=camera-10&limit=1000");
     assert!(events["events"].as_array().unwrap().len() > 500);
