@@ -198,7 +198,16 @@ impl Case {
             group: s.group,
         };
         let scores: Vec<Scored> = own.test.iter().zip(&self.test).map(scored).collect();
-        let limit = threshold(&own.calibration, settings.rate);
+        // What says yes or no alerts on yes, however often that was wrong on the calibration.
+        let yes_or_no = own
+            .calibration
+            .iter()
+            .chain(&own.test)
+            .all(|s| *s == 0.0 || *s == 1.0);
+        let limit = match yes_or_no {
+            true => 0.5,
+            false => threshold(&own.calibration, settings.rate),
+        };
         let alerts: Vec<bool> = scores.iter().map(|s| s.score > limit).collect();
         let share = |attack: bool| {
             let all: Vec<bool> = scores
