@@ -7,6 +7,7 @@ mod captures;
 mod control;
 mod frames;
 mod inline;
+mod learned;
 mod messages;
 mod signed;
 mod streams;
@@ -30,6 +31,7 @@ fn main() -> io::Result<()> {
     seeds.extend(signed::seeds());
     seeds.extend(inline::seeds());
     seeds.extend(control::seeds());
+    seeds.extend(learned::seeds());
     for (target, name, bytes) in &seeds {
         write(&folder.join(target), name, bytes)?;
     }

@@ -14,6 +14,7 @@ pub mod flow;
 pub mod frames;
 pub mod inline;
 pub mod json;
+pub mod model;
 pub mod path;
 pub mod playbook;
 pub mod rules;
