@@ -40,6 +40,10 @@ impl<T> Default for Lifted<'_, T> {
     }
 }
 
+type TalkKey = (End, End, u8, u16);
+/// The application protocol, and who did it.
+type LiftedTalk<'a> = (&'a str, Lifted<'a, Seen>);
+
 type OrderKey<'a> = (
     End,
     End,
@@ -116,7 +120,7 @@ impl AllowLearner {
     }
 
     fn talks(&self, lifting: &Lifting<'_>) -> Vec<Talk> {
-        let mut lifted: BTreeMap<(End, End, u8, u16), (&str, Lifted<'_, Seen>)> = BTreeMap::new();
+        let mut lifted: BTreeMap<TalkKey, LiftedTalk<'_>> = BTreeMap::new();
         for (from, habits) in &self.devices {
             for (key, talk) in habits.talks.iter() {
                 let Some(seen) = &talk.seen else { continue };
@@ -126,17 +130,14 @@ impl AllowLearner {
                 all.of.push((from, Some(&key.to), seen));
             }
         }
-        let talk =
-            |((from, to, protocol, port), (app, all)): ((End, End, u8, u16), (&str, Lifted<'_, Seen>))| {
-                Talk {
-                    seen: lifting.evidence(&from, Some(&to), &all.of),
-                    from,
-                    to,
-                    protocol,
-                    port,
-                    app: app.to_owned(),
-                }
-            };
+        let talk = |((from, to, protocol, port), (app, all)): (TalkKey, LiftedTalk<'_>)| Talk {
+            seen: lifting.evidence(&from, Some(&to), &all.of),
+            from,
+            to,
+            protocol,
+            port,
+            app: app.to_owned(),
+        };
         lifted.into_iter().map(talk).collect()
     }
 

@@ -43,6 +43,9 @@ impl Default for WatchLimits {
     }
 }
 
+/// As an event has a party.
+type Address = (Option<IpAddr>, Option<Mac>);
+
 /// Numbers of ends in the index.
 type EndId = u32;
 
@@ -80,7 +83,7 @@ pub struct AllowWatch {
     /// they are not judged.
     held: HashMap<Peer, (Option<u16>, bool)>,
     kinds: Kinds,
-    parties: Recent<(Option<IpAddr>, Option<Mac>), Option<Option<Known>>>,
+    parties: Recent<Address, Option<Option<Known>>>,
     names: Names,
     counts: Recent<(bool, usize, EndKey), Count>,
     told: Recent<(&'static str, String), Option<i64>>,

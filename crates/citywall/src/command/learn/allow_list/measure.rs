@@ -199,7 +199,8 @@ fn watched(path: &Path, list: &AllowList, city: Option<&str>) -> anyhow::Result<
 }
 
 /// What allow-lists tell; other detectors of the pipeline have tables of their own.
-const KINDS: [&str; 8] = [
+const KINDS: [&str; 9] = [
+    "unusually_often",
     "new_commander",
     "new_command",
     "new_point",
