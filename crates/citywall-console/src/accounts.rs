@@ -256,7 +256,9 @@ impl Accounts {
                 serde_json::from_str(&text).ok()
             }
         }?;
-        (link.until > now()).then_some(link.person)
+        // The first start's link is for the first account alone.
+        let first = link.person.is_none() && !self.is_empty();
+        (link.until > now() && !first).then_some(link.person)
     }
 
     /// The link is used up.
@@ -430,9 +432,12 @@ mod tests {
             Err(AccountError::Weak)
         ));
         assert!(matches!(hash("Ada", "Password2026!!"), Err(AccountError::Weak)));
+        let link = accounts.link(None).unwrap();
+        assert_eq!(accounts.linked(&link), Some(None));
         accounts
             .set("Ada", hash("Ada", "correct horse staple").unwrap())
             .unwrap();
+        assert_eq!(accounts.linked(&link), None, "the first account is there");
         // What was written is read by the next start, and holds no password.
         let again = Accounts::open(Some(folder.clone())).unwrap();
         assert!(verify(&again.stored("Ada"), "correct horse staple"));
@@ -442,8 +447,8 @@ mod tests {
                 .unwrap()
                 .contains("horse")
         );
-        let link = accounts.link(None).unwrap();
-        assert_eq!(accounts.linked(&link), Some(None));
+        let link = accounts.link(Some("Cem")).unwrap();
+        assert_eq!(accounts.linked(&link), Some(Some("Cem".into())));
         accounts.use_up(&link);
         assert_eq!(accounts.linked(&link), None, "once");
         let left = leave_link(&folder, "Ben").unwrap();

@@ -609,7 +609,7 @@ fn streams_tell_that_something_changed_and_end_with_the_session() {
         let cookie = ada.cookie.clone().unwrap();
         write!(
             stream,
-            "GET /stream HTTP/1.1\r\nHost: {}\r\nCookie: {cookie}\r\n\r\n",
+            "GET /stream HTTP/1.1\r\nConnection: close\r\nHost: {}\r\nCookie: {cookie}\r\n\r\n",
             ada.host
         )
         .unwrap();

@@ -15,7 +15,7 @@ use super::incidents::{self, rung};
 use super::layout::{self, csrf};
 use crate::app::now;
 use crate::board::Incident;
-use crate::gate::{ActionView, Ask, GateError, GateKind};
+use crate::gate::{ActionView, Ask, GateError};
 use crate::normal::{DAYS, Normal, TRIED};
 use crate::permission::Deed;
 use crate::text::{cut, plain};
@@ -33,7 +33,6 @@ pub fn card(ctx: &Ctx, action: &ActionView, incident: &Incident) -> Markup {
     let mine = action.approvals.contains(&ctx.person.name);
     let approve = open && !action.measures.is_empty() && ctx.may(Deed::Approve, incident) && !mine;
     let second = approve && !action.approvals.is_empty();
-    let rehearsal = ctx.app().gate_kind == GateKind::Rehearsal;
     html! {
         article class={ "action " (action.stage) } {
             h3 { (rung(ctx, &action.rung)) " " span class="quiet" { (plain(&action.target)) } }
@@ -53,10 +52,8 @@ pub fn card(ctx: &Ctx, action: &ActionView, incident: &Incident) -> Markup {
                 @if action.guards.is_empty() { p { (l.t("guards-none")) } } @else {
                     p { (l.t("guards")) }
                     ul { @for guard in &action.guards { li { (plain(guard)) } } }
-                }
-                p class="quiet" { (l.t("action-wrong")) " " (l.count("action-ends", minutes(action.time_to_live_s))) }
+                } p class="quiet" { (l.count("action-ends", minutes(action.time_to_live_s))) }
             }
-            @if rehearsal && (approve || in_force) { p class="quiet" { (l.t("rehearsal-act")) } }
             @let deeds: Vec<(&str, &str)> = [
                 ("approve", if second { "approve-second" } else { "approve" }, approve),
                 ("reject", "reject", open && ctx.may(Deed::Reject, incident)),

@@ -13,7 +13,7 @@ use super::context::{Ctx, Refusal};
 use super::layout::{self, link};
 use crate::app::now;
 use crate::board::{Incident, Told};
-use crate::gate::ActionView;
+use crate::gate::{ActionView, GateKind};
 use crate::permission::Deed;
 use crate::text::plain;
 
@@ -238,7 +238,10 @@ fn proposals(
         @match actions {
             Ok(actions) => {
                 @let own: Vec<&ActionView> = actions.iter().filter(|a| a.incident == incident.number).collect();
-                @if own.is_empty() { p { (l.t("actions-none")) } }
+                @if own.is_empty() { p { (l.t("actions-none")) } } @else {
+                    p { (l.t("action-wrong")) }
+                    @if ctx.app().gate_kind == GateKind::Rehearsal { p class="quiet" { (l.t("rehearsal-act")) } }
+                }
                 @for action in own { (acts::card(ctx, action, incident)) }
             }
             Err(error) => { p class="error" { (l.t("gate-away")) " " (error) } }
