@@ -120,6 +120,8 @@ struct Window {
     /// In vain in earlier windows.
     known: HashSet<Member>,
     answered: HashSet<Member>,
+    /// All was tried from a zone of the city to the outside.
+    outward: bool,
     /// Failures at the last report.
     told: usize,
     examples: Vec<Order>,
@@ -147,6 +149,8 @@ struct Try {
     port: u16,
     target: IpAddr,
     failed: bool,
+    /// From a zone of the city to the outside.
+    outward: bool,
     /// When it was tried; that it was in vain shows later.
     at: Nanos,
 }
@@ -270,6 +274,7 @@ fn tried(event: &Event) -> Option<Try> {
         port: subject.dst_port.unwrap_or(0),
         target,
         failed,
+        outward: subject.src_zone.is_some() && subject.dst_zone.is_none(),
         at,
     })
 }
@@ -351,6 +356,7 @@ impl Window {
             failed: HashSet::new(),
             known: HashSet::new(),
             answered: HashSet::new(),
+            outward: true,
             told: 0,
             examples: Vec::new(),
             day: Day {
@@ -373,6 +379,7 @@ impl Window {
         limits: &ScanLimits,
     ) -> bool {
         let failed = tried.failed;
+        self.outward &= tried.outward;
         self.last = self.last.max(at);
         self.tried = (self.tried.0.min(tried.at), self.tried.1.max(tried.at));
         if failed && self.known.contains(&member) {
@@ -394,6 +401,8 @@ impl Window {
 
     fn judge(&mut self, source: Source, limits: &ScanLimits) -> Option<Behaviour> {
         let least = match self.common {
+            // A device whose cloud cannot be reached tries all addresses of it.
+            Common::Port(TCP, 80 | 443) if self.outward => 2 * limits.hosts,
             Common::Port(..) => limits.hosts,
             Common::Host(_) => limits.ports,
         };

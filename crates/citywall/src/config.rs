@@ -48,6 +48,8 @@ pub struct Learning {
     pub key_ring: Option<std::path::PathBuf>,
     /// A directory for what was learned, the highest serial that was seen, and the last good list.
     pub state: Option<std::path::PathBuf>,
+    /// A folder of signed models (`citywall learn verify --models`) that conversations are held against.
+    pub models: Option<std::path::PathBuf>,
 }
 
 /// The enforcer.

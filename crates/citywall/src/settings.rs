@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
+use citywall_behaviour::Model;
 use citywall_behaviour::allow::AllowList;
 use citywall_event::Context;
 use citywall_flow::{FlowLimits, HostPolicies, HostPolicy, KeyOptions, Timeouts};
@@ -63,6 +64,8 @@ pub struct Settings {
     pub learns: bool,
     /// The allow-list in force.
     pub allowed: Option<Arc<AllowList>>,
+    /// The models in force.
+    pub models: Arc<[Model]>,
     origin: Origin,
 }
 
@@ -119,6 +122,7 @@ impl Settings {
         let mut settings = Settings {
             has_city: city.is_some(),
             learns: false,
+            models: Arc::from([]),
             allowed: None,
             city,
             context,
@@ -161,6 +165,10 @@ impl Settings {
         if self.allowed.is_some() || self.learns {
             settings.hold_use()?;
         }
+        settings.models = Arc::clone(&self.models);
+        if !self.models.is_empty() {
+            settings.hold_models();
+        }
         Ok(settings)
     }
 
@@ -173,6 +181,14 @@ impl Settings {
         self.allowed = allowed::in_force(&self.config.learning)?;
         self.learns = self.allowed.is_none() && self.config.learning.state.is_some();
         Ok(())
+    }
+
+    /// Puts the configured models in force. One that is not to be believed is not used, and the one of its
+    /// class that was in force before goes on.
+    pub fn hold_models(&mut self) {
+        if let (Some(folder), Some(ring)) = (&self.config.learning.models, &self.config.learning.key_ring) {
+            self.models = crate::command::learn::model::in_force(folder, ring, &self.models);
+        }
     }
 
     /// True where use is learned or held against a list: then names and fingerprints are events, too.

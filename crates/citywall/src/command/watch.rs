@@ -98,7 +98,10 @@ fn load(args: &WatchArgs) -> anyhow::Result<Settings> {
         .map_err(|e| Invalid(format!("--disk: {e}")))?;
     let mut settings = Settings::load(&args.files, city, args.interface.clone(), disk.map(|d| d.0))
         .map_err(|error| Invalid(format!("{error:#}")))?;
-    settings.hold_use().map_err(|error| Invalid(format!("{error:#}")))?;
+    settings
+        .hold_use()
+        .map_err(|error| Invalid(format!("{error:#}")))?;
+    settings.hold_models();
     Ok(settings)
 }
 

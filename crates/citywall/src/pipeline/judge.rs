@@ -15,6 +15,7 @@ use citywall_incident::Situation;
 use citywall_inventory::{Device, Inventory};
 
 use super::learning::Use;
+use super::unusual::Unusual;
 use crate::settings::Settings;
 
 /// A conclusion: about whom, and what.
@@ -32,6 +33,7 @@ pub struct Judge {
     identity: IdentityWatch,
     floods: FloodDetector,
     usage: Use,
+    unusual: Unusual,
     situation: Situation,
 }
 
@@ -53,6 +55,7 @@ impl Judge {
             identity: IdentityWatch::new(IdentityLimits::default()),
             floods: FloodDetector::new(FloodLimits::default()),
             usage: Use::new(settings),
+            unusual: Unusual::new(&settings.models),
             situation: Situation::new(citywall_incident::Limits::default()),
         }
     }
@@ -61,6 +64,7 @@ impl Judge {
     pub fn reload(&mut self, settings: &Settings) {
         self.inventory.reload(&settings.context);
         self.usage.reload(settings);
+        self.unusual.reload(&settings.models);
         self.situation.reload(&settings.context);
     }
 
@@ -82,6 +86,7 @@ impl Judge {
         take(self.uploads.observe(event, context));
         take(self.identity.observe(event, context));
         take(self.usage.observe(event, context));
+        take(self.unusual.observe(event, context));
         conclusions.extend(self.situation.assess(event, context, &self.inventory));
         conclusions
     }

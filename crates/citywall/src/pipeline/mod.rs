@@ -17,4 +17,5 @@ pub mod ordered;
 pub mod prepare;
 pub mod propose;
 pub mod run;
+pub mod unusual;
 pub mod worker;

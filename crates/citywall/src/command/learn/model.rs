@@ -32,6 +32,8 @@ const PACKETS: usize = 50_000;
 const CONVERSATIONS: usize = 2_000_000;
 /// Sources and senders that features are kept of.
 const SOURCES: usize = 4_096;
+/// Models in force, at most.
+const MODELS: usize = 256;
 /// The highest serials that were seen, in the folder of models.
 const SERIALS: &str = "serials.json";
 
@@ -290,6 +292,44 @@ pub fn believe(
     Ok(signed.verify(ring, serials, Accept::NewOrSame, now)?)
 }
 
+/// The models of a folder that are to be believed. Where one is not, the one of its class in `running` goes
+/// on; where there is none, nothing is held against it.
+pub fn in_force(folder: &Path, ring: &Path, running: &Arc<[Model]>) -> Arc<[Model]> {
+    match load(folder, ring, running) {
+        Ok(models) => models.into(),
+        Err(error) => {
+            log::error!("learning.models: {error:#}; the models in force go on");
+            Arc::clone(running)
+        }
+    }
+}
+
+fn load(folder: &Path, ring: &Path, running: &[Model]) -> anyhow::Result<Vec<Model>> {
+    let ring = files::load_keyring(ring)?;
+    let serials = files::load_serials(&folder.join(SERIALS))?;
+    let list = std::fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
+    let mut paths: Vec<PathBuf> = list.flatten().map(|e| e.path()).collect();
+    paths.retain(|p| p.extension().is_some_and(|e| e == "model"));
+    paths.sort();
+    let mut models = Vec::new();
+    for path in paths.iter().take(MODELS) {
+        let class = path
+            .file_stem()
+            .map(|n| n.to_string_lossy().into_owned())
+            .unwrap_or_default();
+        let believed =
+            read(path).and_then(|bytes| believe(&bytes, &class, &ring, &mut serials.clone(), now()));
+        match believed {
+            Ok(verified) => models.push(verified.into_value().0),
+            Err(error) => {
+                log::error!("{}: REFUSED: {error:#}", path.display());
+                models.extend(running.iter().find(|m| m.class == class).cloned());
+            }
+        }
+    }
+    Ok(models)
+}
+
 /// The model in force, and the one before it.
 fn places(models: &Path, class: &str) -> anyhow::Result<[PathBuf; 2]> {
     let plain = class
@@ -394,7 +434,7 @@ pub(super) fn show(path: &Path) -> anyhow::Result<End> {
     let mut text = format!("{}\n{signed}\n", summary(&model, &model.encode()));
     let _ = writeln!(
         text,
-        "told beyond a score of {:.1} of a conversation",
+        "told beyond a score of about {:.1} of a conversation",
         model.habit_scores.limit()
     );
     if let Some((_, scores)) = &model.packets {
