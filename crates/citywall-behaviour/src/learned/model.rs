@@ -417,7 +417,7 @@ mod tests {
         let mut random = SplitMix64::new(7);
         let conversations: Vec<Conversation> = (0..200)
             .map(|_| Conversation {
-                service: 6 << 16 | random.below(3) as u32 * 100,
+                service: (6 << 16) | (random.below(3) as u32 * 100),
                 outcome: Outcome::ALL[random.below(2)],
                 numbers: [0.0; NUMBERS.len()].map(|_| random.unit() * 1e4),
             })
