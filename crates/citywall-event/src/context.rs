@@ -20,8 +20,8 @@ use hashbrown::HashMap;
 use crate::Mac;
 use conduit::Pairs;
 pub use conduit::{CommandGrant, Conduit, ConduitEnd, Grant, PointPattern, Ports, VerbSet};
-use locate::{MacEntry, Ranges};
 pub use judge::is_icmp_request;
+use locate::{MacEntry, Ranges};
 pub use prefix::Prefix;
 pub use service::{Dependency, ServiceInfo};
 

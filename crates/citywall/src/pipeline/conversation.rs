@@ -219,7 +219,8 @@ pub fn summary(flow: &Flow<Conversation>) -> FlowSummary {
 
 /// Type and code of the first ICMP message.
 fn icmp(flow: &Flow<Conversation>) -> Option<(u8, u8)> {
-    matches!(flow.carrier, Carrier::Ip(1 | 58)).then_some((flow.initiator.port as u8, flow.responder.port as u8))
+    matches!(flow.carrier, Carrier::Ip(1 | 58))
+        .then_some((flow.initiator.port as u8, flow.responder.port as u8))
 }
 
 /// Appends the `flow` line.
