@@ -465,7 +465,17 @@ fn reason(held: &Held) -> Reason {
 
 fn seat(seats: &mut Vec<Seat>, new: &Seat) {
     if let Some(known) = seats.iter_mut().find(|s| s.party == new.party) {
-        known.proved |= new.proved;
+        match (known.ip, new.ip) {
+            // It was known by its place alone. That it is there proves nothing of an address.
+            (None, Some(_)) => {
+                known.ip = new.ip;
+                known.mac = new.mac.or(known.mac);
+                known.own_mac = new.own_mac.or(known.own_mac);
+                known.proved = new.proved;
+            }
+            (Some(_), None) => {}
+            _ => known.proved |= new.proved,
+        }
         return;
     }
     if seats.len() < SEATS {
