@@ -22,7 +22,10 @@ const EDGES: &[(&str, &[&str])] = &[
         "citywall-response",
         &["event", "incident", "inventory", "policy", "trust"],
     ),
-    ("citywall-evaluation", &["event", "packet", "capture", "behaviour"]),
+    (
+        "citywall-evaluation",
+        &["event", "packet", "capture", "behaviour"],
+    ),
     (
         "citywall-console",
         &["event", "inventory", "policy", "incident", "response", "trust"],
