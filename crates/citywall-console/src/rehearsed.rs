@@ -7,13 +7,13 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant, SystemTime};
 
-use citywall_event::{Nanos, Verb};
+use citywall_event::Nanos;
 use citywall_policy::City;
 use citywall_response::playbook::{Playbooks, Runs};
 use citywall_response::rehearsal::Line;
 use citywall_response::{
-    Account, ActionId, Effect, Entry, Facts, Governor, Input, Measure, Moment, Notice, Outcome, PlanHash,
-    Settings, Stage, View,
+    Account, ActionId, Effect, Entry, Facts, Governor, Input, Moment, Notice, PlanHash, Settings, Stage,
+    View, whole_seconds,
 };
 
 use crate::gate::{ActionView, Ask, Gate, GateError, GateKind};
@@ -170,7 +170,7 @@ impl Gate for Rehearsed {
             )),
             (_, false) => Err(GateError::Refused(refused.join("; "))),
             (Some(view), true) => Err(GateError::Refused(view.guards.join("; "))),
-            (None, true) => Ok(view.map_or_else(String::new, |v| stage(v.stage).to_owned())),
+            (None, true) => Ok(view.map_or_else(String::new, |v| v.stage.name().to_owned())),
         }
     }
 
@@ -206,20 +206,6 @@ fn nanos(span: Duration) -> Nanos {
     i64::try_from(span.as_nanos()).unwrap_or(i64::MAX)
 }
 
-fn seconds(span: Nanos) -> i64 {
-    span.max(0).saturating_add(999_999_999) / 1_000_000_000
-}
-
-fn stage(stage: Stage) -> &'static str {
-    match stage {
-        Stage::Proposed => "proposed",
-        Stage::Applying => "applying",
-        Stage::Active => "active",
-        Stage::Undoing => "undoing",
-        Stage::Ended => "ended",
-    }
-}
-
 fn shown(view: &View) -> ActionView {
     let action = &view.action;
     ActionView {
@@ -229,60 +215,14 @@ fn shown(view: &View) -> ActionView {
         target: action.target.clone(),
         reason: action.reason.clone(),
         owner: action.owner.clone(),
-        stage: stage(view.stage).to_owned(),
+        stage: view.stage.name().to_owned(),
         hash: view.hash.to_string(),
         approvals: view.approvals.clone(),
         needed: view.needed,
         guards: view.guards.clone(),
-        time_to_live_s: seconds(action.time_to_live),
-        remaining_s: seconds(view.remaining),
-        measures: action.measures.iter().map(words).collect(),
-        outcome: view.outcome.as_ref().map(outcome),
-    }
-}
-
-fn outcome(outcome: &Outcome) -> String {
-    match outcome {
-        Outcome::Applied => "in force".into(),
-        Outcome::Expired => "its time was over".into(),
-        Outcome::Undone { by } => format!("taken back by {by}"),
-        Outcome::RolledBack { why } => format!("taken back by the health gate: {why}"),
-        Outcome::Withdrawn { why } => format!("withdrawn: {why}"),
-        Outcome::Failed { why } => format!("could not be done: {why}"),
-        Outcome::Refused { guards } => format!("refused: {}", guards.join("; ")),
-        Outcome::Rejected { by } => format!("rejected by {by}"),
-        Outcome::Lapsed => "nobody approved in time".into(),
-    }
-}
-
-fn words(measure: &Measure) -> String {
-    match measure {
-        Measure::Isolate { host } => format!("{host}: nothing to or from it passes"),
-        Measure::Quarantine { host } => {
-            format!("{host}: reaches DHCP, DNS and the update servers, and nothing else")
-        }
-        Measure::DenyPair { from, to } => format!("{from} and {to}: nothing passes between the two"),
-        Measure::LimitRate {
-            host,
-            packets_per_second,
-        } => format!("{host}: sends at most {packets_per_second} packets a second"),
-        Measure::LimitInto {
-            to,
-            protocol,
-            packets_per_second,
-        } => format!(
-            "{to}: at most {packets_per_second} new packets a second of IP protocol {protocol} reach it"
-        ),
-        Measure::DenyCommand { from, to, verbs } => {
-            let verbs: Vec<&str> = Verb::ALL
-                .iter()
-                .filter(|v| verbs.has(**v))
-                .map(|v| v.name())
-                .collect();
-            format!(
-                "{from} may not tell {to} to {}; everything else between the two goes on",
-                verbs.join(", ")
-            )
-        }
+        time_to_live_s: whole_seconds(action.time_to_live),
+        remaining_s: whole_seconds(view.remaining),
+        measures: action.measures.iter().map(ToString::to_string).collect(),
+        outcome: view.outcome.as_ref().map(ToString::to_string),
     }
 }

@@ -27,6 +27,7 @@ pub mod rehearsal;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod words;
 
 pub use citywall_event::{Change, Crossing, Flooded, Suspect, Victim};
 pub use effect::{Effect, Outcome, Refusal};
@@ -40,3 +41,4 @@ pub use measure::{Held, Host, Key, Measure};
 pub use notice::Notice;
 pub use plan::{Action, ActionId, Plan, PlanHash, Rung};
 pub use settings::{Act, Mode, Settings, VerifiedAct};
+pub use words::whole_seconds;

@@ -660,7 +660,7 @@ fn settled(one: &Asking, view: Option<&View>, now: Nanos) -> Option<String> {
     };
     if let Some(outcome) = view.outcome.as_ref().filter(|_| view.stage == Stage::Ended) {
         use citywall_response::Outcome;
-        let words = answers::outcome(outcome);
+        let words = outcome.to_string();
         return match (one.for_what, outcome) {
             (For::Undoing, Outcome::Failed { .. }) => failed(&words),
             (For::Undoing, _) | (For::Rejection, Outcome::Rejected { .. }) => done(&words, view),
