@@ -1,37 +1,19 @@
 //! `citywall enforce` with the real binary and the real kernel, in namespaces of each test's own.
 
+#[path = "support/namespace.rs"]
+mod namespace;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-/// Names the test that runs in the namespaces.
-const INSIDE: &str = "CITYWALL_TEST_IN_NAMESPACE";
+use namespace::inside_of;
 
-/// True in the namespaces, where the test is to do its work. Outside it starts the test there.
+/// True in the namespaces, where the test is to do its work.
 fn inside(test: &str) -> bool {
-    if std::env::var_os(INSIDE).is_some_and(|name| name == test) {
-        return true;
-    }
-    let works = Command::new("unshare")
-        .args(["-Urnm", "nft", "list", "ruleset"])
-        .output()
-        .is_ok_and(|o| o.status.success());
-    if !works {
-        eprintln!("SKIPPED: {test}: no user and network namespaces, or no nft in them");
-        return false;
-    }
-    let output = Command::new("unshare")
-        .args(["-Urnm", "--kill-child"])
-        .arg(std::env::current_exe().unwrap())
-        .args(["--exact", test, "--nocapture"])
-        .env(INSIDE, test)
-        .output()
-        .unwrap();
-    let told = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{told}");
-    assert!(told.contains("1 passed"), "{told}");
-    false
+    let lacks = "no user and network namespaces, or no nft in them";
+    inside_of("-Urnm", "nft list ruleset", test, lacks)
 }
 
 /// A folder with a city and a state, removed at the end.

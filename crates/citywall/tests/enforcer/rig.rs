@@ -1,5 +1,8 @@
 //! Namespaces, a running enforcer, a sensor's and people's words.
 
+#[path = "../support/namespace.rs"]
+mod namespace;
+
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
@@ -11,8 +14,8 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal};
 use serde_json::{Value, json};
 
-/// Names the test that runs in the namespace.
-pub const INSIDE: &str = "CITYWALL_TEST_IN_NAMESPACE";
+use namespace::inside_of;
+
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_citywall");
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -57,6 +60,7 @@ roles = ["operator", "approver"]
 pub fn inside(test: &str) -> bool {
     inside_of(
         "-Urnm",
+        "nft list tables",
         test,
         "no user namespace with nft can be made (unshare, nftables)",
     )
@@ -66,33 +70,10 @@ pub fn inside(test: &str) -> bool {
 pub fn inside_as_root(test: &str) -> bool {
     inside_of(
         "-nm",
+        "nft list tables",
         test,
         "only real root can be several users (run the tests as root)",
     )
-}
-
-fn inside_of(namespaces: &str, test: &str, lacks: &str) -> bool {
-    if std::env::var_os(INSIDE).is_some_and(|name| name == test) {
-        return true;
-    }
-    let able = Command::new("unshare")
-        .args([namespaces, "nft", "list", "tables"])
-        .output();
-    if !able.is_ok_and(|output| output.status.success()) {
-        eprintln!("SKIPPED: {test}: {lacks}");
-        return false;
-    }
-    let output = Command::new("unshare")
-        .args([namespaces, "--kill-child"])
-        .arg(std::env::current_exe().unwrap())
-        .args(["--exact", test, "--nocapture"])
-        .env(INSIDE, test)
-        .output()
-        .unwrap();
-    let told = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{told}");
-    assert!(told.contains("1 passed"), "{told}");
-    false
 }
 
 /// A running enforcer and its folder.

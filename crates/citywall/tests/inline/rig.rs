@@ -1,5 +1,8 @@
 //! Namespaces with a queue between them, a running `citywall inline`, and both ends of sessions.
 
+#[path = "../support/namespace.rs"]
+mod namespace;
+
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -11,7 +14,8 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-pub const INSIDE: &str = "CITYWALL_TEST_IN_NAMESPACE";
+use namespace::inside_of;
+
 pub const PATIENCE: Duration = Duration::from_secs(60);
 pub const SERVER: &str = "10.77.2.2";
 
@@ -37,30 +41,10 @@ allow = ["modbus: read, write holding:10", "mqtt: publish ok/#, subscribe ok/#",
 
 /// True in the namespace, where the test is to do its work.
 pub fn inside(test: &str) -> bool {
-    if std::env::var_os(INSIDE).is_some_and(|name| name == test) {
-        return true;
-    }
     let probe = "mount -t tmpfs none /run && mkdir /run/netns && ip netns add a && \
                  iptables -t mangle -A FORWARD -j NFQUEUE --queue-num 1 --queue-bypass";
-    let works = Command::new("unshare")
-        .args(["-Urnm", "sh", "-c", probe])
-        .output()
-        .is_ok_and(|o| o.status.success());
-    if !works {
-        eprintln!("SKIPPED: {test}: needs unshare, ip, user namespaces and iptables with NFQUEUE");
-        return false;
-    }
-    let output = Command::new("unshare")
-        .args(["-Urnm", "--kill-child"])
-        .arg(std::env::current_exe().unwrap())
-        .args(["--exact", test, "--nocapture"])
-        .env(INSIDE, test)
-        .output()
-        .unwrap();
-    let told = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{told}");
-    assert!(told.contains("1 passed"), "{told}");
-    false
+    let lacks = "needs unshare, ip, user namespaces and iptables with NFQUEUE";
+    inside_of("-Urnm", probe, test, lacks)
 }
 
 pub fn sh(script: &str) {
