@@ -8,6 +8,7 @@ pub mod doctor;
 pub mod enforce;
 pub mod keys;
 pub mod learn;
+pub mod log;
 pub mod playbook;
 pub mod policy;
 pub mod range;

@@ -15,9 +15,9 @@ use citywall_trust::{Payload, Purpose, Signed, files};
 use serde_json::{Value, json};
 
 use super::LearnArgs;
-use super::log::{self, Line};
 use crate::End;
 use crate::cli::Files;
+use crate::command::log::replay_log;
 use crate::command::{Invalid, replay_events};
 use crate::settings::Settings;
 
@@ -143,34 +143,6 @@ impl Listener {
             _ => {}
         }
     }
-
-    fn line(&mut self, line: Line) {
-        match line {
-            Line::Command {
-                flow_id,
-                from,
-                command,
-                at,
-            } => self.command(flow_id, from, &command, at),
-            Line::Flow {
-                flow_id,
-                ends,
-                protocol,
-                port,
-                app,
-                span,
-                answered,
-            } => {
-                let service = Service {
-                    protocol,
-                    port,
-                    app_proto: app.as_deref(),
-                };
-                self.flow(flow_id, ends, &service, span, answered);
-            }
-            Line::Other => {}
-        }
-    }
 }
 
 pub(super) fn run(args: &LearnArgs) -> anyhow::Result<End> {
@@ -183,7 +155,7 @@ pub(super) fn run(args: &LearnArgs) -> anyhow::Result<End> {
     let settings = Arc::new(settings);
     let mut listener = Listener::default();
     let end = match &args.from {
-        Some(folder) => from_log(folder, &mut listener)?,
+        Some(folder) => replay_log(folder, &mut |event| listener.event(event))?,
         None => replay_events(&args.pcap, &settings, &mut |event| listener.event(event))?,
     };
     if listener.left_out > 0 {
@@ -219,26 +191,6 @@ fn sign(city: &str, proposal: &Proposal, key: &std::path::Path) -> anyhow::Resul
     };
     let at = i64::try_from(now.as_nanos()).unwrap_or(i64::MAX);
     Ok(Signed::sign(&payload, now.as_secs(), at, None, &key)?.to_json() + "\n")
-}
-
-fn from_log(folder: &std::path::Path, listener: &mut Listener) -> anyhow::Result<End> {
-    let parts = log::parts(folder).with_context(|| folder.display().to_string())?;
-    if parts.is_empty() {
-        let text = format!(
-            "{}: there is no eve.json; name the --out folder of a run",
-            folder.display()
-        );
-        return Err(Invalid(text).into());
-    }
-    let mut wrong = 0;
-    for part in parts {
-        wrong += log::read(&part, |line| listener.line(line)).with_context(|| part.display().to_string())?;
-    }
-    if wrong > 0 {
-        eprintln!("citywall: {wrong} lines are no events and were left out");
-        return Ok(End::Damaged);
-    }
-    Ok(End::Done)
 }
 
 fn tell(args: &LearnArgs, proposal: &Proposal) {

@@ -6,7 +6,6 @@
 mod diff;
 mod explain;
 mod learn;
-pub(super) mod log;
 mod show;
 
 use std::path::{Path, PathBuf};

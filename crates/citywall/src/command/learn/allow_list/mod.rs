@@ -4,7 +4,6 @@
 //! force (`allowed`).
 
 mod export;
-mod log;
 mod measure;
 mod train;
 

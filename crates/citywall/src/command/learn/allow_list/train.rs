@@ -11,10 +11,9 @@ use citywall_event::{Event, Order};
 use citywall_inventory::Inventory;
 use clap::Args;
 
-use super::log;
 use crate::End;
 use crate::cli::Files;
-use crate::command::policy::log as lines;
+use crate::command::log::replay_log;
 use crate::command::{Invalid, replay_events};
 use crate::pipeline::learning::LEARNED;
 use crate::settings::Settings;
@@ -157,27 +156,5 @@ fn from_folder(
         learner.join(&earlier);
         return Ok(End::Done);
     }
-    let parts = lines::parts(folder).with_context(|| folder.display().to_string())?;
-    if parts.is_empty() {
-        let text = format!("{}: there is neither {LEARNED} nor eve.json", folder.display());
-        return Err(Invalid(text).into());
-    }
-    let mut wrong = 0;
-    for part in parts {
-        let mut take = |line: &[u8]| match log::events(line) {
-            Some(events) => {
-                events
-                    .iter()
-                    .for_each(|event| learner.observe(event, &settings.context));
-                true
-            }
-            None => false,
-        };
-        wrong += lines::lines(&part, &mut take).with_context(|| part.display().to_string())?;
-    }
-    if wrong > 0 {
-        eprintln!("citywall: {wrong} lines are no events and were left out");
-        return Ok(End::Damaged);
-    }
-    Ok(End::Done)
+    replay_log(folder, &mut |event| learner.observe(event, &settings.context))
 }

@@ -1,10 +1,14 @@
-//! What allow-lists are learned from in a run's log (`docs/spec/event.md`).
+//! A run's log, read again (`docs/spec/event.md`): what is learned from it.
 //!
-//! Owns: turning lines back into events, leniently. A log has no beginnings of conversations, so one
-//! counts when its end is told, with its own hour. Does not own: the format.
+//! Owns: the log's parts, and turning lines back into events, leniently. A log has no beginnings of
+//! conversations, so one counts when its end is told, with its own hour. Does not own: the format, or
+//! what a rehearsal needs of it (`citywall_response::rehearsal`).
 
+use std::io::{BufRead, BufReader, Read};
 use std::net::IpAddr;
+use std::path::{Path, PathBuf};
 
+use anyhow::Context as _;
 use citywall_event::{
     Asset, Body, Command, CommandOutcome, Contact, Event, FlowSummary, Mac, NameAnswer, Nanos, Order, Side,
     Sighting, SightingTrait, Subject, Value, Verb,
@@ -12,10 +16,77 @@ use citywall_event::{
 use citywall_transaction::PROTOCOLS;
 use serde_json::Value as Json;
 
-use crate::command::policy::log::parse_time;
+use super::Invalid;
+use crate::End;
+
+/// Longest line that is read.
+const LINE: u64 = 1 << 20;
+
+/// Hears the events of the log in a run's `--out` folder, the oldest first. Lines that are no events are
+/// counted and told.
+///
+/// # Errors
+/// Where there is no log, or it cannot be read.
+pub fn replay_log(folder: &Path, hear: &mut dyn FnMut(&Event)) -> anyhow::Result<End> {
+    let parts = parts(folder).with_context(|| folder.display().to_string())?;
+    if parts.is_empty() {
+        let text = format!(
+            "{}: there is no eve.json; name the --out folder of a run",
+            folder.display()
+        );
+        return Err(Invalid(text).into());
+    }
+    let mut wrong = 0;
+    let mut take = |line: &[u8]| {
+        let found = events(line);
+        found.iter().flatten().for_each(&mut *hear);
+        found.is_some()
+    };
+    for part in parts {
+        wrong += lines(&part, &mut take).with_context(|| part.display().to_string())?;
+    }
+    if wrong > 0 {
+        eprintln!("citywall: {wrong} lines are no events and were left out");
+        return Ok(End::Damaged);
+    }
+    Ok(End::Done)
+}
+
+/// The parts of a log, the oldest first.
+fn parts(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut found: Vec<(u64, PathBuf)> = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let Some(rest) = name.to_str().and_then(|n| n.strip_prefix("eve.json")) else {
+            continue;
+        };
+        let number = match rest {
+            "" => Some(u64::MAX),
+            rest => rest.strip_prefix('.').and_then(|n| n.parse().ok()),
+        };
+        found.extend(number.map(|n| (n, entry.path())));
+    }
+    found.sort();
+    Ok(found.into_iter().map(|(_, path)| path).collect())
+}
+
+/// Reads the lines of a part, each as far as a line may be long; gives how many were not taken.
+fn lines(path: &Path, mut take: impl FnMut(&[u8]) -> bool) -> std::io::Result<u64> {
+    let mut reader = BufReader::new(std::fs::File::open(path)?);
+    let (mut bytes, mut wrong) = (Vec::new(), 0);
+    loop {
+        bytes.clear();
+        let read = (&mut reader).take(LINE).read_until(b'\n', &mut bytes)?;
+        if read == 0 {
+            return Ok(wrong);
+        }
+        wrong += u64::from(!take(&bytes));
+    }
+}
 
 /// The events of a line; `None` where it is no event at all.
-pub(super) fn events(line: &[u8]) -> Option<Vec<Event>> {
+fn events(line: &[u8]) -> Option<Vec<Event>> {
     let value: Json = serde_json::from_slice(line).ok()?;
     let kind = value.get("event_type")?.as_str()?;
     let at = parse_time(value.get("timestamp")?.as_str()?)?;
@@ -43,9 +114,13 @@ pub(super) fn events(line: &[u8]) -> Option<Vec<Event>> {
             let start = text(flow, "start").and_then(parse_time).unwrap_or(at);
             let midstream = flow.get("midstream").and_then(Json::as_bool).unwrap_or(false);
             let icmp = value.get("icmp_type").and_then(Json::as_u64);
+            let count = |key| flow.get(key).and_then(Json::as_u64).unwrap_or(0);
             let summary = FlowSummary {
                 start,
-                end: at,
+                end: text(flow, "end").and_then(parse_time).unwrap_or(at),
+                packets: [count("pkts_toserver"), count("pkts_toclient")],
+                bytes: [count("bytes_toserver"), count("bytes_toclient")],
+                established: text(flow, "state") != Some("new"),
                 icmp: icmp.and_then(|t| u8::try_from(t).ok()),
                 ..FlowSummary::default()
             };
@@ -201,17 +276,54 @@ fn print(said: Option<&Json>, path: &[&str], name: &'static str) -> Option<Body>
     }))
 }
 
+/// `2026-04-30T13:20:37.514998+0000`, always UTC.
+fn parse_time(text: &str) -> Option<Nanos> {
+    let number = |range: std::ops::Range<usize>| text.get(range)?.parse::<i64>().ok();
+    let (year, month, day) = (number(0..4)?, number(5..7)?, number(8..10)?);
+    let (hour, minute, second) = (number(11..13)?, number(14..16)?, number(17..19)?);
+    let micros = number(20..26)?;
+    // Days of the civil calendar, years counted from March.
+    let (year, month) = if month > 2 {
+        (year, month - 3)
+    } else {
+        (year - 1, month + 9)
+    };
+    let days = 365 * year + year.div_euclid(4) - year.div_euclid(100)
+        + year.div_euclid(400)
+        + (153 * month + 2) / 5
+        + day
+        - 1
+        - 719_468;
+    let seconds = days * 86_400 + hour * 3_600 + minute * 60 + second;
+    seconds.checked_mul(1_000_000_000)?.checked_add(micros * 1_000)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
+    fn times_are_read() {
+        for (text, at) in [
+            ("1970-01-01T00:00:01.000001+0000", 1_000_001_000),
+            ("2026-11-22T15:47:19.000000+0000", 1_795_362_439_000_000_000),
+            ("2024-02-29T00:00:00.000000+0000", 1_709_164_800_000_000_000),
+        ] {
+            assert_eq!(parse_time(text), Some(at));
+        }
+        assert_eq!(parse_time("yesterday"), None);
+    }
+
+    #[test]
     fn lines_of_the_specification_become_events() {
-        let flow = br#"{"timestamp":"2026-04-30T13:21:39.000000+0000","event_type":"flow","src_ip":"10.0.0.1","dest_ip":"10.0.0.2","dest_port":502,"proto":"TCP","app_proto":"modbus","ether":{"src_mac":"02:00:00:00:00:01","dest_mac":"02:00:00:00:00:02"},"flow":{"start":"2026-04-30T13:20:37.000000+0000"}}"#;
+        let flow = br#"{"timestamp":"2026-04-30T13:21:39.000000+0000","event_type":"flow","src_ip":"10.0.0.1","dest_ip":"10.0.0.2","dest_port":502,"proto":"TCP","app_proto":"modbus","ether":{"src_mac":"02:00:00:00:00:01","dest_mac":"02:00:00:00:00:02"},"flow":{"pkts_toserver":1,"pkts_toclient":2,"start":"2026-04-30T13:20:37.000000+0000","end":"2026-04-30T13:20:38.000000+0000","state":"closed"}}"#;
         let found = events(flow).expect("a flow");
         assert_eq!(found.len(), 2);
         assert!(found[0].at < found[1].at);
         assert_eq!(found[1].app_proto, Some("modbus"));
+        assert!(
+            matches!(&found[1].body, Body::Flow(f) if f.packets == [1, 2] && f.established && f.end - f.start == 1_000_000_000)
+        );
         assert_eq!(found[0].subject.src_mac, Some([2, 0, 0, 0, 0, 1]));
         let command = br#"{"timestamp":"2026-04-30T13:21:39.000000+0000","event_type":"command","src_ip":"10.0.0.1","dest_ip":"10.0.0.2","command":{"protocol":"modbus","verb":"write","function":"write_multiple_registers","unit":1,"point":"holding:40","count":2,"value":[7,9]}}"#;
         let found = events(command).expect("a command");
@@ -226,7 +338,15 @@ mod tests {
         let found = events(dns).expect("an answer");
         assert_eq!(found[0].subject.dst_ip, "10.0.0.1".parse().ok());
         assert!(matches!(&found[0].body, Body::Answer(a) if a.name == "time.example"));
-        assert_eq!(events(b"{"), None);
+        for wrong in [
+            &b""[..],
+            b"{",
+            b"[]",
+            br#"{"event_type":"dns"}"#,
+            br#"{"event_type":"flow","src_ip":"10.0.0.1","dest_ip":"10.0.0.2"}"#,
+        ] {
+            assert_eq!(events(wrong), None);
+        }
         assert_eq!(
             events(br#"{"event_type":"http","timestamp":"2026-04-30T13:21:39.000000+0000"}"#),
             Some(Vec::new())
