@@ -5,7 +5,7 @@
 //! `Sighting`. Owns the JSON of each body.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use crate::json::{Array, Object};
 use crate::{Header, Mac, Nanos, Order, Parties, Subject, Technique, write_line};
@@ -50,6 +50,8 @@ pub enum Body {
     /// A name server told addresses (not logged; `dns` says it). Only where use is learned or held
     /// against what was learned.
     Answer(NameAnswer),
+    /// An address was looked up on a link, or that was answered (not logged; `arp` says it).
+    Lookup(Lookup),
     /// A hint about what a device is (not logged; `asset` says the conclusion).
     Sighting(Sighting),
     /// Behaviour that is not normal: scans, later floods and learned deviations.
@@ -349,6 +351,17 @@ pub struct NameAnswer {
     pub addresses: Vec<IpAddr>,
 }
 
+/// A look-up of an address on a link (ARP). The event's `src` asks, or answers `dst`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lookup {
+    /// Who asks, by its own address, where it says one.
+    pub sender: Option<Ipv4Addr>,
+    /// The address that is looked for; of an answer, the one that is told.
+    pub target: Ipv4Addr,
+    /// An answer.
+    pub answer: bool,
+}
+
 /// Who a sighting is about, relative to its event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
@@ -613,7 +626,12 @@ impl Body {
     /// The EVE `event_type`; `None` for bodies that are not logged.
     pub fn event_type(&self) -> Option<&'static str> {
         Some(match self {
-            Body::Contact(_) | Body::Sighting(_) | Body::Name(_) | Body::Answer(_) | Body::Flow(_) => {
+            Body::Contact(_)
+            | Body::Sighting(_)
+            | Body::Lookup(_)
+            | Body::Name(_)
+            | Body::Answer(_)
+            | Body::Flow(_) => {
                 return None;
             }
             Body::Login(_) => "login",
@@ -664,7 +682,12 @@ impl Body {
                 }
             }
             Body::Login(l) => write_login(o, l),
-            Body::Contact(_) | Body::Sighting(_) | Body::Name(_) | Body::Answer(_) | Body::Flow(_) => {}
+            Body::Contact(_)
+            | Body::Sighting(_)
+            | Body::Lookup(_)
+            | Body::Name(_)
+            | Body::Answer(_)
+            | Body::Flow(_) => {}
         });
     }
 }

@@ -6,7 +6,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use citywall_event::json::Object;
-use citywall_event::{Mac, Side, Sighting, SightingTrait};
+use citywall_event::{Lookup, Mac, Side, Sighting, SightingTrait};
 use citywall_flow::{Carrier, Content, Direction};
 
 use crate::told::Told;
@@ -27,6 +27,9 @@ const HEADER_BYTES: usize = 8;
 
 const ETHERNET: u16 = 1;
 const IPV4: u16 = 0x0800;
+
+const REQUEST: u16 = 1;
+const REPLY: u16 = 2;
 
 /// The EtherType says all.
 fn probe(_hint: &Hint, _data: &[u8]) -> Probe {
@@ -57,6 +60,22 @@ enum Parties {
 }
 
 impl ArpMessage {
+    /// What was looked up or answered. An announcement (RFC 5227) looks for nobody.
+    pub fn lookup(&self) -> Option<Lookup> {
+        let (_, sender) = self.sender()?;
+        let [_, (_, asked)] = self.parties()?;
+        let (target, answer) = match self.operation {
+            REQUEST if sender != asked => (asked, false),
+            REPLY => (sender, true),
+            _ => return None,
+        };
+        Some(Lookup {
+            sender: Some(sender).filter(|ip| !ip.is_unspecified()),
+            target,
+            answer,
+        })
+    }
+
     /// Sender and target, where the addresses are those of Ethernet and IPv4.
     pub fn parties(&self) -> Option<[(Mac, Ipv4Addr); 2]> {
         match self.parties {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use citywall_behaviour::{
     BeaconLimits, BeaconWatch, CrowdingLimits, CrowdingWatch, FloodDetector, FloodFound, FloodLimits,
     GuessingLimits, IdentityLimits, IdentityWatch, Key, NameLimits, NameWatch, PasswordGuessing,
-    ScanDetector, ScanLimits, Tally, UploadLimits, UploadWatch,
+    ScanDetector, ScanLimits, SweepLimits, SweepWatch, Tally, UploadLimits, UploadWatch,
 };
 use citywall_event::{Behaviour, Body, Context, Event, Nanos, Subject};
 use citywall_incident::Situation;
@@ -25,6 +25,7 @@ pub type Conclusion = (Subject, Body);
 pub struct Judge {
     inventory: Inventory,
     scans: ScanDetector,
+    sweeps: SweepWatch,
     guessing: PasswordGuessing,
     beacons: BeaconWatch,
     crowding: CrowdingWatch,
@@ -47,6 +48,7 @@ impl Judge {
         Judge {
             inventory: Inventory::new(limits, settings.makers.clone()),
             scans: ScanDetector::new(ScanLimits::default()),
+            sweeps: SweepWatch::new(SweepLimits::default()),
             guessing: PasswordGuessing::new(GuessingLimits::default()),
             beacons: BeaconWatch::new(BeaconLimits::default()),
             crowding: CrowdingWatch::new(CrowdingLimits::default()),
@@ -71,6 +73,7 @@ impl Judge {
     /// Hears an event and says what follows from it.
     pub fn event(&mut self, event: &Event, context: &Context) -> Vec<Conclusion> {
         self.inventory.observe(event, context);
+        self.sweeps.observe(event, context);
         let mut conclusions: Vec<Conclusion> = Vec::new();
         // One after the other: nearly all find nothing, and what they give is large to carry together.
         let mut take = |found: Option<Behaviour>| {
@@ -104,6 +107,8 @@ impl Judge {
         let mut conclusions = self.assets_told();
         let over = self.floods.tick(at);
         conclusions.extend(over.into_iter().filter_map(|f| flood(f, context)));
+        let swept = self.sweeps.tick(at).into_iter();
+        conclusions.extend(swept.map(|(subject, found)| (subject, Body::Behaviour(found))));
         conclusions.extend(self.situation.tick(at, context));
         conclusions
     }
@@ -143,6 +148,7 @@ impl Judge {
             ("assets_evicted", inventory.evicted),
             ("assets_refused", inventory.refused),
             ("scans_forgotten", self.scans.forgotten()),
+            ("sweeps_forgotten", self.sweeps.forgotten()),
             ("guesses_forgotten", self.guessing.forgotten()),
             ("callbacks_forgotten", self.beacons.forgotten()),
             ("clients_forgotten", self.crowding.forgotten()),

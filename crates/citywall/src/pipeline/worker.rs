@@ -553,6 +553,9 @@ impl Teller {
         }
         if let Transaction::Arp(message) = transaction {
             self.judge_arp(flow, message);
+            if let Some(lookup) = message.lookup() {
+                self.flow_event(flow, direction, Body::Lookup(lookup));
+            }
         }
         if self.settings.use_is_known() {
             for (direction, body) in habits(record, flow.user.forward()) {
