@@ -60,13 +60,13 @@ fn refused() -> Body {
 }
 
 fn denied() -> Body {
-    Body::Violation(Violation {
+    Body::Violation(Box::new(Violation {
         kind: ViolationKind::Conduit,
         from_zone: "a".to_owned(),
         to_zone: "b".to_owned(),
         reason: String::new(),
         command: None,
-    })
+    }))
 }
 
 fn login(success: bool) -> Body {

@@ -25,7 +25,7 @@ pub struct Event {
     pub body: Body,
 }
 
-/// What an event says.
+/// What an event says. What most events do not say lies apart: an event travels from core to core.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Body {
@@ -34,15 +34,15 @@ pub enum Body {
     /// A conversation ended.
     Flow(FlowSummary),
     /// A rule matched.
-    Alert(Alert),
+    Alert(Box<Alert>),
     /// Malformed traffic.
     Anomaly(Anomaly),
     /// A device was told to do something.
-    Command(Command),
+    Command(Box<Command>),
     /// A device told a measured value.
-    Reading(Reading),
+    Reading(Box<Reading>),
     /// The policy does not allow this.
-    Violation(Violation),
+    Violation(Box<Violation>),
     /// Somebody logged in, or tried to.
     Login(Login),
     /// A name that is worth a look was asked for (not logged; `dns` says all of them).
@@ -55,13 +55,13 @@ pub enum Body {
     /// A hint about what a device is (not logged; `asset` says the conclusion).
     Sighting(Sighting),
     /// Behaviour that is not normal: scans, later floods and learned deviations.
-    Behaviour(Behaviour),
+    Behaviour(Box<Behaviour>),
     /// An asset appeared or changed.
-    Asset(Asset),
+    Asset(Box<Asset>),
     /// An incident opened, grew or closed.
-    Incident(IncidentReport),
+    Incident(Box<IncidentReport>),
     /// What would be, or was, done.
-    Action(Action),
+    Action(Box<Action>),
 }
 
 /// A conversation's first packet.

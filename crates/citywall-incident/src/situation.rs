@@ -204,7 +204,7 @@ impl Situation {
         let mut report = gone.report("closed", context);
         if let Some((_, kept)) = self.incidents.iter_mut().find(|(n, _)| *n == older) {
             report.title = format!("{} (now part of {})", report.title, kept.number);
-            out.push((gone.subject(), Body::Incident(report)));
+            out.push((gone.subject(), Body::Incident(Box::new(report))));
             kept.join(gone);
         }
         for suspect in self.suspects.values_mut().filter(|s| s.incident == Some(younger)) {
@@ -330,7 +330,7 @@ impl Situation {
         incident.told = at;
         out.push((
             incident.subject(),
-            Body::Incident(incident.report("closed", context)),
+            Body::Incident(Box::new(incident.report("closed", context))),
         ));
         self.suspects.retain(|_, s| s.incident != Some(id));
     }
@@ -430,6 +430,6 @@ fn tell(incident: &mut Incident, change: &'static str, at: Nanos, context: &Cont
     incident.told = at;
     out.push((
         incident.subject(),
-        Body::Incident(incident.report(change, context)),
+        Body::Incident(Box::new(incident.report(change, context))),
     ));
 }

@@ -41,7 +41,7 @@ fn body(context: &Context, words: &[&str]) -> Option<Body> {
                 port: words[4].parse().ok(),
                 app_proto: None,
             };
-            Body::Violation(context.judge_contact(from, to, &service).err()?)
+            Body::Violation(context.judge_contact(from, to, &service).err()?.into())
         }
         "set" | "get" | "refused-set" | "lost-set" => {
             let get = words[1] == "get";
@@ -64,9 +64,9 @@ fn body(context: &Context, words: &[&str]) -> Option<Body> {
                 },
                 technique: (!get).then_some(Technique::MODIFY_PARAMETER),
             };
-            Body::Violation(context.judge_command(from, to, &command).err()?)
+            Body::Violation(context.judge_command(from, to, &command).err()?.into())
         }
-        "scan" | "guess" | "guessed" => Body::Behaviour(Behaviour {
+        "scan" | "guess" | "guessed" => Body::Behaviour(Box::new(Behaviour {
             kind: match words[1] {
                 "scan" => "horizontal_scan",
                 "guess" => "password_guessing",
@@ -77,8 +77,8 @@ fn body(context: &Context, words: &[&str]) -> Option<Body> {
             features: vec![],
             technique: Some(Technique::REMOTE_SYSTEM_DISCOVERY),
             evidence: vec![],
-        }),
-        "alert" => Body::Alert(Alert {
+        })),
+        "alert" => Body::Alert(Box::new(Alert {
             gid: 1,
             sid: words[4].parse().unwrap(),
             rev: 1,
@@ -88,7 +88,7 @@ fn body(context: &Context, words: &[&str]) -> Option<Body> {
             would_drop: false,
             metadata: vec![],
             technique: None,
-        }),
+        })),
         other => panic!("{other}"),
     })
 }

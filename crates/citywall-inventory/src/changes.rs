@@ -106,7 +106,7 @@ impl Inventory {
                 src_zone: device.zone,
                 ..Subject::default()
             };
-            let body = Body::Asset(device.report(change, context));
+            let body = Body::Asset(Box::new(device.report(change, context)));
             self.changes.push((subject, body));
         }
         self.dirty = later;

@@ -94,7 +94,7 @@ fn event(number: u64, line: &str) -> Event {
             value: words[4].to_owned(),
             evidence: "dhcp.hostname",
         }),
-        "command" => Body::Command(Command {
+        "command" => Body::Command(Box::new(Command {
             protocol: "modbus",
             verb: Verb::Read,
             function: "read_coils",
@@ -104,7 +104,7 @@ fn event(number: u64, line: &str) -> Event {
             value: None,
             outcome: CommandOutcome::Accepted,
             technique: None,
-        }),
+        })),
         other => panic!("{other}"),
     };
     Event {

@@ -76,7 +76,7 @@ pub(super) fn command(
         outcome: CommandOutcome::Accepted,
         technique: None,
     };
-    event(at, from, to, 502, Body::Command(command))
+    event(at, from, to, 502, Body::Command(Box::new(command)))
 }
 
 fn print(at: Nanos, from: &str, value: &str) -> Event {
@@ -346,7 +346,7 @@ fn a_listed_device_keeps_its_kind() {
             roles: vec![role.to_owned()],
             ..Asset::default()
         };
-        event(DAY, host, host, 0, Body::Asset(asset))
+        event(DAY, host, host, 0, Body::Asset(Box::new(asset)))
     };
     let units = ["192.168.1.101", "192.168.1.102"];
     let mut learner = AllowLearner::new(AllowLimits::default());
@@ -377,7 +377,10 @@ fn kinds_are_concluded_where_no_city_declares_them() {
                 maker: Some("Lampco".to_owned()),
                 ..Asset::default()
             };
-            learner.observe(&event(day * DAY, host, host, 0, Body::Asset(asset)), &context);
+            learner.observe(
+                &event(day * DAY, host, host, 0, Body::Asset(Box::new(asset))),
+                &context,
+            );
         }
     }
     let list = learner.propose("home", AllowDoubt::default());
@@ -401,7 +404,10 @@ fn two_addresses_are_not_two_devices() {
         learner.observe(&contact(day * DAY, both[0], "192.168.20.100", 80), &context);
         learner.observe(&contact(day * DAY, both[1], "10.10.10.1", 53), &context);
     }
-    learner.observe(&event(0, both[0], both[0], 0, Body::Asset(asset)), &context);
+    learner.observe(
+        &event(0, both[0], both[0], 0, Body::Asset(Box::new(asset))),
+        &context,
+    );
     let list = learner.propose("home", AllowDoubt::default());
     assert_eq!((list.kinds.len(), list.counts()), (0, (2, 0)));
 }

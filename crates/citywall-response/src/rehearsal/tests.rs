@@ -102,7 +102,7 @@ fn line(report: IncidentReport) -> Vec<u8> {
         at: report.last,
         subject: Subject::default(),
         app_proto: None,
-        body: Body::Incident(report),
+        body: Body::Incident(Box::new(report)),
     };
     let mut line = Vec::new();
     assert!(event.write(&mut line, None));

@@ -130,10 +130,14 @@ fn events(line: &[u8]) -> Option<Vec<Event>> {
             ]
         }
         "command" => match command(value.get("command")?) {
-            Some(command) => vec![event(at, subject, Body::Command(command))],
+            Some(command) => vec![event(at, subject, Body::Command(Box::new(command)))],
             None => Vec::new(),
         },
-        "asset" => vec![event(at, subject, Body::Asset(asset(value.get("asset")?)))],
+        "asset" => vec![event(
+            at,
+            subject,
+            Body::Asset(Box::new(asset(value.get("asset")?))),
+        )],
         "dns" => match answer(value.get("dns")?) {
             // Told from the client's side: the client is who was answered.
             Some(answer) => vec![event(at, turned, Body::Answer(answer))],

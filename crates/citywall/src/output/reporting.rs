@@ -83,7 +83,7 @@ impl Reporting {
     /// An event, in order.
     pub fn event(&mut self, event: &Event) {
         if let Body::Incident(report) = &event.body {
-            match notice_line(&Notice::from(report)) {
+            match notice_line(&Notice::from(&**report)) {
                 Some(line) => self.send(line),
                 None => log::error!("incident {} does not fit a line to the enforcer", report.number),
             }

@@ -136,7 +136,7 @@ impl Story {
                     .push((event.at, named(&behaviour.reason, event, context)));
             }
             Body::Incident(report) if self.incidents.len() < REMEMBERED => {
-                self.incidents.insert(report.number.clone(), report.clone());
+                self.incidents.insert(report.number.clone(), (**report).clone());
             }
             Body::Action(action) => self.action(action),
             _ => {}

@@ -97,7 +97,7 @@ impl Teller {
             let towards = found
                 .direction
                 .map_or(direction, |way| if flow.user.reversed { way.flip() } else { way });
-            self.flow_event(flow, towards, Body::Alert(alert));
+            self.flow_event(flow, towards, Body::Alert(Box::new(alert)));
         }
         self.inspector.matches = matches;
     }

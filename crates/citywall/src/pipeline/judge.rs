@@ -78,7 +78,7 @@ impl Judge {
         // One after the other: nearly all find nothing, and what they give is large to carry together.
         let mut take = |found: Option<Behaviour>| {
             if let Some(behaviour) = found {
-                conclusions.push((event.subject, Body::Behaviour(behaviour)));
+                conclusions.push((event.subject, Body::Behaviour(Box::new(behaviour))));
             }
         };
         take(self.scans.observe(event));
@@ -108,7 +108,7 @@ impl Judge {
         let over = self.floods.tick(at);
         conclusions.extend(over.into_iter().filter_map(|f| flood(f, context)));
         let swept = self.sweeps.tick(at).into_iter();
-        conclusions.extend(swept.map(|(subject, found)| (subject, Body::Behaviour(found))));
+        conclusions.extend(swept.map(|(subject, found)| (subject, Body::Behaviour(Box::new(found)))));
         conclusions.extend(self.situation.tick(at, context));
         conclusions
     }
@@ -182,5 +182,5 @@ fn flood(found: FloodFound, context: &Context) -> Option<Conclusion> {
         Key::From(ip) if inside(ip) => subject.src_ip = Some(ip),
         _ => return None,
     }
-    Some((subject, Body::Behaviour(found.behaviour)))
+    Some((subject, Body::Behaviour(Box::new(found.behaviour))))
 }

@@ -225,7 +225,7 @@ impl Stage {
     /// Writes what would be done.
     fn tell(&mut self, cause: Order, told: Vec<Told>) {
         for (at, subject, action) in told {
-            self.write(cause, at, subject, Body::Action(action));
+            self.write(cause, at, subject, Body::Action(Box::new(action)));
         }
     }
 

@@ -419,7 +419,7 @@ impl Teller {
     }
 
     fn violation(&mut self, flow: &Flow<Conversation>, violation: Violation) {
-        self.flow_event(flow, flow.user.forward(), Body::Violation(violation));
+        self.flow_event(flow, flow.user.forward(), Body::Violation(Box::new(violation)));
     }
 
     /// The border of an isolated zone is one whoever began, so the guess of a midstream
@@ -471,12 +471,12 @@ impl Teller {
         let verdict = settings
             .context
             .judge_command_on(from, to, Some(&service(flow)), &command);
-        self.flow_event(flow, direction, Body::Command(command));
+        self.flow_event(flow, direction, Body::Command(Box::new(command)));
         if let Err(violation) = verdict
             && flow.user.command_violations < COMMAND_VIOLATIONS
         {
             flow.user.command_violations += 1;
-            self.flow_event(flow, direction, Body::Violation(violation));
+            self.flow_event(flow, direction, Body::Violation(Box::new(violation)));
         }
     }
 
@@ -495,7 +495,7 @@ impl Teller {
                 Item::Command(command) => self.command(flow, direction, command),
                 Item::Reading(reading) => {
                     if self.settings.writes("reading") {
-                        self.flow_event(flow, direction, Body::Reading(reading));
+                        self.flow_event(flow, direction, Body::Reading(Box::new(reading)));
                     }
                 }
                 Item::Login(login) => {
