@@ -267,58 +267,83 @@ impl Array<'_> {
     }
 }
 
+/// Appends the first `len` bytes of `text`. All of it is copied, whose size is known when compiling:
+/// a few plain stores, where the copy of a few bytes would be a call.
+#[inline(always)]
+fn put<const N: usize>(out: &mut Vec<u8>, text: &[u8; N], len: usize) {
+    let end = out.len() + len.min(N);
+    out.extend_from_slice(text);
+    out.truncate(end);
+}
+
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
-/// True for bytes that stand for themselves in a JSON string.
-const PLAIN: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut i = 0x20;
-    while i < 0x7f {
-        table[i] = i != b'"' as usize && i != b'\\' as usize;
-        i += 1;
-    }
-    table
-};
+/// The two digits of a byte.
+#[inline(always)]
+fn hex_of(byte: u8) -> [u8; 2] {
+    [HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]
+}
 
 /// Appends a quoted JSON string. Control characters are escaped; invalid UTF-8 becomes `\xHH`
 /// (with the backslash itself escaped).
 pub fn string(out: &mut Vec<u8>, value: &[u8]) {
+    out.reserve(value.len() + 10);
     out.push(b'"');
     let mut rest = value;
     loop {
-        let plain = plain_prefix(rest);
-        out.extend_from_slice(&rest[..plain]);
-        rest = &rest[plain..];
+        rest = &rest[plain(out, rest)..];
         let Some(&byte) = rest.first() else { break };
         rest = &rest[special(out, byte, rest)..];
     }
     out.push(b'"');
 }
 
-/// How many bytes at the start stand for themselves; eight at a time.
+/// Appends the bytes at the start that stand for themselves, eight at a time; returns how many.
 #[inline]
-fn plain_prefix(bytes: &[u8]) -> usize {
+fn plain(out: &mut Vec<u8>, bytes: &[u8]) -> usize {
+    let mut at = 0;
+    let mut rest = bytes;
+    while let Some((chunk, after)) = rest.split_first_chunk::<8>() {
+        let len = plain_bytes(u64::from_le_bytes(*chunk));
+        put(out, chunk, len);
+        at += len;
+        if len < 8 {
+            return at;
+        }
+        rest = after;
+    }
+    let word = few(rest);
+    let len = plain_bytes(word).min(rest.len());
+    put(out, &word.to_le_bytes(), len);
+    at + len
+}
+
+/// Seven bytes at most, the first lowest. Read by overlapping pieces: a loop over them costs more.
+#[inline(always)]
+fn few(bytes: &[u8]) -> u64 {
+    let shift = |len: usize| 8 * (bytes.len() - len) as u32;
+    if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        u64::from(u32::from_le_bytes(*first)) | u64::from(u32::from_le_bytes(*last)) << shift(4)
+    } else if let (Some(first), Some(last)) = (bytes.first_chunk::<2>(), bytes.last_chunk::<2>()) {
+        u64::from(u16::from_le_bytes(*first)) | u64::from(u16::from_le_bytes(*last)) << shift(2)
+    } else {
+        bytes.first().copied().unwrap_or(0).into()
+    }
+}
+
+/// How many of eight bytes, from the lowest on, stand for themselves.
+#[inline(always)]
+fn plain_bytes(word: u64) -> usize {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const TOPS: u64 = 0x8080_8080_8080_8080;
-    let mut at = 0;
-    while let Some(chunk) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
-        let word = u64::from_le_bytes(*chunk);
-        // A top bit is set in each byte that is below 0x20, a quote, a backslash, DEL or above ASCII
-        // (a borrow can also mark a byte behind such a one: it is looked at alone then).
-        let below = word.wrapping_sub(ONES * 0x20);
-        let quote = (word ^ (ONES * 0x22)).wrapping_sub(ONES);
-        let backslash = (word ^ (ONES * 0x5c)).wrapping_sub(ONES);
-        let delete = (word ^ (ONES * 0x7f)).wrapping_sub(ONES);
-        if (below | quote | backslash | delete | word) & TOPS != 0 {
-            break;
-        }
-        at += 8;
-    }
-    let rest = bytes.get(at..).unwrap_or(&[]);
-    at + rest
-        .iter()
-        .position(|&b| !PLAIN[usize::from(b)])
-        .unwrap_or(rest.len())
+    // A top bit is set in each byte that is below 0x20, a quote, a backslash, DEL or above ASCII. A
+    // borrow can also mark a byte above such a one, never one below it.
+    let below = word.wrapping_sub(ONES * 0x20);
+    let quote = (word ^ (ONES * 0x22)).wrapping_sub(ONES);
+    let backslash = (word ^ (ONES * 0x5c)).wrapping_sub(ONES);
+    let delete = (word ^ (ONES * 0x7f)).wrapping_sub(ONES);
+    let marked = (below | quote | backslash | delete | word) & TOPS;
+    (marked.trailing_zeros() / 8) as usize
 }
 
 /// Appends one character that is not plain; returns how many bytes of `rest` it took.
@@ -361,15 +386,47 @@ fn special(out: &mut Vec<u8>, byte: u8, rest: &[u8]) -> usize {
 pub fn hex(out: &mut Vec<u8>, value: &[u8]) {
     out.reserve(value.len() * 2);
     for byte in value {
-        out.push(HEX[usize::from(byte >> 4)]);
-        out.push(HEX[usize::from(byte & 15)]);
+        out.extend_from_slice(&hex_of(*byte));
     }
 }
+
+/// Appends lower-case hexadecimal digits without leading bytes of zero.
+pub fn short_hex(out: &mut Vec<u8>, value: u64) {
+    let bytes = 8 - value.leading_zeros() / 8;
+    // What is to be seen comes first.
+    let shifted = value.checked_shl(64 - 8 * bytes).unwrap_or(0);
+    let mut text = [0; 16];
+    for (slot, byte) in text.chunks_exact_mut(2).zip(shifted.to_be_bytes()) {
+        slot.copy_from_slice(&hex_of(byte));
+    }
+    put(out, &text, 2 * bytes as usize);
+}
+
+/// The two decimal digits of each number below a hundred.
+const PAIRS: [[u8; 2]; 100] = {
+    let mut table = [[0; 2]; 100];
+    let mut i = 0;
+    while i < 100 {
+        table[i] = [b'0' + (i / 10) as u8, b'0' + (i % 10) as u8];
+        i += 1;
+    }
+    table
+};
 
 /// Appends a decimal number.
 #[inline]
 pub fn number(out: &mut Vec<u8>, value: u64) {
-    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+    let Some(small) = u32::try_from(value).ok().filter(|small| *small < 100_000_000) else {
+        return out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+    };
+    // All eight digits, of which the leading zeros are shifted out.
+    let (high, low) = (small / 10_000, small % 10_000);
+    let pair = |of: u32| PAIRS[of as usize % 100];
+    let ([a, b], [c, d]) = (pair(high / 100), pair(high));
+    let ([e, f], [g, h]) = (pair(low / 100), pair(low));
+    let all = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
+    let zeros = ((all ^ 0x3030_3030_3030_3030).trailing_zeros() / 8).min(7);
+    put(out, &(all >> (8 * zeros)).to_le_bytes(), 8 - zeros as usize);
 }
 
 fn float(out: &mut Vec<u8>, value: f64) {
@@ -427,17 +484,16 @@ fn ipv4(out: &mut Vec<u8>, value: Ipv4Addr) {
         len += usize::from(count);
     }
     // All but the last point.
-    out.extend_from_slice(&text[..len - 1]);
+    put(out, &text, len - 1);
 }
 
 /// Appends a MAC address, colon-separated.
 pub fn mac(out: &mut Vec<u8>, value: Mac) {
-    for (i, byte) in value.iter().enumerate() {
-        if i > 0 {
-            out.push(b':');
-        }
-        hex(out, &[*byte]);
+    let mut text = [b':'; 18];
+    for (slot, byte) in text.chunks_exact_mut(3).zip(value) {
+        slot[..2].copy_from_slice(&hex_of(byte));
     }
+    put(out, &text, 17);
 }
 
 /// Year, month (1..=12) and day (1..=31) of a day number since 1970-01-01 (proleptic Gregorian;
@@ -488,11 +544,12 @@ fn text_of_second(seconds: i64) -> [u8; 19] {
     text
 }
 
+/// Writes a number over an even count of digits.
 #[inline(always)]
 fn digits(text: &mut [u8], mut value: u32) {
-    for place in text.iter_mut().rev() {
-        *place = b'0' + (value % 10) as u8;
-        value /= 10;
+    for pair in text.rchunks_exact_mut(2) {
+        pair.copy_from_slice(&PAIRS[(value % 100) as usize]);
+        value /= 100;
     }
 }
 
@@ -554,9 +611,31 @@ mod tests {
         }
 
         #[test]
-        fn plain_prefix_is_what_the_table_says(bytes in proptest::collection::vec(any::<u8>(), 0..40)) {
-            let slow = bytes.iter().position(|&b| !PLAIN[usize::from(b)]).unwrap_or(bytes.len());
-            prop_assert_eq!(plain_prefix(&bytes), slow);
+        fn plain_bytes_are_what_the_table_says(bytes in proptest::collection::vec(any::<u8>(), 0..40), clean in any::<bool>()) {
+            let bytes: Vec<u8> = bytes.iter().map(|b| if clean { b'a' + b % 26 } else { *b }).collect();
+            for from in 0..=bytes.len() {
+                let rest = &bytes[from..];
+                let stands = |b: &u8| matches!(b, 0x20..0x7f) && !matches!(b, b'"' | b'\\');
+                let slow = rest.iter().position(|b| !stands(b)).unwrap_or(rest.len());
+                let mut out = Vec::new();
+                let taken = plain(&mut out, rest);
+                prop_assert_eq!(taken, slow);
+                prop_assert_eq!(&out[..], &rest[..slow]);
+            }
+        }
+
+        #[test]
+        fn numbers_are_written_as_the_library_writes_them(value in any::<u64>(), shift in 0u32..64) {
+            let value = value >> shift;
+            let mut out = Vec::new();
+            number(&mut out, value);
+            prop_assert_eq!(String::from_utf8(out).unwrap(), value.to_string());
+            let mut out = Vec::new();
+            short_hex(&mut out, value);
+            let plain = format!("{value:x}");
+            let even = if plain.len() % 2 == 1 { format!("0{plain}") } else { plain };
+            let even = if value == 0 { String::new() } else { even };
+            prop_assert_eq!(String::from_utf8(out).unwrap(), even);
         }
 
         #[test]

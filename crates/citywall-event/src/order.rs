@@ -52,9 +52,7 @@ impl Order {
     pub fn write_id(&self, out: &mut Vec<u8>) {
         if self.phase == Order::TIMER {
             out.push(b't');
-            let digits = self.flow.to_be_bytes();
-            let skip = digits.iter().take_while(|byte| **byte == 0).count();
-            crate::json::hex(out, &digits[skip..]);
+            crate::json::short_hex(out, self.flow);
             out.push(b'.');
         } else {
             if self.phase != Order::PACKET {

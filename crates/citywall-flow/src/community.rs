@@ -51,38 +51,45 @@ fn tuple_id(src: End, dst: End, protocol: u8, ports: bool, one_way: bool, seed: 
     } else {
         (dst, src)
     };
-    let mut hash = Sha1::new();
-    hash.update(seed.to_be_bytes());
+    // All at once: the hash function's own buffer would be filled piece by piece.
+    let mut bytes = [0; 40];
+    let mut len = 0;
+    let mut append = |part: &[u8]| {
+        bytes[len..len + part.len()].copy_from_slice(part);
+        len += part.len();
+    };
+    append(&seed.to_be_bytes());
     for (address, _) in [low, high] {
         match address {
-            IpAddr::V4(ip) => hash.update(ip.octets()),
-            IpAddr::V6(ip) => hash.update(ip.octets()),
+            IpAddr::V4(ip) => append(&ip.octets()),
+            IpAddr::V6(ip) => append(&ip.octets()),
         }
     }
-    hash.update([protocol, 0]);
+    append(&[protocol, 0]);
     if ports {
-        hash.update(low.1.to_be_bytes());
-        hash.update(high.1.to_be_bytes());
+        append(&low.1.to_be_bytes());
+        append(&high.1.to_be_bytes());
     }
+    let hash: [u8; 20] = Sha1::digest(&bytes[..len]).into();
     let mut text = String::with_capacity(30);
     text.push_str("1:");
-    push_base64(&mut text, &hash.finalize());
+    push_base64(&mut text, &hash);
     text
 }
 
-/// Base64 with padding (RFC 4648, 4).
-fn push_base64(text: &mut String, bytes: &[u8]) {
+/// Base64 with padding (RFC 4648, 4): 20 bytes give 27 letters and one `=`.
+fn push_base64(text: &mut String, hash: &[u8; 20]) {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    for chunk in bytes.chunks(3) {
-        let byte = |i: usize| u32::from(chunk.get(i).copied().unwrap_or(0));
-        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
-        for i in 0..4u32 {
-            let letter = if i as usize <= chunk.len() {
-                ALPHABET[(bits >> (18 - 6 * i) & 63) as usize]
-            } else {
-                b'='
-            };
-            text.push(char::from(letter));
+    let mut padded = [0; 21];
+    padded[..20].copy_from_slice(hash);
+    let mut letters = [b'='; 28];
+    for (four, three) in letters.chunks_exact_mut(4).zip(padded.chunks_exact(3)) {
+        let bits = u32::from(three[0]) << 16 | u32::from(three[1]) << 8 | u32::from(three[2]);
+        for (letter, shift) in four.iter_mut().zip([18, 12, 6, 0]) {
+            *letter = ALPHABET[(bits >> shift & 63) as usize];
         }
     }
+    letters[27] = b'=';
+    // The alphabet is ASCII.
+    text.push_str(std::str::from_utf8(&letters).unwrap_or_default());
 }

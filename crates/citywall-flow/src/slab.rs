@@ -63,7 +63,7 @@ impl<S> Slab<S> {
                 ^ flow.last as u64
                 ^ flow.packets[0]
                 ^ flow.missing[1]
-                ^ u64::from(slot.tcp.is_some())
+                ^ slot.tcp.as_ref().map_or(0, |tcp| tcp.touch())
         })
     }
 

@@ -379,7 +379,12 @@ impl<S: Default> FlowTable<S> {
         reason: impl Fn(&Flow<S>) -> CloseReason,
         observer: &mut O,
     ) -> bool {
-        for _ in 0..limit {
+        for done in 0..limit {
+            if done % AHEAD == 0 {
+                // As in `foresee`: what has been silent for long is in nobody's cache.
+                let next = self.closing.iter().rev().take(AHEAD);
+                std::hint::black_box(next.fold(0, |seen, slot| seen ^ self.slab.touch(*slot)));
+            }
             let Some(index) = self.closing.pop() else { break };
             if let Some(slot) = self.slab.get(index) {
                 let reason = reason(&slot.flow);

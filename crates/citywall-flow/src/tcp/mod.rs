@@ -61,6 +61,12 @@ impl Piece<'_> {
 }
 
 impl Connection {
+    /// Reads a little of each side. What it gives means nothing; see `Slab::touch`.
+    #[inline]
+    pub fn touch(&self) -> u64 {
+        u64::from(self.halves[0].next ^ self.halves[1].next ^ self.halves[1].sample_at)
+    }
+
     /// One segment. Bad checksums have been sorted out before.
     #[inline]
     pub fn push<S, O: Observer<S>>(&mut self, piece: &Piece<'_>, sink: &mut Sink<'_, S, O>) {
