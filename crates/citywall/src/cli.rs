@@ -128,6 +128,9 @@ pub struct WatchArgs {
     /// Serve Prometheus metrics on this address, such as 127.0.0.1:9440.
     #[arg(long, value_name = "ADDR")]
     pub metrics: Option<std::net::SocketAddr>,
+    /// Try what the process must not be able to do any more, tell what worked, and end (for tests).
+    #[arg(long, hide = true)]
+    pub probe: bool,
 }
 
 const WATCH_EXAMPLES: &str = "Examples:

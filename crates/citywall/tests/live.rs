@@ -219,7 +219,15 @@ impl Watch {
         let mut rights = BTreeSet::new();
         for task in fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap() {
             let status = fs::read_to_string(task.unwrap().path().join("status")).unwrap();
-            let names = ["Uid:", "CapInh:", "CapPrm:", "CapEff:", "CapAmb:", "NoNewPrivs:"];
+            let names = [
+                "Uid:",
+                "CapInh:",
+                "CapPrm:",
+                "CapEff:",
+                "CapAmb:",
+                "NoNewPrivs:",
+                "Seccomp:",
+            ];
             rights.extend(
                 status
                     .lines()
@@ -270,6 +278,80 @@ fn told(events: &[Value]) -> BTreeSet<String> {
     }
     told.insert(format!("incident: {title}"));
     told
+}
+
+/// Everything that the sensor was told to do it does while it can do nothing else: what it must not be able
+/// to do is tried, then it sends to a name and to an address, is scraped, and keeps what it learned.
+#[test]
+fn a_confined_sensor_does_what_it_was_told_and_nothing_else() {
+    use std::io::{BufRead, BufReader, Read, Write};
+    use std::net::{TcpListener, TcpStream};
+
+    let folder = Folder::new("confined");
+    let (webhook, syslog) = (
+        TcpListener::bind("localhost:0").unwrap(),
+        TcpListener::bind("127.0.0.1:0").unwrap(),
+    );
+    let port = |listener: &TcpListener| listener.local_addr().unwrap().port();
+    let metrics = port(&TcpListener::bind("127.0.0.1:0").unwrap());
+    let config = format!(
+        "[webhook]\nurl = \"http://localhost:{}/\"\n[syslog]\naddress = \"tcp://127.0.0.1:{}\"\n[learning]\nstate = \"{}\"\n",
+        port(&webhook),
+        port(&syslog),
+        folder.path("state"),
+    );
+    let config = folder.write("config.toml", &config);
+    let city = folder.write("city.toml", &city());
+    let (out, metrics) = (folder.path("out"), format!("127.0.0.1:{metrics}"));
+    let watch = |more: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_citywall"));
+        let files = ["watch", "--out", &out, "--city", &city, "--config", &config];
+        command.args(files).args(["--metrics", &metrics]).args(more);
+        command.stdin(Stdio::null());
+        command
+    };
+    let mut bare = Command::new(env!("CARGO_BIN_EXE_citywall"));
+    bare.args(["watch", "--probe"]);
+    for mut probed in [watch(&["--probe"]), bare] {
+        let output = probed.output().unwrap();
+        let told = String::from_utf8_lossy(&output.stdout).into_owned();
+        // With names to be found, sockets can be made; what they reach is Landlock's.
+        let told = told.replace("a UDP socket", "");
+        assert_eq!(told, "sensor: []\n", "{output:?}");
+    }
+
+    let first = std::thread::spawn(move || {
+        let (mut posted, _) = webhook.accept().unwrap();
+        let mut line = String::new();
+        BufReader::new(&posted).read_line(&mut line).unwrap();
+        let _ = posted.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        let mut start = [0; 64];
+        let (mut logged, _) = syslog.accept().unwrap();
+        let length = logged.read(&mut start).unwrap();
+        (line, String::from_utf8_lossy(&start[..length]).into_owned())
+    });
+    let mut child = watch(&["--json", "--console=127.0.0.1:0"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut page = String::new();
+    until("the metrics of the whole story", || {
+        page.clear();
+        let Ok(mut stream) = TcpStream::connect(&metrics) else {
+            return false;
+        };
+        let _ = stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n");
+        let _ = stream.read_to_string(&mut page);
+        page.contains("citywall_packets_total")
+    });
+    let (posted, logged) = first.join().unwrap();
+    assert!(posted.starts_with("POST / HTTP/1.1"), "{posted}");
+    assert!(logged.contains(" citywall "), "{logged}");
+    let learned = folder.0.join("state/learning.json");
+    until("what was learned", || learned.exists());
+    let _ = child.kill();
+    let _ = child.wait();
 }
 
 /// Watches the story with this many workers, and compares with its replay.
@@ -333,6 +415,7 @@ fn the_story_is_told(folder: &Folder, workers: &str) -> u32 {
     let none = "0000000000000000";
     let mut bare = vec![
         "NoNewPrivs: 1".to_owned(),
+        "Seccomp: 2".to_owned(),
         format!("Uid: {user} {user} {user} {user}"),
     ];
     bare.extend(["CapInh", "CapPrm", "CapEff", "CapAmb"].map(|set| format!("{set}: {none}")));

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::End;
 use crate::cli::DoctorArgs;
+use crate::enforcer::confine;
 
 /// CAP_NET_RAW, capabilities(7).
 const CAP_NET_RAW: u64 = 13;
@@ -22,7 +23,15 @@ struct Finding {
 /// # Errors
 /// Never.
 pub fn run(args: &DoctorArgs) -> anyhow::Result<End> {
-    let findings = [replay(), rights(), interfaces(), makers(), memory(), systemd()];
+    let findings = [
+        replay(),
+        rights(),
+        confinement(),
+        interfaces(),
+        makers(),
+        memory(),
+        systemd(),
+    ];
     if args.json {
         let list: Vec<_> = findings
             .iter()
@@ -80,6 +89,19 @@ fn rights() -> Finding {
         what: "watching an interface",
         found: found.into(),
         fix,
+    }
+}
+
+fn confinement() -> Finding {
+    let (ok, found) = confine::available();
+    Finding {
+        ok,
+        what: "holding our processes back",
+        found,
+        fix:
+            "a kernel of 6.12 or newer with CONFIG_SECURITY_LANDLOCK and CONFIG_SECCOMP_FILTER, and landlock \
+              among lsm= of its command line"
+                .into(),
     }
 }
 

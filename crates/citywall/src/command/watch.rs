@@ -1,6 +1,7 @@
 //! `citywall watch`: from traffic to a told story.
 
 use std::io::Write;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -11,9 +12,11 @@ use super::{Invalid, console};
 use crate::End;
 use crate::cli::WatchArgs;
 use crate::config::Size;
+use crate::enforcer::confine::{self, Reach, Role, confine};
 use crate::output::alerting::Alerting;
 use crate::output::eve::{self, EveLog, Rotation};
-use crate::output::{story, summary};
+use crate::output::syslog::Target;
+use crate::output::{story, summary, webhook};
 use crate::pipeline::ordered::Stage;
 use crate::pipeline::run::{self, Outcome, Shared, Signals};
 use crate::settings::{CitySource, Settings};
@@ -39,12 +42,18 @@ pub fn run(args: &WatchArgs) -> anyhow::Result<End> {
     if live {
         give_up_rights(args, &settings)?;
     }
+    let metrics = args.metrics.or(settings.config.metrics.listen);
+    // Landlock's rule is on what the kernel holds in memory for this folder, which must not be made anew.
+    let _own = std::fs::File::open("/proc/self");
+    confine(Role::Sensor, &reach(args, &settings, metrics)?)?;
+    if args.probe {
+        return Ok(probe());
+    }
     let log = args
         .out
         .as_deref()
         .map(|out| open_log(out, &settings, live))
         .transpose()?;
-    let metrics = args.metrics.or(settings.config.metrics.listen);
     let mut alerting = Alerting::start(&settings.config, metrics).context("cannot start the outputs")?;
     if let Some(socket) = &args.enforcer {
         alerting
@@ -171,6 +180,72 @@ fn give_up_rights(args: &WatchArgs, settings: &Settings) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What is touched from here on, while hostile bytes are read: the files that a reload reads again, the
+/// folders of the outputs, and the ports that the outputs were told.
+fn reach(args: &WatchArgs, settings: &Settings, metrics: Option<SocketAddr>) -> anyhow::Result<Reach> {
+    let mut reach = Reach::default();
+    let config = &settings.config;
+    let learning = &config.learning;
+    let files = args
+        .files
+        .city
+        .iter()
+        .chain(&args.files.config)
+        .chain(&args.files.rules);
+    let files = files
+        .chain(&learning.allow_list)
+        .chain(&learning.key_ring)
+        .chain([&config.inventory.makers])
+        .chain(&args.console_certificate);
+    files.for_each(|file| reach.read_beside(file));
+    reach.read.extend(learning.models.clone());
+    // Where there are many captures, they are opened again.
+    reach
+        .read
+        .extend(args.pcap.iter().filter(|file| file.is_file()).cloned());
+    // What the run tells of itself: its memory, the host's name.
+    reach
+        .read
+        .extend(["/proc/self", "/proc/sys/kernel/hostname"].map(Into::into));
+    if let Some(out) = &args.out {
+        eve::make_directory(out).with_context(|| unwritable(out))?;
+    }
+    if let Some(state) = &learning.state {
+        // Where it cannot be made, that is told when something is to be kept there.
+        let _ = eve::make_directory(state);
+    }
+    reach
+        .write
+        .extend(args.out.iter().chain(&learning.state).cloned());
+    for address in metrics.iter().chain(&args.console) {
+        reach.listen.push(address.port());
+        reach.families.extend([libc::AF_INET, libc::AF_INET6]);
+    }
+    if let Some(webhook) = &config.webhook {
+        reach.resolve_names();
+        reach.connect.extend(webhook::ports(&webhook.url));
+    }
+    if let Some(syslog) = &config.syslog {
+        reach.resolve_names();
+        reach.connect.extend(
+            Target::parse(&syslog.address)
+                .ok()
+                .and_then(|target| target.tcp_port()),
+        );
+    }
+    if args.enforcer.is_some() {
+        reach.families.push(libc::AF_UNIX);
+    }
+    Ok(reach)
+}
+
+/// Tells what is open that must not be.
+fn probe() -> End {
+    let open = confine::probe(Role::Sensor);
+    println!("sensor: [{}]", open.join(", "));
+    if open.is_empty() { End::Done } else { End::Failed }
+}
+
 /// True where the kernel knows this id in the process's user namespace, user_namespaces(7). In one
 /// that holds root alone (`unshare -r`, some containers) no other user can be become.
 pub fn is_mapped(map: &str, id: u32) -> bool {
@@ -194,13 +269,15 @@ fn open_log(out: &std::path::Path, settings: &Settings, live: bool) -> anyhow::R
         age,
         disk: events.disk.0,
     };
-    EveLog::open(out, rotation, live).with_context(|| {
-        format!(
-            "cannot write to {} as user {}: choose another directory with --out",
-            out.display(),
-            rustix::process::geteuid().as_raw()
-        )
-    })
+    EveLog::open(out, rotation, live).with_context(|| unwritable(out))
+}
+
+fn unwritable(folder: &std::path::Path) -> String {
+    let user = rustix::process::geteuid().as_raw();
+    format!(
+        "cannot write to {} as user {user}: choose another directory with --out",
+        folder.display()
+    )
 }
 
 fn listen(live: bool) -> anyhow::Result<Signals> {

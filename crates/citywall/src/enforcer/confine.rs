@@ -5,7 +5,7 @@
 //!
 //! Both are inherited by programs that are executed. So the hand's list has what `nft` and
 //! `iptables` need, and the holder's what the inline parser needs while it starts; once it has read
-//! its files the parser takes nearly all of that away from itself.
+//! its files the parser takes nearly all of that away from itself. The sensor executes nothing.
 
 use std::collections::BTreeMap;
 use std::os::unix::net::UnixStream;
@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use landlock::{
-    ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, Ruleset, RulesetAttr, RulesetCreatedAttr,
-    RulesetStatus, Scope, path_beneath_rules,
+    ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, NetPort, Ruleset, RulesetAttr,
+    RulesetCreatedAttr, RulesetError, RulesetStatus, Scope, path_beneath_rules,
 };
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
@@ -34,9 +34,11 @@ pub enum Role {
     Holder,
     /// Judges packets: all that it needs is open already.
     Parser,
+    /// `citywall watch`: reads hostile bytes, tells what it saw. Its captures or rings are open already.
+    Sensor,
 }
 
-/// Folders and files that a process may touch.
+/// Folders, files and ports that a process may touch.
 #[derive(Clone, Debug, Default)]
 pub struct Reach {
     /// May be read.
@@ -45,14 +47,43 @@ pub struct Reach {
     pub write: Vec<PathBuf>,
     /// May be executed, and read.
     pub execute: Vec<PathBuf>,
+    /// TCP ports that may be listened on; 0 is whichever the kernel gives.
+    pub listen: Vec<u16>,
+    /// TCP ports that may be connected to, at any address.
+    pub connect: Vec<u16>,
+    /// Families of sockets that may be made (`AF_INET` ...), besides those of the role.
+    pub families: Vec<libc::c_int>,
 }
 
 impl Reach {
     /// Adds the folder that a file stands in: whoever edits a file mostly replaces it, and a rule on
     /// the file itself would stay with the one that was replaced.
     pub fn read_beside(&mut self, file: &Path) {
-        let folder = file.parent().filter(|p| !p.as_os_str().is_empty());
-        self.read.push(folder.unwrap_or(Path::new(".")).to_owned());
+        let folder = |file: &Path| {
+            let folder = file.parent().filter(|p| !p.as_os_str().is_empty());
+            folder.unwrap_or(Path::new(".")).to_owned()
+        };
+        self.read.push(folder(file));
+        // A link leads to where the file is.
+        if let Ok(linked) = file.canonicalize() {
+            self.read.push(folder(&linked));
+        }
+    }
+
+    /// Adds what finding a name's address reads (nsswitch.conf(5), resolv.conf(5)): these files are
+    /// replaced while we run, and modules are loaded as they say.
+    pub fn resolve_names(&mut self) {
+        let folders = [
+            "/etc",
+            "/run/systemd/resolve",
+            "/lib",
+            "/lib64",
+            "/usr/lib",
+            "/usr/lib64",
+        ];
+        self.read.extend(folders.map(PathBuf::from));
+        self.connect.push(53);
+        self.families.extend([libc::AF_INET, libc::AF_INET6]);
     }
 
     /// Adds what every dynamically linked program needs in order to start.
@@ -71,18 +102,56 @@ impl Reach {
 /// Where the kernel refuses. A kernel without Landlock, or with an old one, is told in the log and
 /// is no error: seccomp and the missing capabilities hold all the same.
 pub fn confine(role: Role, reach: &Reach) -> anyhow::Result<()> {
-    restrict_files(role, reach).context("cannot restrict files (Landlock)")?;
-    let filter = filter(role).context("cannot make the list of system calls (seccomp)")?;
+    match restrict_files(role, reach).context("cannot restrict files (Landlock)")? {
+        RulesetStatus::FullyEnforced => {}
+        RulesetStatus::PartiallyEnforced => {
+            log::info!("this kernel's Landlock is old: files are restricted, not all else");
+        }
+        RulesetStatus::NotEnforced => {
+            log::warn!("this kernel has no Landlock: files are restricted by their owners alone");
+        }
+    }
+    let filter = filter(role, reach).context("cannot make the list of system calls (seccomp)")?;
     seccompiler::apply_filter(&filter).context("cannot restrict system calls (seccomp)")?;
     Ok(())
 }
 
-fn restrict_files(role: Role, reach: &Reach) -> anyhow::Result<()> {
+/// What this kernel holds a process back by, in words, and whether that is all that is wished for. Tried
+/// by a thread of its own, as there is no way back.
+pub fn available() -> (bool, String) {
+    let tried = std::thread::spawn(|| {
+        let reach = Reach::default();
+        let files = restrict_files(Role::Sensor, &reach);
+        let calls = filter(Role::Sensor, &reach).map(|filter| seccompiler::apply_filter(&filter).is_ok());
+        (files, calls.unwrap_or(false))
+    });
+    let Ok((files, calls)) = tried.join() else {
+        return (false, "cannot be tried".into());
+    };
+    let (whole, files) = match files {
+        Ok(RulesetStatus::FullyEnforced) => (true, "Landlock"),
+        Ok(RulesetStatus::PartiallyEnforced) => (false, "an old Landlock (files, not all else)"),
+        Ok(RulesetStatus::NotEnforced) | Err(_) => {
+            (false, "no Landlock (files are restricted by their owners alone)")
+        }
+    };
+    (
+        whole && calls,
+        format!("{files}, {}", if calls { "seccomp" } else { "no seccomp" }),
+    )
+}
+
+fn restrict_files(role: Role, reach: &Reach) -> anyhow::Result<RulesetStatus> {
     let read = AccessFs::from_read(LANDLOCK) & !AccessFs::Execute;
     let execute = AccessFs::ReadFile | AccessFs::ReadDir | AccessFs::Execute;
     let devices: &[&str] = match role {
         Role::Parser => &[],
         _ => &["/dev/null", "/dev/zero", "/dev/urandom", "/dev/full"],
+    };
+    let ports = |ports: &[u16], access| {
+        let rules: Vec<Result<NetPort, RulesetError>> =
+            ports.iter().map(|port| Ok(NetPort::new(*port, access))).collect();
+        rules
     };
     let status = Ruleset::default()
         .set_compatibility(CompatLevel::BestEffort)
@@ -100,17 +169,10 @@ fn restrict_files(role: Role, reach: &Reach) -> anyhow::Result<()> {
             devices,
             AccessFs::ReadFile | AccessFs::WriteFile,
         ))?
+        .add_rules(ports(&reach.listen, AccessNet::BindTcp))?
+        .add_rules(ports(&reach.connect, AccessNet::ConnectTcp))?
         .restrict_self()?;
-    match status.ruleset {
-        RulesetStatus::FullyEnforced => {}
-        RulesetStatus::PartiallyEnforced => {
-            log::info!("this kernel's Landlock is old: files are restricted, not all else");
-        }
-        RulesetStatus::NotEnforced => {
-            log::warn!("this kernel has no Landlock: files are restricted by their owners alone");
-        }
-    }
-    Ok(())
+    Ok(status.ruleset)
 }
 
 /// What the parser asks for, and nothing else: memory, its two sockets, the ring's two events, the
@@ -200,6 +262,7 @@ const COMMON: &[libc::c_long] = &[
     libc::SYS_getcwd,
     libc::SYS_uname,
     libc::SYS_sysinfo,
+    libc::SYS_prctl,
     libc::SYS_getrusage,
     libc::SYS_times,
     libc::SYS_prlimit64,
@@ -257,13 +320,19 @@ const COMMON: &[libc::c_long] = &[
     libc::SYS_setsockopt,
     libc::SYS_getsockname,
     libc::SYS_getpeername,
-    // Starting programs: which ones is Landlock's.
+];
+
+/// What starting programs takes; which ones is Landlock's.
+const PROGRAMS: &[libc::c_long] = &[
     libc::SYS_execve,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_vfork,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_fork,
     libc::SYS_wait4,
     libc::SYS_waitid,
     libc::SYS_pidfd_open,
     libc::SYS_pidfd_send_signal,
-    libc::SYS_prctl,
     libc::SYS_capget,
     libc::SYS_capset,
     libc::SYS_seccomp,
@@ -285,8 +354,6 @@ const OLD: &[libc::c_long] = &[
     libc::SYS_select,
     libc::SYS_pipe,
     libc::SYS_dup2,
-    libc::SYS_vfork,
-    libc::SYS_fork,
     libc::SYS_epoll_wait,
     libc::SYS_time,
     libc::SYS_getpgrp,
@@ -294,8 +361,8 @@ const OLD: &[libc::c_long] = &[
 #[cfg(not(target_arch = "x86_64"))]
 const OLD: &[libc::c_long] = &[];
 
-/// What the enforcer asks for besides: changing files of the state folder, taking connections.
-const ENFORCER: &[libc::c_long] = &[
+/// What changing files takes, and taking connections: for the enforcer's state and the sensor's outputs.
+const STATE: &[libc::c_long] = &[
     libc::SYS_fsync,
     libc::SYS_fdatasync,
     libc::SYS_ftruncate,
@@ -323,27 +390,36 @@ const HAND: &[libc::c_long] = &[libc::SYS_bind, libc::SYS_connect, libc::SYS_uma
 /// What the holder asks for besides: the memory that it shares with the parser.
 const HOLDER: &[libc::c_long] = &[libc::SYS_memfd_create, libc::SYS_ftruncate, libc::SYS_mlock];
 
+/// What sending and listening takes, where a sensor does: which ports is Landlock's.
+const NETWORK: &[libc::c_long] = &[libc::SYS_bind, libc::SYS_connect, libc::SYS_listen];
+
 /// Families of sockets that may be made.
 fn families(role: Role) -> &'static [libc::c_int] {
     match role {
-        Role::Enforcer => &[],
         Role::Hand => &[libc::AF_NETLINK],
-        Role::Holder | Role::Parser => &[],
+        Role::Enforcer | Role::Holder | Role::Parser | Role::Sensor => &[],
     }
 }
 
-fn filter(role: Role) -> anyhow::Result<BpfProgram> {
+fn filter(role: Role, reach: &Reach) -> anyhow::Result<BpfProgram> {
+    let network = if reach.families.is_empty() {
+        &[][..]
+    } else {
+        NETWORK
+    };
     let lists: &[&[libc::c_long]] = match role {
-        Role::Enforcer => &[COMMON, OLD, ENFORCER],
-        Role::Hand => &[COMMON, OLD, HAND],
-        Role::Holder => &[COMMON, OLD, HOLDER],
+        Role::Enforcer => &[COMMON, PROGRAMS, OLD, STATE],
+        Role::Hand => &[COMMON, PROGRAMS, OLD, HAND],
+        Role::Holder => &[COMMON, PROGRAMS, OLD, HOLDER],
         Role::Parser => &[PARSER],
+        Role::Sensor => &[COMMON, OLD, STATE, network],
     };
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> = BTreeMap::new();
     for call in lists.iter().copied().flatten() {
         rules.insert(*call, Vec::new());
     }
-    if role == Role::Parser {
+    // A sensor that finds names' addresses loads modules for that.
+    if role == Role::Parser || (role == Role::Sensor && reach.families.is_empty()) {
         let executed = SeccompCmpOp::MaskedEq(libc::PROT_EXEC as u64);
         for call in MAPS {
             let never = SeccompCondition::new(2, SeccompCmpArgLen::Dword, executed.clone(), 0)?;
@@ -351,7 +427,7 @@ fn filter(role: Role) -> anyhow::Result<BpfProgram> {
         }
     }
     let mut sockets = Vec::new();
-    for family in families(role) {
+    for family in families(role).iter().chain(&reach.families) {
         let family = SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, *family as u64)?;
         sockets.push(SeccompRule::new(vec![family])?);
     }

@@ -41,6 +41,14 @@ impl Target {
             _ => Err(bad()),
         }
     }
+
+    /// The TCP port that is connected to.
+    pub fn tcp_port(&self) -> Option<u16> {
+        match self {
+            Target::Udp(_) => None,
+            Target::Tcp(address) => address.rsplit_once(':')?.1.parse().ok(),
+        }
+    }
 }
 
 /// The sink.

@@ -27,6 +27,18 @@ impl Webhook {
     }
 }
 
+/// The TCP ports that posting to this address connects to: its own, or that of the proxy which the
+/// environment names.
+pub fn ports(url: &str) -> Vec<u16> {
+    let uri = url.parse::<ureq::http::Uri>().ok();
+    let own = uri.and_then(|uri| {
+        let secure = uri.scheme_str() == Some("https");
+        uri.port_u16().or(Some(if secure { 443 } else { 80 }))
+    });
+    let proxy = ureq::Proxy::try_from_env().map(|proxy| proxy.port());
+    own.into_iter().chain(proxy).collect()
+}
+
 impl Sink for Webhook {
     fn send(&mut self, message: &Message) -> Result<(), String> {
         let mut request = self
@@ -51,6 +63,17 @@ mod tests {
     use super::*;
     use std::io::{Read, Write};
     use std::net::TcpListener;
+
+    #[test]
+    fn the_ports_of_an_address_are_its_own_or_its_schemes() {
+        for (url, port) in [
+            ("http://a/x", 80),
+            ("https://a/x", 443),
+            ("https://[fd00::1]:8443/", 8443),
+        ] {
+            assert_eq!(ports(url).first(), Some(&port), "{url}");
+        }
+    }
 
     #[test]
     fn posts_json_and_takes_only_success() {
