@@ -5,8 +5,8 @@
 use std::net::IpAddr;
 
 use citywall_event::{
-    Body, Command, CommandOutcome, Context, Criticality, Event, Flooded, Mac, Place, Subject, Technique,
-    Violation, ViolationKind,
+    Behaviour, Body, Command, CommandOutcome, Context, Criticality, Event, Flooded, Mac, Place, Subject,
+    Technique, Violation, ViolationKind,
 };
 use citywall_inventory::Inventory;
 
@@ -17,6 +17,8 @@ pub(crate) enum Kind {
     ForbiddenContact,
     /// A command that changes nothing, and that no conduit allows.
     ForbiddenRead,
+    /// Somebody does what it never did.
+    Unusual,
     /// A rule matched.
     Alert,
     /// Many failed logins.
@@ -27,6 +29,8 @@ pub(crate) enum Kind {
     Scan,
     /// Far more was carried out of the city than ever before.
     Upload,
+    /// A device was commanded as it never was.
+    Deviation,
     /// Far more than somebody takes.
     Flood,
     /// Names that carry data.
@@ -47,14 +51,16 @@ pub(crate) enum Kind {
 
 impl Kind {
     /// All, weakest first.
-    pub(crate) const ALL: [Kind; 15] = [
+    pub(crate) const ALL: [Kind; 17] = [
         Kind::ForbiddenContact,
         Kind::ForbiddenRead,
+        Kind::Unusual,
         Kind::Alert,
         Kind::Guessing,
         Kind::Callback,
         Kind::Scan,
         Kind::Upload,
+        Kind::Deviation,
         Kind::Flood,
         Kind::Tunnel,
         Kind::Claim,
@@ -70,11 +76,13 @@ impl Kind {
         match self {
             Kind::ForbiddenContact => "forbidden-contact",
             Kind::ForbiddenRead => "forbidden-read",
+            Kind::Unusual => "unusual",
             Kind::Alert => "alert",
             Kind::Guessing => "password-guessing",
             Kind::Callback => "callback",
             Kind::Scan => "scan",
             Kind::Upload => "upload",
+            Kind::Deviation => "deviation",
             Kind::Flood => "flood",
             Kind::Tunnel => "tunnel",
             Kind::Claim => "address-claimed",
@@ -90,10 +98,9 @@ impl Kind {
     pub(crate) fn weight(self) -> u32 {
         match self {
             Kind::ForbiddenContact => 1,
-            Kind::ForbiddenRead => 3,
-            Kind::Alert => 3,
+            Kind::ForbiddenRead | Kind::Unusual | Kind::Alert => 3,
             Kind::Guessing | Kind::Callback => 4,
-            Kind::Scan | Kind::Upload => 5,
+            Kind::Scan | Kind::Upload | Kind::Deviation => 5,
             Kind::Flood | Kind::Tunnel | Kind::Claim | Kind::Takeover | Kind::RefusedChange => 6,
             Kind::Isolation | Kind::UnansweredChange | Kind::Change => 10,
         }
@@ -162,7 +169,10 @@ impl<'a> Evidence<'a> {
             Body::Login(login) if login.success == Some(true) && login.default_credentials => {
                 (Kind::Takeover, 0, Some(Technique::DEFAULT_CREDENTIALS))
             }
-            Body::Behaviour(behaviour) => (behaviour_kind(behaviour.kind)?, 0, behaviour.technique),
+            Body::Behaviour(behaviour) => {
+                let (kind, mark) = behaviour_kind(behaviour)?;
+                (kind, mark, behaviour.technique)
+            }
             Body::Violation(violation) => of_violation(violation, &event.subject, context),
             Body::Alert(alert) if alert.severity <= 2 => {
                 // The rule names its technique by id.
@@ -360,19 +370,44 @@ fn party(ip: Option<IpAddr>, mac: Option<Mac>, context: &Context) -> Option<Part
     ip.map(|ip| Party::Ip(ip.to_canonical())).or(mac.map(Party::Mac))
 }
 
-fn behaviour_kind(kind: &str) -> Option<Kind> {
-    match kind {
-        "horizontal_scan" | "vertical_scan" => Some(Kind::Scan),
-        "password_guessing" => Some(Kind::Guessing),
-        "password_guessed" => Some(Kind::Takeover),
-        "periodic_callback" | "generated_names" => Some(Kind::Callback),
-        "upload_out_of_habit" => Some(Kind::Upload),
-        "dns_tunnel" => Some(Kind::Tunnel),
-        "address_claimed" => Some(Kind::Claim),
+/// What a behaviour shows, and what tells it apart from others of the same kind.
+fn behaviour_kind(behaviour: &Behaviour) -> Option<(Kind, u64)> {
+    let kind = match behaviour.kind {
+        "horizontal_scan" | "vertical_scan" => Kind::Scan,
+        "password_guessing" => Kind::Guessing,
+        "password_guessed" => Kind::Takeover,
+        "periodic_callback" | "generated_names" => Kind::Callback,
+        "upload_out_of_habit" => Kind::Upload,
+        "dns_tunnel" => Kind::Tunnel,
+        "address_claimed" => Kind::Claim,
         "syn_flood" | "ack_flood" | "udp_flood" | "amplification" | "icmp_flood" | "packet_flood"
-        | "outbound_flood" | "carpet_flood" | "connections_held" | "request_flood" => Some(Kind::Flood),
-        _ => None,
+        | "outbound_flood" | "carpet_flood" | "connections_held" | "request_flood" => Kind::Flood,
+        other => return unusual(other, behaviour.score),
+    };
+    Some((kind, 0))
+}
+
+/// What deviates from a signed allow-list, or from a signed model. That a device is commanded by
+/// somebody new, or as it never was, is an incident by itself; of the rest, two different things are.
+fn unusual(kind: &str, score: f64) -> Option<(Kind, u64)> {
+    const COMMANDS: [&str; 4] = ["new_commander", "new_command", "new_point", "value_out_of_range"];
+    const OTHERS: [&str; 6] = [
+        "new_peer",
+        "new_service",
+        "new_fingerprint",
+        "unusually_often",
+        "unusual_hour",
+        "unusual_conversation",
+    ];
+    /// Least score of a command that changes something; see `docs/spec/allow-list.md`.
+    const CHANGES: f64 = 0.8;
+    let place = |names: &[&str]| names.iter().position(|name| *name == kind).map(|i| i as u64);
+    if let Some(place) = place(&COMMANDS) {
+        let changes = score > CHANGES || kind == "value_out_of_range";
+        let kind = if changes { Kind::Deviation } else { Kind::Unusual };
+        return Some((kind, place));
     }
+    place(&OTHERS).map(|place| (Kind::Unusual, COMMANDS.len() as u64 + place))
 }
 
 fn of_violation(

@@ -22,13 +22,14 @@ pub(crate) const MET: usize = 16;
 pub(crate) const SEATS: usize = 64;
 
 /// Evidence that is serious whatever else is known.
-const SERIOUS: [Kind; 6] = [
+const SERIOUS: [Kind; 7] = [
     Kind::Isolation,
     Kind::RefusedChange,
     Kind::Claim,
     Kind::Flood,
     Kind::Tunnel,
     Kind::Upload,
+    Kind::Deviation,
 ];
 
 /// Evidence as it is kept.

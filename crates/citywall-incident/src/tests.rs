@@ -78,6 +78,18 @@ fn body(context: &Context, words: &[&str]) -> Option<Body> {
             technique: Some(Technique::REMOTE_SYSTEM_DISCOVERY),
             evidence: vec![],
         })),
+        // A deviation from what was learned: kind and score.
+        "deviates" => Body::Behaviour(Box::new(Behaviour {
+            kind: ["new_commander", "new_peer", "unusual_hour"]
+                .into_iter()
+                .find(|kind| *kind == words[4])
+                .unwrap(),
+            reason: format!("{} {} {}", words[2], words[4], words[3]),
+            score: words[5].parse().unwrap(),
+            features: vec![],
+            technique: None,
+            evidence: vec![],
+        })),
         "alert" => Body::Alert(Box::new(Alert {
             gid: 1,
             sid: words[4].parse().unwrap(),
@@ -523,4 +535,46 @@ proptest! {
             prop_assert!(!line.contains("signal-12") && !line.contains("resolver") && !line.contains("pump"), "{}", line);
         }
     }
+}
+
+#[test]
+fn a_new_commander_is_an_incident_and_a_new_peer_alone_is_none() {
+    check(
+        "
+        1 deviates 10.20.0.3 10.20.0.12 new_commander 0.95
+        2 deviates 10.20.0.3 10.20.0.12 new_commander 0.95
+        ",
+        expect![[r#"
+            opened I0-1-0 severity 2: 10.20.0.3 commands signal-12 as it never did
+              1 to 1; zones signals; domains transport; assets 10.20.0.3, signal-12; services Traffic signals, Emergency vehicle priority
+              [0-1-0] - 10.20.0.3 new_commander 10.20.0.12
+            finish
+            updated I0-1-0 severity 2: 10.20.0.3 commands signal-12 as it never did
+              1 to 2; zones signals; domains transport; assets 10.20.0.3, signal-12; services Traffic signals, Emergency vehicle priority
+              [0-1-0] - 10.20.0.3 new_commander 10.20.0.12 (2 times)
+        "#]],
+    );
+    check(
+        "
+        1 deviates 10.20.0.3 10.20.0.12 new_peer 0.7
+        2 deviates 10.20.0.3 10.20.0.13 new_peer 0.7
+        9 deviates 10.20.0.3 10.20.0.12 unusual_hour 0.5
+        ",
+        expect![[r#"
+            opened I0-1-0 severity 3: 10.20.0.3 does what it never did
+              1 to 9; zones signals; domains transport; assets 10.20.0.3, signal-12; services Traffic signals, Emergency vehicle priority
+              [0-1-0] - 10.20.0.3 new_peer 10.20.0.12 (2 times)
+              [0-3-0] - 10.20.0.3 unusual_hour 10.20.0.12
+            finish
+        "#]],
+    );
+    // Who only reads is a reason, not an incident.
+    check(
+        "
+        1 deviates 10.20.0.3 10.20.0.12 new_commander 0.8
+        ",
+        expect![[r#"
+            finish
+        "#]],
+    );
 }

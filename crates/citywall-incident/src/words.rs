@@ -58,6 +58,12 @@ pub(crate) fn title(incident: &Incident, context: &Context) -> String {
             victims => format!("{} floods {}", source.name, list(victims)),
         };
     }
+    if incident.has(Kind::Deviation) {
+        return match victims.as_slice() {
+            [] => format!("{} gives commands that it never gave", source.name),
+            victims => format!("{} commands {} as it never did", source.name, list(victims)),
+        };
+    }
     if incident.has(Kind::Tunnel) {
         return format!("{} carries data out in names that it asks for", source.name);
     }
@@ -77,6 +83,10 @@ pub(crate) fn title(incident: &Incident, context: &Context) -> String {
         return format!("{} guesses passwords", source.name);
     }
     let zones = forbidden_zones(incident, context);
+    let only_unusual = !incident.has(Kind::ForbiddenContact) && !incident.has(Kind::ForbiddenRead);
+    if incident.has(Kind::Unusual) && only_unusual {
+        return format!("{} does what it never did", source.name);
+    }
     match zones.is_empty() {
         true => format!("{} shows signs of an attack", source.name),
         false => format!("{} does what it may not in {}", source.name, list(&zones)),

@@ -20,7 +20,7 @@ pub struct Notice {
     /// 1 (worst) to 4.
     pub severity: u8,
     /// What the evidence shows, the weakest first, by these names: `forbidden-contact`,
-    /// `forbidden-read`, `alert`, `password-guessing`, `callback`, `scan`, `upload`, `flood`, `tunnel`,
+    /// `forbidden-read`, `unusual`, `alert`, `password-guessing`, `callback`, `scan`, `upload`, `deviation`, `flood`, `tunnel`,
     /// `address-claimed`, `rogue-device`, `takeover`, `stolen-credentials`, `refused-change`, `isolation`, `unanswered-change`, `change`. A
     /// playbook is chosen by them; one that is not known here matches no playbook.
     pub kinds: Vec<String>,

@@ -331,7 +331,10 @@ fn triage(ctx: &Ctx, incident: &Incident) -> Markup {
 /// Kinds of evidence that are looked into alike.
 fn triage_group(kind: &str) -> &'static str {
     const GROUPS: [(&str, &[&str]); 6] = [
-        ("control", &["change", "unanswered-change", "refused-change"]),
+        (
+            "control",
+            &["change", "unanswered-change", "refused-change", "deviation"],
+        ),
         (
             "takeover",
             &["takeover", "stolen-credentials", "callback", "password-guessing"],
