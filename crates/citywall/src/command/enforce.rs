@@ -38,6 +38,10 @@ pub struct EnforceArgs {
     /// Go back to what was before the last apply.
     #[arg(long, group = "what")]
     rollback: bool,
+    /// Take the whole wall away: our tables, the queue rule, and what is loaded at the next start. The
+    /// enforcer must be stopped; what each zone chose for the time without one ends with this.
+    #[arg(long, group = "what")]
+    remove: bool,
     /// At the start of the machine: load what was confirmed last.
     #[arg(long, group = "what")]
     boot: bool,
@@ -85,10 +89,13 @@ const EXAMPLES: &str = "Examples:
       you are not: keep it
   sudo citywall enforce --rollback
       back to what was before
+  sudo citywall enforce --remove
+      the enforcer is stopped: take the wall away
 
 Only our own tables (inet citywall, bridge citywall) are touched. A reboot before --confirm is a
 refusal. Zones whose when_down is not last-good need the enforcer (--serve) once it has run: with it
-dead they are open or closed. What was allowed before goes on in each case.";
+dead or stopped they are open or closed, and commands into fail-closed zones stop. What was allowed
+before goes on in each case.";
 
 fn time(text: &str) -> Result<Duration, String> {
     let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
@@ -156,6 +163,15 @@ pub fn run(args: &EnforceArgs) -> anyhow::Result<End> {
         };
         return tell(args, if done { "rolled-back" } else { "nothing" }, text);
     }
+    if args.remove {
+        let was = Applied::open(&args.state)?.remove_all()?;
+        let text = if was {
+            "the wall is gone: nothing of ours stands in the kernel, and nothing is loaded at the next start"
+        } else {
+            "there was no wall: nothing of ours stands in the kernel"
+        };
+        return tell(args, if was { "removed" } else { "nothing" }, text);
+    }
     if args.boot {
         return boot(args);
     }
@@ -165,7 +181,10 @@ pub fn run(args: &EnforceArgs) -> anyhow::Result<End> {
     if args.dry_run {
         return dry_run(args);
     }
-    Err(Invalid("say what to do: --dry-run, --apply, --confirm, --rollback, --boot or --serve".into()).into())
+    Err(Invalid(
+        "say what to do: --dry-run, --apply, --confirm, --rollback, --remove, --boot or --serve".into(),
+    )
+    .into())
 }
 
 fn tell(args: &EnforceArgs, state: &str, text: &str) -> anyhow::Result<End> {

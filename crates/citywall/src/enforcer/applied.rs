@@ -153,12 +153,7 @@ impl Applied {
         }
         let answer = nft::tables().map_err(anyhow::Error::msg)?;
         let now = Listing::parse([answer.as_slice()])?;
-        if let Some(foreign) = now.not_ours() {
-            bail!(
-                "our table was changed by somebody else, who would lose it: {foreign}\n\
-                 take it out, or the whole table (`nft delete table inet citywall`), then apply again"
-            );
-        }
+        refuse_foreign(&now)?;
         if differences(wall, &now).is_empty() {
             return Ok(Done::Nothing);
         }
@@ -229,6 +224,10 @@ impl Applied {
         if !differences(&before.wall(), &now).is_empty() {
             nft::transaction(&restore(&before, &now)).map_err(anyhow::Error::msg)?;
         }
+        if before.is_empty() {
+            // Nothing is marked any more.
+            nft::remove_queue_if_there().map_err(anyhow::Error::msg)?;
+        }
         let confirmed = self.pending()?.is_none();
         self.remove(PENDING)?;
         self.remove(CANDIDATE)?;
@@ -240,6 +239,34 @@ impl Applied {
             self.write(CONFIRMED, before.wall().text().as_bytes())?;
         }
         Ok(true)
+    }
+
+    /// Takes the whole wall away: our tables, the queue rule, what is loaded at the next start. Tells
+    /// whether there was one.
+    ///
+    /// # Errors
+    /// Where an enforcer lives or lived seconds ago, our tables hold what we did not write, or the kernel
+    /// says no.
+    pub fn remove_all(&self) -> anyhow::Result<bool> {
+        let answer = nft::tables().map_err(anyhow::Error::msg)?;
+        let now = Listing::parse([answer.as_slice()])?;
+        if let Some(Some(left)) = now.alive {
+            bail!(
+                "an enforcer gives signs of life: stop it first (`systemctl stop citywall-enforcer`, or Ctrl-C), \
+                 then try again in {} seconds",
+                left / 1_000_000_000 + 1
+            );
+        }
+        refuse_foreign(&now)?;
+        let was = !now.is_empty();
+        if was {
+            nft::transaction(&restore(&Listing::default(), &now)).map_err(anyhow::Error::msg)?;
+        }
+        nft::remove_queue().map_err(anyhow::Error::msg)?;
+        for name in [PENDING, CANDIDATE, BEFORE, CONFIRMED, UNATTENDED] {
+            self.remove(name)?;
+        }
+        Ok(was)
     }
 
     /// Loads what was confirmed last, before the network is up and before the enforcer is. No sign
@@ -261,20 +288,35 @@ impl Applied {
             show_frames(Mode::Bridge)?;
         }
         let mut script = text;
-        if self.read(UNATTENDED)?.is_some() {
+        let unattended = self.read(UNATTENDED)?.is_some();
+        if unattended {
             script.push_str(&heartbeat(None));
         }
-        let Err(error) = nft::transaction(&script) else {
-            return Ok(Boot::Loaded);
-        };
-        // Interfaces may not be there yet: the early drop is a gain in speed, not a rule.
-        let later = without_ingress(&script);
-        if later == script {
-            bail!(error);
+        let loaded = load_at_boot(&script)?;
+        // Until the enforcer is up nobody judges what is sent into a fail-closed zone.
+        if !unattended
+            && nft::fails_closed()
+            && let Err(error) = nft::insert_queue()
+        {
+            log::error!(
+                "commands pass unjudged until the enforcer is up, into fail-closed zones too: {error}"
+            );
         }
-        nft::transaction(&later).map_err(anyhow::Error::msg)?;
-        Ok(Boot::WithoutEarlyDrop)
+        Ok(loaded)
     }
+}
+
+fn load_at_boot(script: &str) -> anyhow::Result<Boot> {
+    let Err(error) = nft::transaction(script) else {
+        return Ok(Boot::Loaded);
+    };
+    // Interfaces may not be there yet: the early drop is a gain in speed, not a rule.
+    let later = without_ingress(script);
+    if later == script {
+        bail!(error);
+    }
+    nft::transaction(&later).map_err(anyhow::Error::msg)?;
+    Ok(Boot::WithoutEarlyDrop)
 }
 
 /// What was loaded at boot.
@@ -301,6 +343,16 @@ fn without_ingress(text: &str) -> String {
         inside &= !line.starts_with("\t}");
     }
     out
+}
+
+fn refuse_foreign(now: &Listing) -> anyhow::Result<()> {
+    if let Some(foreign) = now.not_ours() {
+        bail!(
+            "our table was changed by somebody else, who would lose it: {foreign}\n\
+             take it out, or the whole table (`nft delete table inet citywall`), then try again"
+        );
+    }
+    Ok(())
 }
 
 /// What an apply would change.

@@ -8,7 +8,7 @@
 //! packet, no city and no line of anybody. When the enforcer is gone, however it died, the kernel
 //! closes its end of the line, and the hand ends. The timed elements stay, which the kernel itself
 //! undoes; so does the queue rule, without which what is marked would pass unjudged in a fail-closed
-//! zone, too. The rule goes where the enforcer was asked to stop.
+//! zone, too. Asked to stop, the enforcer takes the rule out where no zone is fail-closed.
 
 use std::io::Read;
 use std::os::fd::AsFd;
@@ -164,9 +164,9 @@ fn carry_out(kernel: &mut Kernel, order: Order) -> Result<Vec<Held>, String> {
         Order::Flush => kernel.flush().map(|()| Vec::new()),
         Order::Heartbeat => kernel.heartbeat().map(|()| Vec::new()),
         Order::Load => kernel.load().map(|()| Vec::new()),
-        Order::InsertQueue => kernel.queue(true).map(|()| Vec::new()),
+        Order::InsertQueue => kernel.insert_queue().map(|()| Vec::new()),
         Order::JudgeAgain => kernel.judge_again().map(|()| Vec::new()),
-        Order::End => kernel.queue(false).map(|()| Vec::new()),
+        Order::End => kernel.end().map(|()| Vec::new()),
     }
 }
 

@@ -146,15 +146,27 @@ impl Kernel {
         nft::judge_again()
     }
 
-    /// Puts the queue rule in, or takes it out.
+    /// Puts the queue rule in.
     ///
     /// # Errors
     /// Why not, in words.
-    pub fn queue(&mut self, insert: bool) -> Result<(), String> {
-        if insert {
-            nft::insert_queue().map(|_| ())
-        } else {
-            nft::remove_queue()
+    pub fn insert_queue(&mut self) -> Result<(), String> {
+        nft::insert_queue().map(|_| ())
+    }
+
+    /// The enforcer was asked to stop: nobody judges from here on. What a zone chose for that holds, as it
+    /// would had we been killed.
+    ///
+    /// # Errors
+    /// Why not, in words.
+    pub fn end(&mut self) -> Result<(), String> {
+        if nft::fails_closed() {
+            log::warn!(
+                "the queue rule stays: commands into fail-closed zones stop until an enforcer judges them again; \
+                 `citywall enforce --remove` takes the wall away"
+            );
+            return Ok(());
         }
+        nft::remove_queue()
     }
 }

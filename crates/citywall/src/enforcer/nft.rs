@@ -13,7 +13,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use citywall_response::firewall::marks;
+use citywall_response::firewall::{TABLE, marks};
 
 /// Longest text of an error that is passed on.
 const ERROR: usize = 400;
@@ -318,6 +318,29 @@ pub fn judge_again() -> Result<(), String> {
 fn has_queue_table() -> Result<bool, String> {
     let known = run("nft", &["list", "tables"], "")?;
     Ok(String::from_utf8_lossy(&known).contains(&format!("table inet {QUEUE_TABLE}")))
+}
+
+/// True where the wall in force has a fail-closed zone: there the queue rule outlives whoever judges. What
+/// cannot be read counts as one.
+pub fn fails_closed() -> bool {
+    ["strict4", "strict6", "strictm"].iter().any(|set| {
+        let found = run("nft", &["list", "set", "inet", TABLE, set], "");
+        found.map_or_else(
+            |error| !error.contains("No such file"),
+            |text| String::from_utf8_lossy(&text).contains("elements"),
+        )
+    })
+}
+
+/// Takes the queue rule out, where the table around it is there.
+///
+/// # Errors
+/// As [`remove_queue`].
+pub fn remove_queue_if_there() -> Result<(), String> {
+    match has_queue_table()? {
+        true => remove_queue(),
+        false => Ok(()),
+    }
 }
 
 /// Takes the queue rule out; where it is not in, nothing changes.

@@ -214,6 +214,21 @@ impl Wall {
         });
     }
 
+    /// Asks the enforcer to stop, and waits until it has.
+    fn stop(&mut self) {
+        kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
+        assert!(self.child.wait().unwrap().success());
+    }
+
+    /// Takes the wall away, if that is let happen.
+    fn remove(&self) -> Output {
+        Command::new(PROGRAM)
+            .args(["enforce", "--remove", "--state"])
+            .arg(self.folder.join("state"))
+            .output()
+            .unwrap()
+    }
+
     fn again(&mut self) {
         self.child = Wall::launch(&self.folder, self.bridge);
         self.ready();
@@ -292,8 +307,8 @@ fn is_silent(stream: &mut TcpStream) -> bool {
     silent
 }
 
-/// Each zone has what it chose, alive, killed, and back. `family` is an address without its zone.
-fn each_zone_has_its_choice(wall: &mut Wall, family: [&'static str; 3]) {
+/// Each zone has what it chose, alive, ended, and back.
+fn each_zone_has_its_choice(wall: &mut Wall, end: fn(&mut Wall), family: [&'static str; 3]) {
     let [pumps, lamps, cameras] = family;
     let mut pump = opened(pumps, 502);
     poll(&mut pump, 20);
@@ -306,7 +321,7 @@ fn each_zone_has_its_choice(wall: &mut Wall, family: [&'static str; 3]) {
     );
     opened(cameras, 7_000);
 
-    wall.kill();
+    end(wall);
     // What is judged: stops where the zone said so, passes where it said that.
     pump.write_all(&read_register(2, 3)).unwrap();
     assert!(is_silent(&mut pump), "unjudged into a zone that is fail-closed");
@@ -345,7 +360,51 @@ fn a_bridge_with_its_enforcer_killed_holds_what_each_zone_chose() {
     zones(4, true);
     servers();
     let mut wall = Wall::start("bridge", true);
-    each_zone_has_its_choice(&mut wall, ["10.77.2.2", "10.77.3.2", "10.77.4.2"]);
+    each_zone_has_its_choice(&mut wall, Wall::kill, ["10.77.2.2", "10.77.3.2", "10.77.4.2"]);
+}
+
+/// What stands in the kernel for the queue.
+fn queue_rules() -> String {
+    let all = nft("list ruleset");
+    let ours = ["NFQUEUE", "queue num", "queue flags", "citywall-queue"];
+    all.lines()
+        .filter(|line| ours.iter().any(|word| line.contains(word)))
+        .collect()
+}
+
+#[test]
+fn an_enforcer_that_is_asked_to_stop_opens_no_closed_zone() {
+    if !inside("places::an_enforcer_that_is_asked_to_stop_opens_no_closed_zone") {
+        return;
+    }
+    zones(4, false);
+    servers();
+    let family = ["10.77.2.2", "10.77.3.2", "10.77.4.2"];
+    let mut wall = Wall::start("stopped", false);
+    each_zone_has_its_choice(&mut wall, Wall::stop, family);
+
+    // Who wants the wall away says so; not under an enforcer that lives.
+    let refused = wall.remove();
+    assert!(!refused.status.success(), "{refused:?}");
+    assert!(
+        String::from_utf8_lossy(&refused.stderr).contains("stop it first"),
+        "{refused:?}"
+    );
+    wall.stop();
+    until("the wall's end", || wall.remove().status.success());
+    assert_eq!(queue_rules(), "");
+    assert!(!nft("list tables").contains("citywall"));
+    opened(family[0], 9_000);
+    let mut pump = opened(family[0], 502);
+    ask(&mut pump, &read_register(4, 4), &adu(4, &[3, 2, 0, 4]));
+
+    // Where no zone is fail-closed, nothing is left that could hold anything up.
+    let open = TOWN.replace("fail-closed", "fail-open");
+    fs::write(wall.folder.join("city.toml"), open).unwrap();
+    wall.again();
+    assert_ne!(queue_rules(), "");
+    wall.stop();
+    assert_eq!(queue_rules(), "");
 }
 
 #[test]
@@ -356,7 +415,7 @@ fn a_router_with_its_enforcer_killed_holds_what_each_zone_chose_in_ipv6() {
     zones(4, false);
     servers();
     let mut wall = Wall::start("router", false);
-    each_zone_has_its_choice(&mut wall, ["fd77:2::2", "fd77:3::2", "fd77:4::2"]);
+    each_zone_has_its_choice(&mut wall, Wall::kill, ["fd77:2::2", "fd77:3::2", "fd77:4::2"]);
 }
 
 /// Packets that went to the two queues so far.
