@@ -16,9 +16,9 @@ use citywall_trust::{Accept, Keyring, Payload, Purpose, Serials, Signed, Verifie
 use crate::config::Learning;
 
 /// The highest serials that were seen, in the state directory.
-const SERIALS: &str = "serials.json";
+pub const SERIALS: &str = "serials.json";
 /// The last list that was believed, in the state directory.
-const LAST_GOOD: &str = "last-good.allow-list";
+pub const LAST_GOOD: &str = "last-good.allow-list";
 
 /// A list that somebody stands for.
 #[derive(Debug)]

@@ -2,14 +2,18 @@
 
 use std::io::Write;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Context as _;
-use citywall_capture::{FileLimits, Files as CaptureFiles, FrameSource, Interface, LiveOptions, RunAs};
+use citywall_capture::{
+    CaptureError, FileLimits, Files as CaptureFiles, FrameSource, Interface, LiveOptions, RunAs,
+};
 
 use super::{Invalid, console};
 use crate::End;
+use crate::allowed::{LAST_GOOD, SERIALS};
 use crate::cli::WatchArgs;
 use crate::config::Size;
 use crate::enforcer::confine::{self, Reach, Role, confine};
@@ -17,6 +21,7 @@ use crate::output::alerting::Alerting;
 use crate::output::eve::{self, EveLog, Rotation};
 use crate::output::syslog::Target;
 use crate::output::{story, summary, webhook};
+use crate::pipeline::learning::LEARNED;
 use crate::pipeline::ordered::Stage;
 use crate::pipeline::run::{self, Outcome, Shared, Signals};
 use crate::settings::{CitySource, Settings};
@@ -168,6 +173,10 @@ fn give_up_rights(args: &WatchArgs, settings: &Settings) -> anyhow::Result<()> {
     if let (RunAs::User { .. }, Some(out)) = (run_as, &args.out) {
         eve::hand_over(out, user)
             .with_context(|| format!("--out: cannot hand {} to user {user}", out.display()))?;
+    }
+    if let (RunAs::User { .. }, Some(state)) = (run_as, &settings.config.learning.state) {
+        eve::hand_over_kept(state, user, &[LEARNED, SERIALS, LAST_GOOD])
+            .with_context(|| format!("learning.state: cannot hand {} to user {user}", state.display()))?;
     }
     let dropped = citywall_capture::drop_privileges(run_as).context("cannot give up rights")?;
     log::info!("runs as user {} from here on, without any right", dropped.uid);

@@ -73,6 +73,13 @@ pub fn make_directory(directory: &Path) -> io::Result<()> {
 /// Where it cannot be made, or must not or cannot be given.
 pub fn hand_over(directory: &Path, user: u32) -> io::Result<()> {
     make_directory(directory)?;
+    give(directory, user, |name| {
+        ["summary.json", "eve.json", "console"].contains(&name) || name.starts_with("eve.json.")
+    })
+}
+
+/// Gives a directory that is not the user's yet and holds nothing but what is `own`.
+fn give(directory: &Path, user: u32, own: impl Fn(&str) -> bool) -> io::Result<()> {
     let opened = File::open(directory)?;
     if opened.metadata()?.uid() == user {
         return Ok(());
@@ -80,13 +87,41 @@ pub fn hand_over(directory: &Path, user: u32) -> io::Result<()> {
     for entry in fs::read_dir(directory)? {
         let name = entry?.file_name();
         let name = name.to_string_lossy();
-        let own = ["summary.json", "eve.json", "console"].contains(&&*name);
-        if !own && !name.starts_with("eve.json.") {
+        if !own(&name) {
             let what = format!("it holds '{name}': give a directory that is for this alone");
             return Err(io::Error::other(what));
         }
     }
     std::os::unix::fs::fchown(&opened, Some(user), Some(user))
+}
+
+/// As `hand_over`, for a directory in which these files are kept over the end of a run: they are given
+/// too, whoever made them. A link, or a file that has another name elsewhere, is left as it is.
+///
+/// # Errors
+/// Where it cannot be made, or must not or cannot be given.
+pub fn hand_over_kept(directory: &Path, user: u32, names: &[&str]) -> io::Result<()> {
+    make_directory(directory)?;
+    // What is written anew has its file's name with an ending, until it takes its place.
+    give(directory, user, |name| {
+        names.iter().any(|own| name.starts_with(own))
+    })?;
+    for name in names {
+        let no_link = rustix::fs::OFlags::NOFOLLOW.bits() as i32;
+        let opened = OpenOptions::new()
+            .read(true)
+            .custom_flags(no_link)
+            .open(directory.join(name));
+        let file = match opened {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            other => other?,
+        };
+        let meta = file.metadata()?;
+        if meta.is_file() && meta.nlink() == 1 {
+            std::os::unix::fs::fchown(&file, Some(user), Some(user))?;
+        }
+    }
+    Ok(())
 }
 
 fn part_name(directory: &Path, number: u64) -> PathBuf {
@@ -319,6 +354,42 @@ mod tests {
         let refused = hand_over(&directory, user + 1).unwrap_err().to_string();
         assert_eq!(refused, "it holds 'own': give a directory that is for this alone");
         fs::remove_dir_all(directory).unwrap();
+    }
+
+    #[test]
+    fn what_is_kept_is_handed_over_and_nothing_else() {
+        let directory = scratch("kept");
+        make_directory(&directory).unwrap();
+        let owner = |name: &str| fs::symlink_metadata(directory.join(name)).unwrap().uid();
+        fs::write(directory.join("learning.json"), b"{}").unwrap();
+        let elsewhere = scratch("elsewhere");
+        make_directory(&elsewhere).unwrap();
+        fs::write(elsewhere.join("own"), b"own").unwrap();
+        fs::hard_link(elsewhere.join("own"), directory.join("serials.json")).unwrap();
+        let names = ["learning.json", "serials.json", "last-good"];
+        if !rustix::process::geteuid().is_root() {
+            eprintln!("skipped: only root can give files away");
+            return;
+        }
+        hand_over_kept(&directory, 4_711, &names).unwrap();
+        assert_eq!(
+            (owner("."), owner("learning.json"), owner("serials.json")),
+            (4_711, 4_711, 0)
+        );
+        // What root made there later is given the next time.
+        fs::write(directory.join("last-good"), b"list").unwrap();
+        hand_over_kept(&directory, 4_711, &names).unwrap();
+        assert_eq!(owner("last-good"), 4_711);
+        std::os::unix::fs::symlink(elsewhere.join("own"), directory.join("link")).unwrap();
+        assert!(hand_over_kept(&directory, 4_711, &["link"]).is_err());
+        assert!(
+            hand_over_kept(&elsewhere, 4_711, &names)
+                .unwrap_err()
+                .to_string()
+                .contains("'own'")
+        );
+        fs::remove_dir_all(directory).unwrap();
+        fs::remove_dir_all(elsewhere).unwrap();
     }
 
     #[test]
