@@ -114,7 +114,7 @@ impl Rehearsed {
                         result: Ok(()),
                     }),
                     Effect::Refused(refusal) => refused.push(refusal.reason),
-                    Effect::Tell(_) | Effect::Said(_) | Effect::Watch(_) => {}
+                    Effect::Tell(_) | Effect::Said(_) | Effect::Watch { .. } => {}
                 }
             }
         }

@@ -31,7 +31,13 @@ pub enum Effect {
     /// A playbook asks a person, or is over.
     Said(Said),
     /// The vitals of these are wanted from now on; replaces what was wanted before.
-    Watch(Vec<IpAddr>),
+    Watch {
+        /// Whose.
+        addresses: Vec<IpAddr>,
+        /// Those whom measures in force hold. What others have to do with them counts for nobody: that it
+        /// fails may be what was decided.
+        apart: Vec<IpAddr>,
+    },
     /// Something was refused: the answer to who asked.
     Refused(Refusal),
 }

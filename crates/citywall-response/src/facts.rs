@@ -58,6 +58,8 @@ pub struct Facts {
     conduits: Arc<Vec<Conduit>>,
     /// From where the networks and this machine are run.
     management: Vec<ConduitEnd>,
+    /// The same, as networks that whoever started the enforcer named.
+    managed_from: Vec<Prefix>,
     tags: Arc<Tags>,
 }
 
@@ -85,9 +87,19 @@ impl Facts {
             timezone: city.timezone.clone(),
             conduits: Arc::new(conduits.collect()),
             management: city.response.management.clone(),
+            managed_from: Vec::new(),
             tags: Arc::new(Tags::of(&context, macs, own, own_macs)),
             context: Arc::new(context),
         }
+    }
+
+    /// Networks from which this machine is run, besides what the city file says: never acted against.
+    pub fn managed_from(&mut self, networks: &[Prefix]) {
+        self.managed_from = networks.to_vec();
+    }
+
+    fn is_managed_from(&self, ip: IpAddr) -> bool {
+        self.managed_from.iter().any(|network| network.contains(ip))
     }
 
     /// The person behind an account.

@@ -60,6 +60,8 @@ pub struct Settings {
     pub interface: Option<String>,
     /// A city is known.
     pub has_city: bool,
+    /// An enforcer wants to know how packets fare.
+    pub reports: bool,
     /// Use is learned.
     pub learns: bool,
     /// The allow-list in force.
@@ -121,6 +123,7 @@ impl Settings {
         let (host_policies, fragment_policies) = policies(&config)?;
         let mut settings = Settings {
             has_city: city.is_some(),
+            reports: false,
             learns: false,
             models: Arc::from([]),
             allowed: None,
@@ -160,6 +163,7 @@ impl Settings {
         // Conversations stay where they are: in their bucket and with their worker.
         let mut settings = Settings {
             hash_seed: self.hash_seed,
+            reports: self.reports,
             ..settings
         };
         if self.allowed.is_some() || self.learns {

@@ -197,7 +197,10 @@ impl Facts {
             let role = |r: &&String| AssetInfo::INFRASTRUCTURE.contains(&r.as_str());
             asset.roles.iter().find(role).cloned()
         });
-        let managed = self.management.iter().any(|end| self.is_end(*end, place));
+        let mut addresses = asset.into_iter().flat_map(|asset| &asset.addresses);
+        let managed = self.management.iter().any(|end| self.is_end(*end, place))
+            || matches!(host, Host::Ip(ip) if self.is_managed_from(ip))
+            || addresses.any(|(ip, _)| self.is_managed_from(*ip));
         let needed = needed.or(managed.then(|| "management".to_owned()));
         HostStanding {
             zone: place.zone,

@@ -194,7 +194,11 @@ impl Facts {
             return true;
         }
         if spares {
+            // The kernel spares the networks of the management as well.
             return false;
+        }
+        if any && self.is_managed_from(to.first()) {
+            return true;
         }
         self.context.assets().iter().any(|asset| {
             let here = asset.addresses.iter().any(|(ip, _)| to.contains(*ip));

@@ -127,8 +127,8 @@ impl Governor {
         worse_than(before, now, safety).map(|what| format!("{}: {what}", now.address))
     }
 
-    /// Says whose vitals are wanted, where that has changed: of what is in force, and of what is
-    /// proposed, as how they fared before must be known once it is approved.
+    /// Says whose vitals are wanted, and with whom not, where that has changed: of what is in force, and of
+    /// what is proposed, as how they fared before must be known once it is approved.
     pub(super) fn tell_watched(&mut self) {
         let mut watched = BTreeSet::new();
         let acts = |t: &&Tracked| matches!(t.stage, Stage::Active | Stage::Applying);
@@ -141,11 +141,32 @@ impl Governor {
             }
             watched.insert(*ip);
         }
-        let watched: Vec<IpAddr> = watched.into_iter().collect();
-        if watched != self.watched {
-            self.watched.clone_from(&watched);
-            self.out.push(Effect::Watch(watched));
+        let now = (watched.into_iter().collect(), self.held_apart());
+        if now != self.watched {
+            self.watched.clone_from(&now);
+            let (addresses, apart) = now;
+            self.out.push(Effect::Watch { addresses, apart });
         }
+    }
+
+    /// The addresses of those whom measures in force hold.
+    fn held_apart(&self) -> Vec<IpAddr> {
+        let acts = |t: &&Tracked| matches!(t.stage, Stage::Active | Stage::Applying);
+        let held = self.actions.values().filter(acts);
+        let mut apart = BTreeSet::new();
+        for measure in held.flat_map(|tracked| &tracked.action().measures) {
+            match measure.host() {
+                Host::Ip(ip) => {
+                    apart.insert(ip);
+                }
+                host @ Host::Mac(_) => {
+                    let asset = self.facts.standing(host).place().asset;
+                    let asset = asset.and_then(|asset| self.facts.context.asset(asset));
+                    apart.extend(asset.into_iter().flat_map(|a| &a.addresses).map(|(ip, _)| *ip));
+                }
+            }
+        }
+        apart.into_iter().take(TOGETHER).collect()
     }
 }
 

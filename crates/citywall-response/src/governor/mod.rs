@@ -104,7 +104,8 @@ pub struct Governor {
     /// count as in force until the hand says that they are gone.
     orphans: Vec<(ActionId, Vec<Measure>, Nanos)>,
     vitals: BTreeMap<IpAddr, (Nanos, Vital)>,
-    watched: Vec<IpAddr>,
+    /// Whose vitals are wanted, and who is apart.
+    watched: (Vec<IpAddr>, Vec<IpAddr>),
     out: Vec<Effect>,
 }
 
@@ -127,7 +128,7 @@ impl Governor {
             foreign: Vec::new(),
             orphans: Vec::new(),
             vitals: BTreeMap::new(),
-            watched: Vec::new(),
+            watched: Default::default(),
             out: Vec::new(),
         }
     }

@@ -189,7 +189,7 @@ impl Books {
                     self.report.ask(said.incident, question, at);
                 }
             }
-            Effect::Watch(_) | Effect::Refused(_) => {}
+            Effect::Watch { .. } | Effect::Refused(_) => {}
         }
     }
 }

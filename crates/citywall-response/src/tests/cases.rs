@@ -610,7 +610,7 @@ impl World<'_> {
                     if known { &guard } else { "other" }
                 ));
             }
-            Effect::Watch(watch) => self.watch = watch,
+            Effect::Watch { addresses, .. } => self.watch = addresses,
             Effect::Said(_) => {}
         }
         Ok(())

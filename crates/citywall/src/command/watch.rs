@@ -116,6 +116,7 @@ fn load(args: &WatchArgs) -> anyhow::Result<Settings> {
         .hold_use()
         .map_err(|error| Invalid(format!("{error:#}")))?;
     settings.hold_models();
+    settings.reports = args.enforcer.is_some();
     Ok(settings)
 }
 
@@ -123,15 +124,17 @@ fn open(args: &WatchArgs, settings: &Settings, workers: u16) -> anyhow::Result<V
     if let Some(name) = &args.interface {
         return open_interface(name, settings, workers);
     }
-    let source = if args.pcap.is_empty() {
-        CaptureFiles::from_readers(
-            vec![("the built-in story".into(), Box::new(STORY_CAPTURE))],
-            FileLimits::default(),
-        )?
-    } else {
-        CaptureFiles::open(&args.pcap, FileLimits::default())?
-    };
-    Ok(vec![Box::new(source)])
+    Ok(vec![Box::new(captures(&args.pcap)?)])
+}
+
+/// The captures of a replay; the built-in story where none is named.
+pub fn captures(files: &[PathBuf]) -> Result<CaptureFiles, CaptureError> {
+    let limits = FileLimits::default();
+    if files.is_empty() {
+        let story = ("the built-in story".into(), Box::new(STORY_CAPTURE) as _);
+        return CaptureFiles::from_readers(vec![story], limits);
+    }
+    CaptureFiles::open(files, limits)
 }
 
 fn open_interface(

@@ -6,6 +6,8 @@
 use citywall_policy::Role;
 use citywall_response::playbook::{Said, Say};
 use citywall_response::{View, whole_seconds};
+use std::net::IpAddr;
+
 use serde_json::{Value, json};
 
 use super::lines::VERSION;
@@ -40,9 +42,9 @@ pub fn answer(number: u64, members: Value) -> String {
     line(&whole)
 }
 
-/// Whose vitals are wanted.
-pub fn wanted(addresses: &[std::net::IpAddr]) -> String {
-    line(&json!({ "type": "wanted", "addresses": addresses }))
+/// Whose vitals are wanted, and with whom not.
+pub fn wanted(addresses: &[IpAddr], apart: &[IpAddr]) -> String {
+    line(&json!({ "type": "wanted", "addresses": addresses, "apart": apart }))
 }
 
 /// What happened, for subscribers.

@@ -85,7 +85,8 @@ pub struct Drive {
     asker: Option<(Id, u64)>,
     answered: bool,
     questions: VecDeque<Said>,
-    wanted: Vec<IpAddr>,
+    /// Whose vitals are wanted, and who is apart.
+    wanted: (Vec<IpAddr>, Vec<IpAddr>),
     started: Nanos,
     /// Counters.
     pub counts: Counts,
@@ -117,7 +118,7 @@ impl Drive {
             asker: None,
             answered: false,
             questions: VecDeque::new(),
-            wanted: Vec::new(),
+            wanted: Default::default(),
             started: now.steady,
             counts: Counts::default(),
         };
@@ -147,9 +148,9 @@ impl Drive {
         self.governor.due()
     }
 
-    /// Whose vitals are wanted.
-    pub fn wanted(&self) -> &[IpAddr] {
-        &self.wanted
+    /// The line that says whose vitals are wanted.
+    pub fn wanted(&self) -> String {
+        answers::wanted(&self.wanted.0, &self.wanted.1)
     }
 
     /// Ends: gives back what the loop must close.
@@ -221,7 +222,7 @@ impl Drive {
             match effect {
                 Effect::Tell(action) => self.tell(&action),
                 Effect::Said(said) => self.say(said),
-                Effect::Watch(addresses) => self.watch(addresses),
+                Effect::Watch { addresses, apart } => self.watch(addresses, apart),
                 Effect::Refused(refusal) => self.refuse(&refusal),
                 Effect::Journal(_) | Effect::Apply(_) | Effect::Remove { .. } => {}
             }
@@ -384,10 +385,11 @@ impl Drive {
         }
     }
 
-    fn watch(&mut self, addresses: Vec<IpAddr>) {
-        if addresses != self.wanted {
-            self.wanted = addresses;
-            let line = answers::wanted(&self.wanted);
+    fn watch(&mut self, addresses: Vec<IpAddr>, apart: Vec<IpAddr>) {
+        let now = (addresses, apart);
+        if now != self.wanted {
+            self.wanted = now;
+            let line = self.wanted();
             self.connections
                 .send_all(&line, |c| c.speaker == Some(Speaker::Sensor));
         }
@@ -581,7 +583,7 @@ impl Drive {
             "proposed": at(Stage::Proposed),
             "active": at(Stage::Active) + at(Stage::Applying) + at(Stage::Undoing),
             "sensors": self.connections.count(|c| c.speaker == Some(Speaker::Sensor)),
-            "watched": self.wanted,
+            "watched": self.wanted.0,
             "journal": self.record.trouble().unwrap_or("written"),
             "journal_lost": self.record.lost,
             "hand": self.hand.pid(),

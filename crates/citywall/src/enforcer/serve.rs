@@ -132,6 +132,7 @@ pub fn run(options: &Options) -> anyhow::Result<End> {
     let people = People::of(&city, sensors.clone(), consoles.clone());
     let mut facts = Facts::of(&city, 1, own.clone(), own_macs.clone());
     known_to_consoles(&mut facts, &consoles);
+    facts.managed_from(&options.management);
     let now = now();
     let restored = Governor::restore(facts, settings, &entries, &held, now);
     let connections = Connections::new(listener).context("cannot serve the control socket")?;
@@ -624,7 +625,7 @@ impl Server {
                 let welcome = answers::welcome(&peer.account, person);
                 match allowed {
                     Ok(()) => {
-                        let wanted = answers::wanted(self.drive.wanted());
+                        let wanted = self.drive.wanted();
                         if let Some(connection) = self.drive.connections.get(id) {
                             connection.speaks_as(speaker);
                         }
@@ -722,6 +723,7 @@ impl Server {
         }
         let mut facts = Facts::of(&city, self.revision, self.own.clone(), self.own_macs.clone());
         known_to_consoles(&mut facts, &self.consoles);
+        facts.managed_from(&self.options.management);
         let people = People::of(&city, self.sensors.clone(), self.consoles.clone());
         self.drive.reload(now, facts, people)?;
         self.drive.inspection.city(&self.options.city);

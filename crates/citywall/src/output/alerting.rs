@@ -17,6 +17,7 @@ use super::reporting::Reporting;
 use super::syslog::{Syslog, Target};
 use super::webhook::Webhook;
 use crate::config::Config;
+use crate::pipeline::losses::Carried;
 use crate::stats::Seen;
 
 /// Messages that wait for one sink.
@@ -144,6 +145,13 @@ impl Alerting {
             if !taken {
                 lane.counts.dropped.fetch_add(1, Ordering::Relaxed);
             }
+        }
+    }
+
+    /// How packets fared, for the enforcer.
+    pub fn carried(&mut self, carried: &[Carried]) {
+        if let Some(reporting) = &mut self.reporting {
+            reporting.carried(carried);
         }
     }
 

@@ -1,12 +1,12 @@
 //! The sensor's line to the enforcer: incidents as notices, and how devices fare.
 //!
 //! Owns: the connection and its backoff, a bounded queue, counting for the devices that the enforcer
-//! asks for. Does not own: the lines' form (`enforcer::lines`), what an incident is.
+//! asks for, and for all others what will have been before, should it act. Does not own: the lines' form
+//! (`enforcer::lines`), what an incident is, which packets were lost (`pipeline::losses`).
 //!
 //! An enforcer that is slow or gone never holds up the ordered stage: the queue fills, and what does
 //! not fit is counted. It changes nothing of what is written.
 
-use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::IpAddr;
 use std::os::unix::net::UnixStream;
@@ -16,15 +16,21 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use citywall_event::{Body, CommandOutcome, Event};
+use citywall_event::{Body, CommandOutcome, Event, Nanos};
 use citywall_response::{Notice, Vital};
+use hashbrown::HashMap;
 
 use crate::enforcer::lines::{LINE, Speaker, VITALS, hello_line, notice_line, vitals_line};
+use crate::pipeline::losses::Carried;
 
 /// Lines that wait for the enforcer.
 const QUEUE: usize = 1_024;
 /// Between two reports of how devices fare.
 const EVERY: Duration = Duration::from_millis(500);
+/// How a device fared before is counted over one to two of these.
+const BEFORE: Duration = Duration::from_secs(5);
+/// Devices that are counted for.
+const KNOWN: usize = 8_192;
 /// The first and the longest wait before the enforcer is tried again.
 const BACKOFF: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(5)];
 /// How long the end of a run waits for what is still queued.
@@ -33,11 +39,20 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// What the connection's threads and the stage share.
 #[derive(Default)]
 struct Shared {
-    wanted: Mutex<Vec<IpAddr>>,
+    wanted: Mutex<Wanted>,
     /// Grows when `wanted` changes.
     asked: AtomicU64,
     dropped: AtomicU64,
     sent: AtomicU64,
+}
+
+/// What the enforcer asked for last.
+#[derive(Clone, Default)]
+struct Wanted {
+    /// Whose vitals.
+    addresses: Vec<IpAddr>,
+    /// Those who are acted against: what others have to do with them counts for nobody.
+    apart: Vec<IpAddr>,
 }
 
 /// The line to the enforcer.
@@ -46,7 +61,8 @@ pub struct Reporting {
     done: Receiver<()>,
     shared: Arc<Shared>,
     heard: u64,
-    vitals: BTreeMap<IpAddr, Watched>,
+    wanted: Wanted,
+    known: Known,
     since: Instant,
 }
 
@@ -75,7 +91,8 @@ impl Reporting {
             done,
             shared,
             heard: 0,
-            vitals: BTreeMap::new(),
+            wanted: Wanted::default(),
+            known: Known::new(Instant::now()),
             since: Instant::now(),
         })
     }
@@ -83,20 +100,76 @@ impl Reporting {
     /// An event, in order.
     pub fn event(&mut self, event: &Event) {
         if let Body::Incident(report) = &event.body {
-            match notice_line(&Notice::from(&**report)) {
+            let notice = Notice::from(&**report);
+            // First how those who are in it fared so far: what is done at once has that to be held against.
+            self.tell_before(&notice);
+            match notice_line(&notice) {
                 Some(line) => self.send(line),
                 None => log::error!("incident {} does not fit a line to the enforcer", report.number),
             }
         }
-        if self.vitals.is_empty() {
+        let (counts, beats) = count(&event.body);
+        if counts == Counts::default() {
             return;
         }
-        for address in [event.subject.src_ip, event.subject.dst_ip].into_iter().flatten() {
-            if let Some(watched) = self.vitals.get_mut(&address)
-                && count(&mut watched.vital, &event.body)
+        let now = Instant::now();
+        let ends = [event.subject.src_ip, event.subject.dst_ip];
+        for (me, other) in [(ends[0], ends[1]), (ends[1], ends[0])] {
+            let apart = |ip: IpAddr| self.wanted.apart.contains(&ip);
+            if let Some(me) = me
+                && (apart(me) || !other.is_some_and(apart))
+                && let Some(watched) = self.known.of(me, now, &self.wanted)
             {
-                watched.pulse.beat(Instant::now());
+                watched.add(counts);
+                if beats {
+                    watched.pulse.beat(now);
+                }
             }
+        }
+    }
+
+    /// How packets fared.
+    pub fn carried(&mut self, carried: &[Carried]) {
+        if carried.is_empty() {
+            return;
+        }
+        let now = Instant::now();
+        for talk in carried {
+            if talk.ends.iter().any(|ip| self.wanted.apart.contains(ip)) {
+                continue;
+            }
+            for ip in talk.ends {
+                if let Some(watched) = self.known.of(ip, now, &self.wanted) {
+                    watched.add(Counts {
+                        packets: talk.packets.into(),
+                        lost: talk.lost.into(),
+                        ..Counts::default()
+                    });
+                }
+            }
+        }
+    }
+
+    fn tell_before(&mut self, notice: &Notice) {
+        let suspects = notice.suspects.iter().filter_map(|s| s.address);
+        let reached = notice.crossings.iter().flat_map(|c| c.targets.iter().copied());
+        let others = notice.victims.iter().filter_map(|v| v.address);
+        let changed = notice.changes.iter().map(|c| c.target);
+        let mut all: Vec<IpAddr> = suspects.chain(reached).chain(others).chain(changed).collect();
+        all.sort_unstable();
+        all.dedup();
+        // Of those whose vitals are wanted the enforcer knows.
+        all.retain(|ip| !self.wanted.addresses.contains(ip));
+        let now = Instant::now();
+        let told: Vec<Vital> = all
+            .iter()
+            .filter_map(|ip| self.known.before(*ip, now))
+            .take(VITALS)
+            .collect();
+        if !told.is_empty()
+            && let Some(line) = vitals_line(&told)
+        {
+            self.send(line);
         }
     }
 
@@ -105,33 +178,42 @@ impl Reporting {
         let asked = self.shared.asked.load(Ordering::Acquire);
         if asked != self.heard {
             self.heard = asked;
-            let wanted = self.shared.wanted.lock().unwrap_or_else(PoisonError::into_inner);
-            // What is known of those who are still wanted stays: that is how they fared before.
-            self.vitals.retain(|address, _| wanted.contains(address));
-            for address in wanted.iter().take(VITALS) {
-                self.vitals.entry(*address).or_insert_with(|| Watched {
-                    vital: fresh(*address),
-                    pulse: Pulse::default(),
-                });
+            let wanted = self
+                .shared
+                .wanted
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clone();
+            let before = std::mem::replace(&mut self.wanted, wanted);
+            for ip in self
+                .wanted
+                .addresses
+                .iter()
+                .filter(|ip| !before.addresses.contains(*ip))
+            {
+                // Their span begins now.
+                if let Some(watched) = self.known.devices.get_mut(ip) {
+                    watched.span = Counts::default();
+                }
             }
         }
         let span = self.since.elapsed();
-        if self.vitals.is_empty() || span < EVERY {
+        if self.wanted.addresses.is_empty() || span < EVERY {
             return;
         }
         self.since = Instant::now();
         let span = i64::try_from(span.as_nanos()).unwrap_or(i64::MAX);
         let now = self.since;
         let told: Vec<Vital> = self
-            .vitals
-            .values_mut()
-            .map(|watched| {
-                let next = fresh(watched.vital.address);
-                Vital {
-                    span,
-                    heartbeat: watched.pulse.is_alive(now),
-                    ..std::mem::replace(&mut watched.vital, next)
+            .wanted
+            .addresses
+            .iter()
+            .map(|ip| match self.known.of(*ip, now, &self.wanted) {
+                Some(watched) => {
+                    let counts = std::mem::take(&mut watched.span);
+                    counts.vital(*ip, span, watched.pulse.is_alive(now))
                 }
+                None => Counts::default().vital(*ip, span, None),
             })
             .collect();
         if let Some(line) = vitals_line(&told) {
@@ -167,22 +249,114 @@ impl Reporting {
     }
 }
 
-fn fresh(address: IpAddr) -> Vital {
-    Vital {
-        address,
-        span: 0,
-        packets: 0,
-        asked: 0,
-        answered: 0,
-        lost: 0,
-        heartbeat: None,
+/// What is counted of a device.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Counts {
+    packets: u64,
+    asked: u64,
+    answered: u64,
+    lost: u64,
+}
+
+impl Counts {
+    fn add(&mut self, more: Counts) {
+        self.packets = self.packets.saturating_add(more.packets);
+        self.asked = self.asked.saturating_add(more.asked);
+        self.answered = self.answered.saturating_add(more.answered);
+        self.lost = self.lost.saturating_add(more.lost);
+    }
+
+    fn vital(self, address: IpAddr, span: Nanos, heartbeat: Option<bool>) -> Vital {
+        Vital {
+            address,
+            span,
+            packets: self.packets,
+            asked: self.asked,
+            answered: self.answered,
+            lost: self.lost,
+            heartbeat,
+        }
     }
 }
 
-/// One whose vitals are wanted.
+/// A device that is counted for.
+#[derive(Default)]
 struct Watched {
-    vital: Vital,
+    /// Since it was told last.
+    span: Counts,
+    /// In the stretch of time that goes on, and in the one before.
+    recent: [Counts; 2],
+    /// The number of the stretch.
+    stretch: u64,
     pulse: Pulse,
+}
+
+impl Watched {
+    fn add(&mut self, counts: Counts) {
+        self.span.add(counts);
+        self.recent[0].add(counts);
+    }
+
+    fn turn_to(&mut self, stretch: u64) {
+        self.recent = match stretch.saturating_sub(self.stretch) {
+            0 => self.recent,
+            1 => [Counts::default(), self.recent[0]],
+            _ => Default::default(),
+        };
+        self.stretch = self.stretch.max(stretch);
+    }
+}
+
+/// All devices that are counted for: whom an act will be about is not known before.
+struct Known {
+    devices: HashMap<IpAddr, Watched>,
+    began: Instant,
+    /// The stretch in which room was looked for last.
+    cleared: u64,
+}
+
+impl Known {
+    fn new(began: Instant) -> Known {
+        Known {
+            devices: HashMap::new(),
+            began,
+            cleared: 0,
+        }
+    }
+
+    fn stretch(&self, now: Instant) -> u64 {
+        now.saturating_duration_since(self.began).as_secs() / BEFORE.as_secs()
+    }
+
+    /// A device; `None` where there is no room for one more. Those of whom nothing was heard lately go first.
+    fn of(&mut self, ip: IpAddr, now: Instant, wanted: &Wanted) -> Option<&mut Watched> {
+        let stretch = self.stretch(now);
+        if self.devices.len() >= KNOWN && !self.devices.contains_key(&ip) {
+            if self.cleared == stretch {
+                return None;
+            }
+            self.cleared = stretch;
+            self.devices
+                .retain(|ip, device| device.stretch + 1 >= stretch || wanted.addresses.contains(ip));
+            if self.devices.len() >= KNOWN {
+                return None;
+            }
+        }
+        let watched = self.devices.entry(ip).or_default();
+        watched.turn_to(stretch);
+        Some(watched)
+    }
+
+    /// How a device fared lately.
+    fn before(&mut self, ip: IpAddr, now: Instant) -> Option<Vital> {
+        let stretch = self.stretch(now);
+        let watched = self.devices.get_mut(&ip)?;
+        watched.turn_to(stretch);
+        let mut counts = watched.recent[1];
+        counts.add(watched.recent[0]);
+        let span = i64::try_from(BEFORE.as_nanos() * 2).unwrap_or(i64::MAX);
+        Some(counts.vital(ip, span, watched.pulse.is_alive(now)))
+    }
 }
 
 /// Signs of life, and how far apart they are. Its heartbeat is whatever comes again and again: it is
@@ -218,31 +392,29 @@ impl Pulse {
     }
 }
 
-/// What an event says of one who is in it; true where it is a sign of life. Commands that change
+/// What an event says of those who are in it, and whether it is a sign of life. Commands that change
 /// something are left out: to deny them may be what was decided, and that they find no answer is then
 /// no harm.
-fn count(vital: &mut Vital, body: &Body) -> bool {
+fn count(body: &Body) -> (Counts, bool) {
     match body {
         Body::Command(command) if !command.verb.changes() => {
             let answered = command.outcome != CommandOutcome::Unanswered;
-            vital.packets += 1;
-            vital.asked += 1;
-            vital.answered += u64::from(answered);
-            answered
+            let counts = Counts {
+                packets: 1,
+                asked: 1,
+                answered: answered.into(),
+                lost: 0,
+            };
+            (counts, answered)
         }
-        Body::Reading(_) => {
-            vital.packets += 1;
-            true
-        }
-        Body::Contact(_) | Body::Sighting(_) => {
-            vital.packets += 1;
-            false
-        }
-        Body::Flow(flow) => {
-            vital.packets += flow.packets[0].saturating_add(flow.packets[1]);
-            false
-        }
-        _ => false,
+        Body::Reading(_) => (
+            Counts {
+                packets: 1,
+                ..Counts::default()
+            },
+            true,
+        ),
+        _ => (Counts::default(), false),
     }
 }
 
@@ -276,7 +448,7 @@ impl Line {
                 Err(why) => log::debug!("no enforcer: {why}"),
             }
             // What was asked by the one that is gone does not count for the next.
-            self.want(Vec::new());
+            self.want(Wanted::default());
             if !keep_one(lines, &mut kept, wait) {
                 return;
             }
@@ -312,9 +484,13 @@ impl Line {
             while let Some(line) = read_line(&mut reader) {
                 match line["type"].as_str() {
                     Some("wanted") => {
-                        let list = line["addresses"].as_array().map_or(&[][..], Vec::as_slice);
                         let parse = |a: &serde_json::Value| a.as_str()?.parse().ok();
-                        want(&shared, list.iter().filter_map(parse).take(VITALS).collect());
+                        let list = |name: &str| {
+                            let all = line[name].as_array().map_or(&[][..], Vec::as_slice);
+                            all.iter().filter_map(parse).take(VITALS).collect()
+                        };
+                        let (addresses, apart) = (list("addresses"), list("apart"));
+                        want(&shared, Wanted { addresses, apart });
                     }
                     Some("error") => log::warn!("the enforcer: {}", line["text"].as_str().unwrap_or("")),
                     _ => {}
@@ -354,13 +530,13 @@ impl Line {
         }
     }
 
-    fn want(&self, addresses: Vec<IpAddr>) {
-        want(&self.shared, addresses);
+    fn want(&self, wanted: Wanted) {
+        want(&self.shared, wanted);
     }
 }
 
-fn want(shared: &Shared, addresses: Vec<IpAddr>) {
-    *shared.wanted.lock().unwrap_or_else(PoisonError::into_inner) = addresses;
+fn want(shared: &Shared, wanted: Wanted) {
+    *shared.wanted.lock().unwrap_or_else(PoisonError::into_inner) = wanted;
     shared.asked.fetch_add(1, Ordering::Release);
 }
 
@@ -394,6 +570,38 @@ fn read_line(reader: &mut BufReader<UnixStream>) -> Option<serde_json::Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_before_is_known_of_everybody_and_bounded() {
+        let start = Instant::now();
+        let at = |s: u64| start + Duration::from_secs(s);
+        let (mut known, wanted) = (Known::new(start), Wanted::default());
+        let device: IpAddr = [10, 0, 0, 1].into();
+        let lose = |known: &mut Known, second: u64| {
+            let counts = Counts {
+                packets: 10,
+                lost: 1,
+                ..Counts::default()
+            };
+            known.of(device, at(second), &wanted).unwrap().add(counts);
+        };
+        lose(&mut known, 0);
+        lose(&mut known, 4);
+        lose(&mut known, 6);
+        let before =
+            |known: &mut Known, second| known.before(device, at(second)).map(|v| (v.packets, v.lost));
+        assert_eq!(before(&mut known, 7), Some((30, 3)));
+        assert_eq!(before(&mut known, 11), Some((10, 1)));
+        assert_eq!(before(&mut known, 60), Some((0, 0)));
+        for n in 0..KNOWN as u32 * 2 {
+            known.of(IpAddr::from(n.to_be_bytes()), at(60), &wanted);
+        }
+        assert_eq!(known.devices.len(), KNOWN);
+        // Later there is room again.
+        let new: IpAddr = [192, 0, 2, 1].into();
+        assert!(known.of(new, at(61), &wanted).is_none());
+        assert!(known.of(new, at(90), &wanted).is_some());
+    }
 
     #[test]
     fn a_heartbeat_is_gone_after_three_times_the_longest_silence() {

@@ -3,6 +3,7 @@
 use citywall_behaviour::Tally;
 use citywall_event::{Event, Order};
 
+use super::losses::Carried;
 use crate::stats::Seen;
 
 /// One thing that a worker found: its place, its rendered line, and its meaning where the ordered
@@ -40,6 +41,8 @@ pub struct Facts {
     pub events: Vec<Event>,
     /// What was counted of packets.
     pub tallies: Vec<Tally>,
+    /// How packets of permitted conversations fared; of no place in the order.
+    pub carried: Vec<Carried>,
     /// What this worker has seen so far; in the last facts of a batch only.
     pub seen: Option<Seen>,
 }
@@ -57,6 +60,7 @@ impl Facts {
         self.text.clear();
         self.events.clear();
         self.tallies.clear();
+        self.carried.clear();
         self.seen = None;
     }
 }

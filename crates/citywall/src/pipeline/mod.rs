@@ -12,6 +12,7 @@ pub mod habits;
 pub mod inspect;
 pub mod judge;
 pub mod learning;
+pub mod losses;
 pub mod merge;
 pub mod ordered;
 pub mod prepare;

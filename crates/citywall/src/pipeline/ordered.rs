@@ -12,6 +12,7 @@ use citywall_rules::Thresholds;
 
 use super::facts::{Facts, Record, TALLY};
 use super::judge::{Conclusion, Judge};
+use super::losses::Carried;
 use super::propose::{Proposer, Told};
 use crate::output::alerting::Alerting;
 use crate::output::eve::EveLog;
@@ -126,6 +127,11 @@ impl Stage {
         if !conclusions.is_empty() {
             self.conclude(event.order, event.at, conclusions);
         }
+    }
+
+    /// How packets fared, for whoever asks for it; it changes nothing of what is written.
+    pub fn carried(&mut self, carried: &[Carried]) {
+        self.alerting.carried(carried);
     }
 
     /// Nothing below this place can come any more.

@@ -379,6 +379,7 @@ fn order(
                 if let (Some(old), Some(new)) = (seen.get_mut(lane), facts.seen) {
                     *old = new;
                 }
+                stage.carried(&facts.carried);
                 merge.push(lane, facts);
             }
             Ok(Message::End(lane, ending)) => {

@@ -22,6 +22,7 @@ use super::conversation::{Conversation, flow_line, hint, service, subject};
 use super::facts::{Facts, NO_EVENT, Record, TALLY};
 use super::habits::habits;
 use super::inspect::Inspector;
+use super::losses::Losses;
 use super::prepare::{Prepared, Ready};
 use crate::settings::Settings;
 use crate::stats::{Seen, WorkerStats};
@@ -55,6 +56,8 @@ pub struct Teller {
     cut: bool,
     stats: WorkerStats,
     pub(super) inspector: Inspector,
+    /// Where an enforcer wants to know.
+    losses: Option<Losses>,
 }
 
 impl Worker {
@@ -65,6 +68,7 @@ impl Worker {
         Worker {
             table,
             teller: Teller {
+                losses: settings.reports.then(Losses::default),
                 settings,
                 facts: Facts::default(),
                 place: Order::default(),
@@ -137,6 +141,9 @@ impl Worker {
             ordinal: u32::MAX,
         };
         self.teller.facts.watermark = last;
+        if let Some(losses) = &mut self.teller.losses {
+            losses.take(&mut self.teller.facts.carried);
+        }
         std::mem::take(&mut self.teller.facts)
     }
 
@@ -292,6 +299,9 @@ impl Worker {
         let Some((flow, direction)) = pushed else {
             return;
         };
+        if let Some(losses) = &mut teller.losses {
+            losses.packet(flow, direction, &packet, ready.at);
+        }
         if wrong_sum {
             teller.anomaly(flow, direction, "decode", "udp.bad_checksum");
         }

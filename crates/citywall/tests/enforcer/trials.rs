@@ -73,8 +73,15 @@ fn what_is_told_about_the_place_counts_while_serving_too() {
     if !inside("trials::what_is_told_about_the_place_counts_while_serving_too") {
         return;
     }
-    let arguments = ["--management", "10.9.0.0/24", "--log", "7"];
-    let _enforcer = Enforcer::start_with("place", CITY, &arguments);
+    let arguments = [
+        "--management",
+        "10.9.0.0/24",
+        "--management",
+        "10.2.0.0/28",
+        "--log",
+        "7",
+    ];
+    let enforcer = Enforcer::start_with("place", CITY, &arguments);
     let spared = Command::new("nft")
         .args(["list", "set", "inet", "citywall", "spared4"])
         .output()
@@ -84,6 +91,16 @@ fn what_is_told_about_the_place_counts_while_serving_too() {
         "{spared:?}"
     );
     assert!(ruleset().contains("limit rate 7/second"), "{}", ruleset());
+    // Who runs the machine from there is not cut off by anybody; its neighbour is somebody else.
+    let propose = |host: &str| enforcer.actions(&["propose", "isolate", host, "--reason", "it scans"]);
+    let refused = propose("10.2.0.7");
+    assert!(!refused.status.success(), "{refused:?}");
+    assert!(
+        String::from_utf8_lossy(&refused.stderr).contains("management"),
+        "{refused:?}"
+    );
+    let proposed = propose("10.2.0.17");
+    assert!(proposed.status.success(), "{proposed:?}");
 }
 
 #[test]
