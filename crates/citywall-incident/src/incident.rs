@@ -20,6 +20,8 @@ pub(crate) const MET: usize = 16;
 
 /// Actors, and victims, that an incident names.
 pub(crate) const SEATS: usize = 64;
+/// Floods that one host may be under at a time, by one protocol.
+const KINDS_OF_FLOOD: usize = 8;
 
 /// Evidence that is serious whatever else is known.
 const SERIOUS: [Kind; 7] = [
@@ -73,7 +75,7 @@ pub(crate) struct Incident {
     met: Vec<Vec<IpAddr>>,
     /// Changing commands without leave: by whom, to whom, in which protocol.
     told_to: Vec<(Party, IpAddr, &'static str)>,
-    /// Those who are flooded.
+    /// Those who are flooded, once for each flood.
     flooded: Vec<Flooded>,
     worst_change: Criticality,
     pub(crate) severity: u8,
@@ -173,20 +175,43 @@ impl Incident {
                 note(&mut self.told_to, (actor.party, ip, protocol));
             }
         }
-        if let Some(flooded) = held.floods {
-            note_flooded(&mut self.flooded, flooded);
-        }
+        let flooded = held.floods.is_some_and(|flooded| self.floods(flooded));
         self.order_actors();
         let strong = kind >= Kind::Takeover;
         let kept = self.keep(held);
         self.severity = self.judge_severity();
-        if self.severity < before {
+        if self.severity < before || flooded {
             Effect::Worse
         } else if new_kind || strong || kept {
             Effect::News
         } else {
             Effect::None
         }
+    }
+
+    /// Somebody is flooded; true where that was not known.
+    pub(crate) fn floods(&mut self, flooded: Flooded) -> bool {
+        note_flooded(&mut self.flooded, flooded)
+    }
+
+    /// One of the floods is over; true where it was the last of them on somebody.
+    pub(crate) fn calms(&mut self, flooded: Flooded) -> bool {
+        let Some(place) = self.flooded.iter().position(|f| *f == flooded) else {
+            return false;
+        };
+        self.flooded.remove(place);
+        !self.flooded.contains(&flooded)
+    }
+
+    /// Each who is flooded, once.
+    fn flooded(&self) -> Vec<Flooded> {
+        let mut all: Vec<Flooded> = Vec::new();
+        for flooded in &self.flooded {
+            if !all.contains(flooded) {
+                all.push(*flooded);
+            }
+        }
+        all
     }
 
     /// Somebody reached somebody in a zone without leave. A target that was not named before is worth
@@ -345,7 +370,7 @@ impl Incident {
             crossings: self.reached.iter().zip(&self.met).filter_map(crossing).collect(),
             changes: self.told_to.iter().filter_map(change).collect(),
             victims: self.victims.iter().map(victim).collect(),
-            flooded: self.flooded.clone(),
+            flooded: self.flooded(),
         }
     }
 
@@ -496,8 +521,11 @@ fn once(names: &mut Vec<String>, name: &str) {
     }
 }
 
-fn note_flooded(all: &mut Vec<Flooded>, one: Flooded) {
-    if all.len() < SEATS && !all.contains(&one) {
+/// Notes a flood; true where it is the first on somebody. Floods of several kinds at a time end one by one.
+fn note_flooded(all: &mut Vec<Flooded>, one: Flooded) -> bool {
+    let known = all.iter().filter(|f| **f == one).count();
+    if known < KINDS_OF_FLOOD && all.len() < SEATS * KINDS_OF_FLOOD {
         all.push(one);
     }
+    known == 0
 }

@@ -10,7 +10,7 @@
 
 use std::net::IpAddr;
 
-use citywall_event::{Body, Context, Event, Nanos, Subject, ZoneId};
+use citywall_event::{Body, Context, Event, Flooded, Nanos, Subject, ZoneId};
 use citywall_inventory::Inventory;
 use hashbrown::HashMap;
 
@@ -117,6 +117,9 @@ impl Situation {
             Body::Login(_) | Body::Behaviour(_) | Body::Violation(_) | Body::Alert(_) => {}
             _ => return Vec::new(),
         }
+        if let Some(flooded) = calmed(event) {
+            return self.flood_is_over(flooded, event.at, context);
+        }
         let Some(evidence) = Evidence::of(event, context) else {
             return Vec::new();
         };
@@ -124,6 +127,17 @@ impl Situation {
             Some(id) => self.grow(id, &evidence, context, inventory),
             None => self.suspect(&evidence, context, inventory),
         }
+    }
+
+    /// Whoever answers a flood with a limit wants to know at once when there is none any more.
+    fn flood_is_over(&mut self, flooded: Flooded, at: Nanos, context: &Context) -> Conclusions {
+        let mut out = Vec::new();
+        for (_, incident) in &mut self.incidents {
+            if incident.calms(flooded) {
+                tell(incident, "updated", at, context, &mut out);
+            }
+        }
+        out
     }
 
     /// The incident that evidence belongs to.
@@ -153,7 +167,8 @@ impl Situation {
                 let zone = context.locate(Some(target), None).zone;
                 incident.meet((evidence.actor, zone), &[target]);
             }
-            if incident.dirty && at.saturating_sub(incident.told) >= self.limits.update_every {
+            let again = evidence.floods().is_some_and(|flooded| incident.floods(flooded));
+            if again || incident.dirty && at.saturating_sub(incident.told) >= self.limits.update_every {
                 tell(incident, "updated", at, context, &mut out);
             }
             if let Some(suspect) = self.suspects.get_mut(&evidence.actor) {
@@ -420,6 +435,17 @@ fn hold(evidence: &Evidence<'_>, actor: &Seat, victim: Option<&Seat>) -> Held {
         changes_by: evidence.changes_by(),
         floods: evidence.floods(),
         times: 1,
+    }
+}
+
+/// Who is not flooded any more, by which protocol.
+fn calmed(event: &Event) -> Option<Flooded> {
+    match &event.body {
+        Body::Behaviour(behaviour) if behaviour.kind == "flood_ended" => Some(Flooded {
+            address: event.subject.dst_ip?,
+            protocol: event.subject.protocol.unwrap_or(0),
+        }),
+        _ => None,
     }
 }
 

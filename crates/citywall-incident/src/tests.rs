@@ -578,3 +578,44 @@ fn a_new_commander_is_an_incident_and_a_new_peer_alone_is_none() {
         "#]],
     );
 }
+
+/// Who answers a flood hears at once that it is over, when the last of several kinds is, and that it is back.
+#[test]
+fn a_flood_begins_ends_and_begins_again() {
+    let context = example();
+    let mut situation = Situation::new(Limits::default());
+    let inventory = Inventory::new(InventoryLimits::default(), Makers::default());
+    let mut tell = |second: i64, kind: &'static str| {
+        let event = Event {
+            order: Order::of_packet(second * SECOND, 0, second as u64, 0),
+            at: second * SECOND,
+            subject: Subject {
+                src_ip: "10.30.0.17".parse().ok(),
+                dst_ip: "10.20.0.14".parse().ok(),
+                protocol: Some(17),
+                ..Subject::default()
+            },
+            app_proto: None,
+            body: Body::Behaviour(Box::new(Behaviour {
+                kind,
+                reason: kind.to_owned(),
+                score: 0.9,
+                features: vec![],
+                technique: None,
+                evidence: vec![],
+            })),
+        };
+        let told = situation.assess(&event, &context, &inventory);
+        let flooded = |(_, body): &(Subject, Body)| match body {
+            Body::Incident(report) => Some((report.change, report.parties.flooded.len())),
+            _ => None,
+        };
+        told.iter().filter_map(flooded).collect::<Vec<_>>()
+    };
+    assert_eq!(tell(1, "udp_flood"), [("opened", 1)]);
+    tell(2, "amplification");
+    assert_eq!(tell(5, "flood_ended"), [], "the other one goes on");
+    assert_eq!(tell(6, "flood_ended"), [("updated", 0)]);
+    assert_eq!(tell(7, "flood_ended"), [], "there is none");
+    assert_eq!(tell(8, "udp_flood"), [("updated", 1)]);
+}

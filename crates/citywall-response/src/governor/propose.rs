@@ -11,7 +11,8 @@ use crate::effect::Outcome;
 use crate::planner::{self, Draft};
 use crate::playbook::{Said, Say, Standing, Wish};
 use crate::{
-    Account, Action, ActionId, Effect, Fact, Grounds, Host, Measure, Notice, Plan, Proposal, Rung, Suspect,
+    Account, Action, ActionId, Effect, Fact, Flooded, Grounds, Host, Measure, Notice, Plan, Proposal, Rung,
+    Suspect,
 };
 
 /// Longest target or reason, in bytes: a journal's line is bounded.
@@ -44,14 +45,18 @@ impl Governor {
             return;
         }
         let standings: Vec<Standing> = notice.suspects.iter().map(|s| self.standing_of(s)).collect();
+        let mut calm: Vec<Flooded> = Vec::new();
         let known = match self.incidents.remove(&notice.incident) {
             Some(mut known) => {
-                known.notice = notice.clone();
+                let before = std::mem::replace(&mut known.notice, notice.clone());
+                let over = |flooded: &Flooded| !notice.flooded.contains(flooded);
+                calm.extend(before.flooded.into_iter().filter(over));
                 known
             }
             None => Known::new(notice.clone()),
         };
         self.incidents.insert(notice.incident.clone(), known);
+        self.floods_are_over(&notice.incident, &calm);
         match self.runs.hear(self.clock.now(), &notice, &standings) {
             Some(said) => self.hear_said(said, shed),
             None => {
@@ -66,6 +71,35 @@ impl Governor {
                     };
                     self.propose(draft, &terms, shed);
                 }
+            }
+        }
+    }
+
+    /// Nobody floods these any more: limits that were for that are taken back.
+    fn floods_are_over(&mut self, incident: &str, calm: &[Flooded]) {
+        let is_for = |measure: &Measure| match *measure {
+            Measure::LimitInto { to, protocol, .. } => calm
+                .iter()
+                .any(|f| f.address.to_canonical() == to && f.protocol == protocol),
+            _ => false,
+        };
+        let of = |tracked: &&Tracked| {
+            tracked.plan.incident == incident && tracked.action().measures.iter().any(is_for)
+        };
+        let limits = self.actions.iter().filter(|(_, tracked)| of(tracked));
+        let limits: Vec<(u64, Stage)> = limits.map(|(serial, t)| (*serial, t.stage)).collect();
+        for (serial, stage) in limits {
+            if let (Some(tracked), Some(known)) =
+                (self.actions.get(&serial), self.incidents.get_mut(incident))
+            {
+                let action = tracked.action();
+                known.is_over(action.rung, &action.target, &action.measures);
+            }
+            let why = "the flood is over".to_owned();
+            match stage {
+                Stage::Proposed => self.end(serial, Outcome::Withdrawn { why }),
+                Stage::Applying | Stage::Active => self.take_back(serial, Outcome::Withdrawn { why }),
+                _ => {}
             }
         }
     }
@@ -222,7 +256,7 @@ impl Governor {
     fn propose(&mut self, draft: Draft, terms: &Terms<'_>, shed: &mut u64) {
         if let Some(known) = self.incidents.get_mut(terms.incident)
             && draft.grounds.by_hand.is_none()
-            && !known.is_new(draft.rung, &draft.target)
+            && !known.is_new(draft.rung, &draft.target, &draft.measures)
         {
             return;
         }

@@ -9,7 +9,7 @@ use citywall_event::Nanos;
 use super::Stage;
 use crate::bug::{Bug, planted};
 use crate::effect::Outcome;
-use crate::{Action, ActionId, Grounds, Moment, Notice, Plan, PlanHash, Rung, Vital};
+use crate::{Action, ActionId, Grounds, Measure, Moment, Notice, Plan, PlanHash, Rung, Vital};
 
 /// Kinds and targets that were wanted of one incident already.
 const KNOWN: usize = 64;
@@ -84,13 +84,27 @@ impl Known {
     }
 
     /// True the first time that this is wanted, as long as there is room.
-    pub(super) fn is_new(&mut self, rung: Rung, target: &str) -> bool {
-        let known = self.wanted.iter().any(|(r, t)| *r == rung && t == target);
-        if known || self.wanted.len() >= KNOWN {
+    pub(super) fn is_new(&mut self, rung: Rung, target: &str, measures: &[Measure]) -> bool {
+        let wanted = (rung, wanted_as(target, measures));
+        if self.wanted.contains(&wanted) || self.wanted.len() >= KNOWN {
             return false;
         }
-        self.wanted.push((rung, target.to_owned()));
+        self.wanted.push(wanted);
         true
+    }
+
+    /// What was wanted is over, and may be wanted again.
+    pub(super) fn is_over(&mut self, rung: Rung, target: &str, measures: &[Measure]) {
+        let over = (rung, wanted_as(target, measures));
+        self.wanted.retain(|wanted| *wanted != over);
+    }
+}
+
+/// A target's words do not say of which protocol a flood is.
+fn wanted_as(target: &str, measures: &[Measure]) -> String {
+    match measures.first() {
+        Some(Measure::LimitInto { protocol, .. }) => format!("{target} {protocol}"),
+        _ => target.to_owned(),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use citywall_event::{Change, Crossing, Suspect, Victim};
+use citywall_event::{Change, Crossing, Flooded, Suspect, Victim};
 use citywall_policy::{City, EXAMPLE};
 use expect_test::{Expect, expect};
 
@@ -240,6 +240,81 @@ fn a_walk_through_propose_approve_undo() {
           | by Ada Example
     "#]].assert_eq(&out);
     assert!(governor.stages().all(|(_, _, stage)| stage == Stage::Proposed));
+}
+
+/// A limit in force goes with the flood that it is for, a proposed one too, and another flood's stays.
+#[test]
+fn a_limit_ends_with_its_flood() {
+    let flooded = |last: u8, protocol| Flooded {
+        address: [10, 30, 0, last].into(),
+        protocol,
+    };
+    let all = [flooded(17, 17), flooded(17, 6), flooded(18, 17)];
+    let told = |flooded: &[Flooded]| {
+        Input::Notices(vec![Notice {
+            incident: "I0-1-1".to_owned(),
+            severity: 2,
+            flooded: flooded.to_vec(),
+            ..Notice::default()
+        }])
+    };
+    let mut governor = governor();
+    let at = Moment::default();
+    governor.hear(at, told(&all));
+    let limits = |governor: &Governor| {
+        let views = governor.actions();
+        let of = |v: &crate::View| format!("{:?} {:?}", v.stage, v.action.measures);
+        views.iter().map(of).collect::<Vec<_>>()
+    };
+    assert_eq!(limits(&governor).len(), 3, "{:?}", limits(&governor));
+    let views = governor.actions();
+    let is_for = |v: &&crate::View, flooded: &Flooded| {
+        v.action.measures.iter().any(|m| {
+            matches!(*m, crate::Measure::LimitInto { to, protocol, .. }
+                if to == flooded.address && protocol == flooded.protocol)
+        })
+    };
+    let first = views
+        .iter()
+        .find(|v| is_for(v, &all[0]))
+        .expect("a limit")
+        .clone();
+    let by = Account::unix("ada");
+    let approve = Input::Approve {
+        by,
+        action: first.action.id.clone(),
+        hash: first.hash,
+    };
+    governor.hear(at, approve);
+    let applied = Input::Applied {
+        action: first.action.id.clone(),
+        result: Ok(()),
+    };
+    governor.hear(at, applied);
+    // Two are over: one in force, one that nobody approved.
+    let effects = governor.hear(at, told(&all[1..2]));
+    let mut out = String::new();
+    show(&effects, &mut out);
+    let removed = |id: &str| out.contains(&format!("  < {id}\n"));
+    assert!(removed(&first.action.id.0), "{out}");
+    assert_eq!(out.matches("  < ").count(), 1, "{out}");
+    assert_eq!(
+        out.matches("| the flood is over").count(),
+        1,
+        "the proposed one: {out}"
+    );
+    governor.hear(
+        at,
+        Input::Removed {
+            action: first.action.id,
+            result: Ok(()),
+        },
+    );
+    let stages: Vec<Stage> = governor.stages().map(|(.., stage)| stage).collect();
+    assert_eq!(stages, [Stage::Proposed], "the other flood goes on");
+    // It begins again: so does the limit.
+    governor.hear(at, told(&all[..2]));
+    assert_eq!(governor.stages().count(), 2);
 }
 
 #[test]
