@@ -8,7 +8,7 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use crate::judge::Played;
-use crate::scenario::Variant;
+use crate::scenario::{Undone, Variant};
 
 /// One run that has ended.
 #[derive(Clone, Debug)]
@@ -215,8 +215,8 @@ fn figures(ended: &[Ended]) -> Vec<Figure> {
             .filter(|e| e.variant == Variant::On)
             .filter_map(|e| Some((e, e.result.as_ref().ok()?)))
     };
-    let undone = |way| {
-        let fits = move |name: &str| crate::find(name).is_ok_and(|s| s.undone == way);
+    let undone = |way: fn(Undone) -> bool| {
+        let fits = move |name: &str| crate::find(name).is_ok_and(|s| way(s.undone));
         on().filter(move |(e, _)| fits(e.scenario))
             .filter_map(|(_, p)| p.undone_ms)
             .map(|ms| ms as f64)
@@ -226,7 +226,11 @@ fn figures(ended: &[Ended]) -> Vec<Figure> {
         let share = |(requests, failed): (u64, u64)| failed as f64 * 100.0 / requests.max(1) as f64;
         on().map(|(_, p)| share(of(p))).collect()
     };
-    use crate::scenario::Undone;
+    // A flood is over every limit from its first tenth of a second on.
+    let flood = |of: fn(&Played) -> Option<u64>| {
+        let floods = on().filter(|(e, _)| e.scenario.starts_with("flood-"));
+        floods.filter_map(|(_, p)| of(p)).map(|ms| ms as f64).collect()
+    };
     vec![
         figure(
             "attack to detection, ms",
@@ -238,9 +242,19 @@ fn figures(ended: &[Ended]) -> Vec<Figure> {
             "evidence packet to rule in the kernel, ms",
             on().flat_map(|(_, p)| p.counting_ms.clone()).collect(),
         ),
-        figure("undo by command, ms", undone(Undone::Command)),
-        figure("undo by end of time, ms", undone(Undone::Time)),
-        figure("undo by death of the daemon, ms", undone(Undone::Death)),
+        figure("flood's beginning to detection, ms", flood(|p| p.detected_ms)),
+        figure(
+            "flood's beginning to limit in the kernel, ms",
+            flood(|p| p.acted_ms),
+        ),
+        figure("flood's end to limit gone, ms", undone(|u| u == Undone::Calm)),
+        figure("undo by command, ms", undone(|u| u == Undone::Command)),
+        figure(
+            "undo by the health gate, ms",
+            undone(|u| matches!(u, Undone::Harm(..))),
+        ),
+        figure("undo by end of time, ms", undone(|u| u == Undone::Time)),
+        figure("undo by death of the daemon, ms", undone(|u| u == Undone::Death)),
         figure(
             "benign requests lost, %",
             lost(|p| (p.toll.requests, p.toll.failed)),

@@ -107,6 +107,11 @@ pub(crate) enum Undone {
     Time,
     /// All of the product is killed; then its time is over.
     Death,
+    /// The flood ends, and the limit that was for it with it; what else there is, a person takes back.
+    Calm,
+    /// This host's permitted work with that one stops, for a cause of its own: who acted cannot know, and
+    /// takes back what it did there by itself.
+    Harm(&'static str, &'static str),
 }
 
 /// What is done to the product itself while the attack runs.

@@ -29,7 +29,7 @@ impl Enforcer {
         let socket = folder.join("enforcer.socket");
         let time_to_live = match setting.undone {
             Undone::Time | Undone::Death => Duration::from_secs(6),
-            Undone::Command => Duration::from_secs(60),
+            Undone::Command | Undone::Calm | Undone::Harm(..) => Duration::from_secs(60),
         };
         if !setting.enforced {
             // The wall stands in a city whose policy is not in force yet: the rules of the open city
@@ -83,6 +83,7 @@ impl Enforcer {
             target: word(act, "target"),
             stage: word(act, "stage"),
             reason: word(act, "reason"),
+            outcome: act["outcome"].to_string(),
             guards: act["guards"]
                 .as_array()
                 .into_iter()

@@ -42,6 +42,8 @@ pub(crate) struct Act {
     pub target: String,
     pub stage: String,
     pub reason: String,
+    /// What became of it, as JSON.
+    pub outcome: String,
     /// What holds it back.
     pub guards: Vec<String>,
 }
@@ -191,6 +193,18 @@ impl Product {
             Some(enforcer) => enforcer.undo(&self.program, id),
             None => Ok(()),
         }
+    }
+
+    /// From here on a host is deaf for another: in the host itself, so that the wall's rules stay as they are.
+    pub(crate) fn deafen(&self, host: &str, to: &str) -> Result<()> {
+        let Some(address) = self.topology_host(to) else {
+            return Ok(());
+        };
+        let rules = format!(
+            "table inet harm {{ chain input {{ type filter hook input priority 0; ip saddr {address} drop; }}; }}"
+        );
+        let mut command = within(host, "nft");
+        network::output(command.args(["-f", "-"]), &rules).map(drop)
     }
 
     /// Kills everything that responds, at once and without a chance to clean up.

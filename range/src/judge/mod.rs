@@ -49,6 +49,8 @@ const SETTLE: Duration = Duration::from_millis(900);
 const LEAST: u64 = 1_800_000_000;
 /// How often the enforcer is asked what is in force.
 const ASK: Duration = Duration::from_millis(80);
+/// How long after a flood its limit may stay.
+const CALM: Duration = Duration::from_secs(30);
 /// How long a person's undoing may take to show in the kernel before it counts as failed.
 const UNDO: Duration = Duration::from_secs(5);
 
@@ -496,15 +498,20 @@ impl Run {
         }
         match self.scenario.undone {
             Undone::Command => {
-                let acts = self.product.actions()?;
-                let acts = acts
-                    .into_iter()
-                    .filter(|act| act.stage == "active" && act.changes());
                 let start = Instant::now();
-                for act in acts {
-                    self.product.undo(&act.id)?;
-                }
+                self.undo_all()?;
                 return self.judge_rules(start);
+            }
+            Undone::Calm => {
+                let calm = self.judge_calm(Instant::now())?;
+                self.undo_all()?;
+                self.judge_rules(Instant::now())?;
+                self.played.undone_ms = calm;
+                return Ok(());
+            }
+            Undone::Harm(whose, with) => {
+                self.product.deafen(with, whose)?;
+                return self.judge_rollback(Instant::now());
             }
             Undone::Time => {}
             Undone::Death => self.product.die(),
@@ -520,6 +527,58 @@ impl Run {
                 .push(format!("still there after {:?}", start.elapsed()));
         }
         self.judge_rules(start)
+    }
+
+    /// A person takes back whatever is in force.
+    fn undo_all(&mut self) -> Result<()> {
+        for act in self.product.actions()? {
+            if act.stage == "active" && act.changes() {
+                self.product.undo(&act.id)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The attack has ended: how long limits stay, milliseconds.
+    fn judge_calm(&mut self, start: Instant) -> Result<Option<u64>> {
+        while start.elapsed() < CALM {
+            let all = self.product.actions()?;
+            let limits = |act: &Act| act.rung == "limit-rate" && act.stage == "active";
+            if !all.iter().any(limits) {
+                let limit = all.iter().find(|act| act.rung == "limit-rate");
+                if let Some(act) = limit.filter(|act| !act.outcome.contains("the flood is over")) {
+                    let what = format!("the limit ended otherwise: {} {}", act.stage, act.outcome);
+                    self.played.problems.push(what);
+                }
+                return Ok(Some(start.elapsed().as_millis() as u64));
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let what = format!("a limit stays {CALM:?} after the flood");
+        self.played.problems.push(what);
+        Ok(None)
+    }
+
+    /// What was done is taken back by nobody but the health gate.
+    fn judge_rollback(&mut self, start: Instant) -> Result<()> {
+        while start.elapsed() < UNDO && Product::ruleset()? != self.before {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        if Product::ruleset()? != self.before {
+            let what = format!("nothing was taken back within {UNDO:?} of the harm");
+            self.played.problems.push(what);
+            return Ok(());
+        }
+        self.played.undone_ms = Some(start.elapsed().as_millis() as u64);
+        let all = self.product.actions()?;
+        let by_itself = |act: &&Act| self.played.acted.iter().any(|a| a.id == act.id);
+        for act in all.iter().filter(by_itself) {
+            if !act.outcome.contains("health gate") {
+                let what = format!("{} ended otherwise: {} {}", act.id, act.stage, act.outcome);
+                self.played.problems.push(what);
+            }
+        }
+        Ok(())
     }
 
     /// Waits until the rules are what they were before the attack.

@@ -11,7 +11,7 @@ pub(super) static FLOOD_FROM_INSIDE: Scenario = Scenario {
     name: "flood-from-inside",
     title: "A lamp that was taken over floods the broker of all lamps",
     lesson: "Whoever sends the flood, the flooded one is spared first: what opens anew with the broker is \
-             limited, what is established goes on. The other lamps must be heard all the time.",
+             limited, what is established goes on. The other lamps must be heard all the time. The limit ends with the flood.",
     attack: |city| {
         let flood = Step::Flood {
             to: ip(city, "broker"),
@@ -24,6 +24,7 @@ pub(super) static FLOOD_FROM_INSIDE: Scenario = Scenario {
     detected: &[Detected::Behaviour(FLOODS)],
     done: &[Done::Action(&["limit-rate"], "broker")],
     touched: &["lamp-3"],
+    undone: Undone::Calm,
     watched: 6_000,
     ..BASE
 };
@@ -70,6 +71,7 @@ pub(super) static FLOOD_FROM_OUTSIDE: Scenario = Scenario {
     detected: &[Detected::Behaviour(FLOODS)],
     done: &[Done::Action(&["limit-rate"], "forms")],
     touched: &[],
+    undone: Undone::Calm,
     watched: 6_000,
     ..BASE
 };

@@ -35,6 +35,7 @@ pub static SCENARIOS: &[&Scenario] = &[
     &response::ALERT_STORM,
     &response::MALICIOUS_PLAYBOOK,
     &response::DEAD_DAEMON,
+    &response::UNFORESEEN_HARM,
     &postmortems::R2_TAKE_DOWN,
     &postmortems::C_291,
     &postmortems::BOT_FILE,
@@ -185,6 +186,9 @@ mod tests {
                 !scenario.touched.iter().any(|h| safety(&h)),
                 "{name}: safety may never be touched"
             );
+            if let Undone::Harm(whose, with) = scenario.undone {
+                assert!(city.host(whose).is_some() && city.host(with).is_some(), "{name}");
+            }
             assert!(find(name).is_ok());
         }
         let error = find("camera").err().unwrap().to_string();

@@ -129,3 +129,26 @@ pub(super) static DEAD_DAEMON: Scenario = Scenario {
     undone: Undone::Death,
     ..BASE
 };
+
+pub(super) static UNFORESEEN_HARM: Scenario = Scenario {
+    name: "unforeseen-harm",
+    title: "The wall acts about a pump, and right then the control room's polling of that pump stops",
+    lesson: "Nobody can foresee everything that an action does. So the wall looks at what it touched: who fared well \
+             before and does not now gets back what was there, at once and without a person, and the same is \
+             not tried again by itself for a day. Here the cause is another one, which the wall cannot know.",
+    attack: |city| {
+        let write = Step::Modbus {
+            to: ip(city, "pump-plc-1"),
+            register: None,
+        };
+        vec![
+            take_over_camera(city),
+            Part::repeated("camera-2", 800, 200, 100, write),
+        ]
+    },
+    detected: &[Detected::Incident("camera-2")],
+    done: &[Done::Action(DENY, "camera-2"), Done::Stops("modbus")],
+    touched: &["camera-2", "kiosk"],
+    undone: Undone::Harm("scada-1", "pump-plc-1"),
+    ..BASE
+};
