@@ -6,6 +6,7 @@
 //! kernel: no undo is ever lost.
 
 use std::collections::{HashSet, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use citywall_event::{Crossing, Suspect};
 use citywall_policy::City;
@@ -14,6 +15,7 @@ use super::kernel::Kernel;
 use crate::{Account, Effect, Entry, Facts, Governor, Input, Moment, Notice, Settings, Stage};
 
 const SECOND: i64 = 1_000_000_000;
+/// Steps, one after another; `CITYWALL_DEPTH` says otherwise.
 const DEPTH: usize = 5;
 
 const TOWN: &str = r#"
@@ -60,8 +62,15 @@ enum Step {
 }
 
 impl State {
-    fn key(&self) -> String {
-        format!("{:?} {:?} {:?}", self.governor, self.kernel, self.pending)
+    /// Stands for the whole state: at greater depth the words of millions of them would not fit.
+    fn key(&self) -> u128 {
+        let words = format!("{:?} {:?} {:?}", self.governor, self.kernel, self.pending);
+        let half = |salt: u8| {
+            let mut hasher = DefaultHasher::new();
+            (salt, &words).hash(&mut hasher);
+            u128::from(hasher.finish())
+        };
+        half(0) << 64 | half(1)
     }
 
     fn moment(&self) -> Moment {
@@ -248,11 +257,15 @@ fn every_interleaving_of_a_small_machine() {
         steps.extend(["ada", "ada2", "ben"].map(|who| Step::Approve(who, action)));
         steps.push(Step::Undo(action));
     }
+    let depth = std::env::var("CITYWALL_DEPTH")
+        .ok()
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(DEPTH);
     let first = begin();
     let mut seen = HashSet::from([first.key()]);
     let mut frontier = vec![first];
     let (mut transitions, mut crashes) = (0_u64, 0_u64);
-    for _ in 0..DEPTH {
+    for _ in 0..depth {
         let mut next = Vec::new();
         for state in &frontier {
             for step in &steps {
@@ -275,7 +288,7 @@ fn every_interleaving_of_a_small_machine() {
         frontier = next;
     }
     println!(
-        "{} states, {transitions} transitions, {crashes} of them crashes, to depth {DEPTH}",
+        "{} states, {transitions} transitions, {crashes} of them crashes, to depth {depth}",
         seen.len()
     );
     assert!(seen.len() > 100);

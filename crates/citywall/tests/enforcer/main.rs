@@ -3,6 +3,7 @@
 
 mod rig;
 mod trials;
+mod walk;
 
 use std::fs;
 use std::io::{BufRead, Write};
