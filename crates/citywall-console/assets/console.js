@@ -16,10 +16,11 @@ async function refresh(url, id) {
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   const [old, fresh] = [document.getElementById(id), page.getElementById(id)];
   if (!old || !fresh) return;
-  const open = [...old.querySelectorAll("details")].map((part) => part.open);
+  const name = (part, place) => part.id || place;
+  const open = new Map([...old.querySelectorAll("details")].map((part, place) => [name(part, place), part.open]));
   old.replaceChildren(...fresh.childNodes);
   old.querySelectorAll("details").forEach((part, place) => {
-    part.open = open[place] ?? false;
+    part.open = open.get(name(part, place)) ?? part.open;
   });
 }
 

@@ -77,8 +77,11 @@ figure-devices = devices seen
 figure-zones = zones
 figure-events = events recorded
 city-map = The city's networks
-city-map-legend = A box is a zone: devices that are trusted alike. A thin line: the city file lets the two talk. A broken red line: they talked and may not. The mark in a box says how bad it is: ▲ worst, ◆ bad, ■ mild, ○ calm.
+city-map-legend = A box is a zone: devices that are trusted alike. A thin line: the city file lets the two talk. A broken red line: they talked and may not; the arrow points away from who began. The mark in a box says how bad it is: ▲ worst, ◆ bad, ■ mild, ○ calm.
 city-none = There is no city file, so nothing is known of zones, services and people. Start with --city FILE.
+city-services = What the city does for people
+service-threatened = in danger
+service-calm = nothing wrong is known
 city-zones = Zones
 map-calm = calm
 map-incidents = { $n ->
@@ -235,7 +238,9 @@ reasons-count = { $n ->
 timeline = From the first packet on
 techniques = What attackers call it
 told = What was told as it happened
-packets-not-kept = Packets are not kept here. Those of a replay are in its capture file, at the number behind the second part of an event's id.
+packets-take = Its packets (pcap)
+packets-not-kept = Its packets are not kept: they are where captures are replayed from files.
+actions-one = Decide one at a time, from the top: the first is open, the others unfold. What they cut off grows downwards.
 actions-none = Nothing is proposed.
 actions-in-force = In force
 actions-proposed = Waiting for a decision
@@ -311,6 +316,10 @@ device-identity = What it is
 device-evidence = How that is known
 device-risk = Risk
 device-peers = Whom it talks to
+device-peers-more = { $n ->
+    [one] One more
+   *[other] { $n } more
+ }
 device-peers-what = What is not expected stands first: between its zone and the other there were contacts that the city file does not allow.
 device-commands = What it is told, and tells
 device-events = All its events

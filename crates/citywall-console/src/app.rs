@@ -23,6 +23,7 @@ use crate::archive::Archive;
 use crate::board::{Board, Incident};
 use crate::gate::{ActionView, Ask, Gate, GateError, GateKind};
 use crate::normal::Normals;
+use crate::packets::Packets;
 use crate::passkeys::Challenges;
 use crate::permission::Person;
 use crate::sessions::{Attempts, Sessions};
@@ -130,6 +131,10 @@ pub struct App {
     pub shed: AtomicU64,
     /// The replay is live traffic.
     pub live: bool,
+    /// Who keeps packets.
+    pub packets: Option<Arc<dyn Packets>>,
+    /// Captures that are read for somebody, at a time.
+    pub cutting: Arc<Semaphore>,
     /// Served by TLS.
     pub secure: bool,
     /// Names by which it may be reached, in lower case; empty: any.
@@ -148,6 +153,8 @@ pub struct Parts {
     pub events: usize,
     /// Traffic is live.
     pub live: bool,
+    /// Who keeps packets.
+    pub packets: Option<Arc<dyn Packets>>,
     /// Served by TLS.
     pub secure: bool,
     /// Names by which it may be reached; empty: any.
@@ -185,6 +192,8 @@ impl App {
             streams: AtomicUsize::new(0),
             shed: AtomicU64::new(0),
             live: parts.live,
+            packets: parts.packets,
+            cutting: Arc::new(Semaphore::new(1)),
             secure: parts.secure,
             hosts: parts.hosts,
         })

@@ -15,6 +15,7 @@ mod board;
 mod feed;
 mod gate;
 mod normal;
+mod packets;
 mod passkeys;
 mod permission;
 mod rehearsed;
@@ -36,6 +37,7 @@ use citywall_trust::journal::JournalError;
 pub use accounts::{AccountError, leave_link};
 pub use feed::Feed;
 pub use gate::{ActionView, Ask, Gate, GateError, GateKind};
+pub use packets::{Packets, Seen, Wanted};
 pub use rehearsed::Rehearsed;
 
 use app::{App, Parts};
@@ -91,6 +93,8 @@ pub struct Options {
     pub certificate: Option<(PathBuf, PathBuf)>,
     /// Traffic is live; else a replay.
     pub live: bool,
+    /// Who keeps packets, where anybody does.
+    pub packets: Option<Arc<dyn Packets>>,
 }
 
 /// A console that is served.
@@ -161,6 +165,7 @@ pub fn start(options: Options) -> Result<Console, ConsoleError> {
         folder: options.folder,
         events: EVENTS,
         live: options.live,
+        packets: options.packets,
         secure,
         hosts: server::hosts(address),
     })?);

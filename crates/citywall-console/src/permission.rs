@@ -16,6 +16,8 @@ pub enum Deed {
     Look,
     /// Take data away as a file.
     Export,
+    /// Take an incident's packets, and with them what people wrote, passwords too.
+    Packets,
     /// Approve a plan.
     Approve,
     /// Say no to a plan.
@@ -31,9 +33,10 @@ pub enum Deed {
 #[cfg(test)]
 impl Deed {
     /// All.
-    pub const ALL: [Deed; 7] = [
+    pub const ALL: [Deed; 8] = [
         Deed::Look,
         Deed::Export,
+        Deed::Packets,
         Deed::Approve,
         Deed::Reject,
         Deed::Undo,
@@ -65,9 +68,9 @@ pub fn permitted(role: Role, deed: Deed, reach: Reach) -> bool {
     let roles: &[Role] = match (deed, reach) {
         (Deed::Look | Deed::Export, Reach::Own) => return true,
         (Deed::Look | Deed::Export | Deed::Invite, _) => &[Role::Administrator],
-        (Deed::Undo, Reach::Other) => &[Role::Administrator],
+        (Deed::Undo | Deed::Packets, Reach::Other) => &[Role::Administrator],
         (Deed::Approve | Deed::Reject, Reach::Own) => &[Role::Approver],
-        (Deed::Undo, Reach::Own) => &[Role::Operator, Role::Approver, Role::Administrator],
+        (Deed::Undo | Deed::Packets, Reach::Own) => &[Role::Operator, Role::Approver, Role::Administrator],
         (Deed::CallNormal, Reach::Own) => &[Role::Operator, Role::Approver],
         (_, Reach::Other) => &[],
     };

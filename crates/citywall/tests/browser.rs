@@ -18,7 +18,8 @@ fn find(programs: &[&str]) -> Option<PathBuf> {
 
 #[test]
 fn a_walk_through_the_console_in_a_browser() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folder = root.join("tests/browser");
     let browser = find(&["chromium", "chromium-browser", "google-chrome"]);
     let packages = folder.join("node_modules/playwright-core").is_dir();
     let (Some(node), Some(browser), true) = (find(&["node"]), browser, packages) else {
@@ -35,11 +36,16 @@ fn a_walk_through_the_console_in_a_browser() {
         .env("BINARY", env!("CARGO_BIN_EXE_citywall"))
         .env("BROWSER", browser)
         .env("SHOTS", &shots)
+        .env("CITY", root.join("story/city.toml"))
+        .env(
+            "MILD",
+            root.join("../../corpus/behaviour/horizontal-scan/input.pcap"),
+        )
         .output()
         .expect("node starts");
     let said =
         String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");
     assert!(said.contains("the walk is done"), "{said}");
-    assert!(shots.join("phone.png").is_file());
+    assert!(shots.join("phone-.png").is_file());
 }

@@ -222,3 +222,34 @@ fn the_storys_incident_from_the_list_to_approval_and_back() {
     let events = console.json("/api/v1/events?kind=violation&device=camera-10&limit=1000");
     assert!(events["events"].as_array().unwrap().len() > 500);
 }
+
+/// The API is what its document says, and nothing that is asked of it breaks the server: schemathesis makes
+/// requests from the document, good ones and bad ones. `./test` installs it.
+#[test]
+fn the_api_is_what_its_document_says() {
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("schemathesis");
+    let program = folder.join("bin/schemathesis");
+    if !program.is_file() {
+        eprintln!(
+            "SKIPPED: the API's document: no schemathesis in {}",
+            folder.display()
+        );
+        return;
+    }
+    let console = with_ada(&[]);
+    let csrf = console.json("/api/v1/me")["csrf"].as_str().unwrap().to_owned();
+    let output = Command::new(program)
+        .current_dir(env!("CARGO_TARGET_TMPDIR"))
+        .arg("run")
+        .arg(format!("http://{}/api/openapi.json", console.host))
+        .args(["--phases", "examples,coverage,fuzzing", "--max-examples", "25"])
+        .args(["--seed", "1", "--no-color", "--exclude-checks", "ignored_auth"])
+        .args(["--header", &format!("Cookie: {}", console.cookie)])
+        .args(["--header", &format!("x-csrf-token: {csrf}")])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("16 selected / 16 total"), "{said}");
+    console.json("/api/v1/health");
+}

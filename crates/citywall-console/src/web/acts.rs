@@ -25,8 +25,9 @@ const REASON: usize = 500;
 /// Actions that the page shows.
 const SHOWN: usize = 300;
 
-/// An action: the plan as a diff, what holds it back, how it ends, and what the person may do.
-pub fn card(ctx: &Ctx, action: &ActionView, incident: &Incident) -> Markup {
+/// An action, folded to one line unless `unfolded`: the plan as a diff, what holds it back, how it ends,
+/// and what the person may do.
+pub fn card(ctx: &Ctx, action: &ActionView, incident: &Incident, unfolded: bool) -> Markup {
     let l = ctx.l();
     let open = action.stage == "proposed";
     let in_force = matches!(action.stage.as_str(), "active" | "applying");
@@ -34,8 +35,11 @@ pub fn card(ctx: &Ctx, action: &ActionView, incident: &Incident) -> Markup {
     let approve = open && !action.measures.is_empty() && ctx.may(Deed::Approve, incident) && !mine;
     let second = approve && !action.approvals.is_empty();
     html! {
-        article class={ "action " (action.stage) } {
-            h3 { (rung(ctx, &action.rung)) " " span class="quiet" { (plain(&action.target)) } }
+        details class={ "action " (action.stage) } id={ "action-" (plain(&action.id)) } open[unfolded] {
+            summary {
+                h3 { (rung(ctx, &action.rung)) " " span class="quiet" { (plain(&action.target)) } }
+                span class="quiet" { (l.t(&format!("stage-{}", action.stage))) }
+            }
             p { (plain(&action.reason)) }
             @if !action.measures.is_empty() {
                 ul class="diff" aria-label=(l.t("action-diff")) { @for measure in &action.measures { li {
@@ -216,9 +220,12 @@ pub async fn page(ctx: Ctx) -> Response {
             section {
                 h2 { (l.t(id)) " " span class="quiet" { (list.len()) } }
                 @if list.is_empty() { p { (l.t("none")) } }
-                @for action in list { @if let Some(incident) = known.get(&action.incident) {
-                    p class="quiet" { a href={ "/incidents/" (incident.number) } { (plain(&incident.title)) } }
-                    (card(&ctx, action, incident))
+                @for (place, action) in list.iter().enumerate() { @if let Some(incident) = known.get(&action.incident) {
+                    // The title once over all that belongs to it.
+                    @if place == 0 || list.get(place - 1).is_none_or(|before| before.incident != action.incident) {
+                        p class="quiet" { a href={ "/incidents/" (incident.number) } { (plain(&incident.title)) } }
+                    }
+                    (card(&ctx, action, incident, *id == "actions-in-force"))
                 } }
             }
         }
@@ -232,8 +239,8 @@ pub async fn page(ctx: Ctx) -> Response {
             }))
         }
         @if !decisions.is_empty() {
-            h2 { (l.t("decisions")) }
-            ul class="events" { @for entry in decisions.iter().rev() { li { code { (cut(&entry.to_string(), 400)) } } } }
+            // For who proves something by it; everybody else has the table above.
+            details id="decisions" { summary { h2 { (l.t("decisions")) } } ul class="events" { @for entry in decisions.iter().rev() { li { code { (cut(&entry.to_string(), 400)) } } } } }
         }
     };
     layout::page(&ctx, &l.t("nav-actions"), true, body)

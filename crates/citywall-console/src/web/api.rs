@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, OpenApi, ToSchema};
 
 use super::context::{Ctx, Refusal};
-use super::{acts, city, commands, devices, events, health, incidents, policy, rehearsal, traffic};
+use super::{acts, city, commands, devices, events, health, incidents, packets, policy, rehearsal, traffic};
 use crate::app::App;
 use crate::board;
 use crate::gate;
@@ -67,6 +67,7 @@ struct Events {
 
 /// How many.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 struct Limit {
     /// 1 to 1000; 100 where it is not said.
     #[serde(default)]
@@ -97,6 +98,7 @@ pub fn router() -> Router<Arc<App>> {
         .route("/zones", get(zones))
         .route("/incidents", get(list_incidents))
         .route("/incidents/{number}", get(one_incident))
+        .route("/incidents/{number}/packets", get(packets::download))
         .route("/devices", get(list_devices))
         .route("/device", get(one_device))
         .route("/commands", get(list_commands))
@@ -277,6 +279,7 @@ async fn show_health(ctx: Ctx) -> Json<health::HealthView> {
         zones,
         list_incidents,
         one_incident,
+        packets::download,
         list_devices,
         one_device,
         list_commands,

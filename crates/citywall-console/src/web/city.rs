@@ -116,9 +116,10 @@ pub async fn page(ctx: Ctx) -> Response {
             (figure(&number(views.len() as u64), &l.t("figure-zones"), "/policy"))
             (figure(&number(events), &l.t("figure-events"), "/events"))
         }
+        @if ctx.person.sees_city() { (services(&ctx)) }
         @if let Some(city) = &ctx.app().city {
             @if views.len() <= DRAWN {
-                section aria-labelledby="map" {
+                section class="wide" aria-labelledby="map" {
                     h2 id="map" { (l.t("city-map")) }
                     p class="quiet" { (l.t("city-map-legend")) }
                     div class="scroll" tabindex="0" role="region" aria-label=(l.t("city-map")) { (drawing(&ctx, city, &views)) }
@@ -151,6 +152,36 @@ fn banner(ctx: &Ctx, open: usize, worst: &[crate::board::Incident]) -> Markup {
                     }
                 } }
             }
+        }
+    }
+}
+
+/// What the city does for people, and which of it is in danger: what a mayor asks first.
+fn services(ctx: &Ctx) -> Markup {
+    let l = ctx.l();
+    let app = ctx.app();
+    let board = app.board();
+    let open = board.worst_first(&app.context);
+    let open: Vec<_> = open
+        .into_iter()
+        .filter(|i| i.change != "closed" || !app.live)
+        .collect();
+    let mut list: Vec<_> = app.context.services().iter().take(DRAWN).collect();
+    list.sort_by_key(|s| std::cmp::Reverse(s.criticality));
+    html! {
+        @if !list.is_empty() {
+            h2 { (l.t("city-services")) }
+            ul class="services" { @for service in list {
+                @let threat = open.iter().find(|i| i.services.contains(&service.name));
+                li class={ "service " @if threat.is_some() { "threatened" } } {
+                    strong { (plain(&service.name)) }
+                    span class="quiet" { (l.t("col-criticality")) ": " (l.t(&format!("criticality-{}", service.criticality.name()))) }
+                    @match threat {
+                        Some(incident) => { a href={ "/incidents/" (incident.number) } { "▲ " (l.t("service-threatened")) } }
+                        None => { span { "○ " (l.t("service-calm")) } }
+                    }
+                }
+            } }
         }
     }
 }
@@ -189,7 +220,9 @@ fn zone_table(ctx: &Ctx, views: &[ZoneView]) -> Markup {
 
 const BOX: (i32, i32) = (176, 78);
 const GAP: (i32, i32) = (64, 26);
-const TOP: i32 = 44;
+const TOP: i32 = 92;
+/// Height that a line over the boxes gains with each column that it passes.
+const LANE: i32 = 14;
 
 /// The drawing: a column for each domain, a box for each zone, a line for each conduit between two
 /// of them, and a broken line for what was seen and is not allowed.
@@ -224,6 +257,20 @@ fn drawing(ctx: &Ctx, city: &City, views: &[ZoneView]) -> Markup {
         let ((x1, y1), (x2, y2)) = (places.get(from)?, places.get(to)?);
         let (ax, ay) = (x1 + BOX.0 / 2, y1 + BOX.1 / 2);
         let (bx, by) = (x2 + BOX.0 / 2, y2 + BOX.1 / 2);
+        // What passes other columns goes over them, not behind their boxes.
+        let columns = (x2 - x1).abs() / (BOX.0 + GAP.0);
+        if y1 == y2 && *y1 == TOP && columns > 1 {
+            let over = TOP - LANE * columns.min(4) - 10;
+            return Some(format!("M{ax} {TOP} C{ax} {over} {bx} {over} {bx} {TOP}"));
+        }
+        if columns == 1 && y1 == y2 {
+            let (from, to) = if x1 < x2 {
+                (x1 + BOX.0, *x2)
+            } else {
+                (*x1, x2 + BOX.0)
+            };
+            return Some(format!("M{from} {ay} L{to} {by}"));
+        }
         // Lines of one column bow to the side, so that they do not hide behind the boxes between.
         let bow = if x1 == x2 { BOX.0 / 2 + GAP.0 / 2 } else { 0 };
         let (mx, my) = ((ax + bx) / 2 + bow, (ay + by) / 2 - (bx - ax).abs() / 10);
@@ -231,12 +278,15 @@ fn drawing(ctx: &Ctx, city: &City, views: &[ZoneView]) -> Markup {
     };
     html! {
         svg class="map" viewBox={ "0 0 " (width) " " (height) } width=(width) height=(height) role="group" aria-label=(l.t("city-map")) {
+            defs { marker id="head" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="9" markerHeight="9" markerUnits="userSpaceOnUse" orient="auto" {
+                path class="head" d="M0 0 L8 4 L0 8 z" {}
+            } }
             @for (from, to) in &lines {
                 @if let Some(d) = path(from, to) { path class="conduit" d=(d) {} }
             }
             @for (from, to) in &forbidden {
                 @if let Some(d) = path(from, to) {
-                    path class="forbidden" d=(d) { title { (l.with("map-forbidden", &[("from", from), ("to", to)])) } }
+                    path class="forbidden" d=(d) marker-end="url(#head)" { title { (l.with("map-forbidden", &[("from", from), ("to", to)])) } }
                 }
             }
             @for (column, domain) in domains.iter().enumerate() {

@@ -15,6 +15,7 @@ use crate::text::{number, plain};
 
 /// The address bar's filters.
 #[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct Filter {
     /// Part of a name, a verb, a point.
     #[serde(default)]

@@ -21,11 +21,14 @@ use crate::text::{bytes, number, plain};
 
 /// Devices of a page.
 const PAGE: usize = 100;
+/// Peers that stand there without being asked for.
+const AT_ONCE: usize = 12;
 /// Peers, commands and incidents of one device that are shown.
 const SHOWN: usize = 60;
 
 /// The address bar's filters.
 #[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct Filter {
     /// A zone's name.
     #[serde(default)]
@@ -343,6 +346,7 @@ pub fn commands(ctx: &Ctx, board: &Board, fits: &dyn Fn(IpAddr, IpAddr) -> bool)
 
 /// `?name=`.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct Named {
     /// The device's name or address.
     pub name: String,
@@ -406,12 +410,15 @@ pub async fn page(ctx: Ctx, Query(named): Query<Named>) -> Result<Response, Refu
         h2 { (l.t("device-peers")) }
         p class="quiet" { (l.t("device-peers-what")) }
         @let heads = ["col-name", "col-zone", "col-protocol", "col-direction", "col-flows", "col-bytes", "col-expected"].map(|id| l.t(id));
-        (layout::table(&l.t("device-peers"), &heads, html! { @for p in &view.peers { tr {
+        @let peers = |list: &[Peer]| layout::table(&l.t("device-peers"), &heads, html! { @for p in list { tr {
             th scope="row" { (layout::device(&p.name)) } td { (plain(&p.zone)) } td { (plain(&p.protocol)) }
             td { @if p.outward { (l.t("outward")) } @else { (l.t("inward")) } }
             td class="n" { (number(p.flows)) } td class="n" { (bytes(p.bytes)) }
             td { @if p.expected { (l.t("yes")) } @else { strong { (l.t("no")) } } }
-        } } }))
+        } } });
+        @let (first, rest) = view.peers.split_at(view.peers.len().min(AT_ONCE));
+        (peers(first))
+        @if !rest.is_empty() { details id="peers" { summary { (l.count("device-peers-more", rest.len() as u64)) } (peers(rest)) } }
         h2 { (l.t("device-commands")) }
         (super::commands::table(&ctx, &view.commands))
         p { a href=(link("/events", &[("device", &host)])) { (l.t("device-events")) } }

@@ -29,6 +29,7 @@ pub const EXPORT: usize = 100_000;
 
 /// The address bar's filters.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct Filter {
     /// An event type.
     #[serde(default)]

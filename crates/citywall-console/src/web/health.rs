@@ -23,6 +23,7 @@ pub struct HealthView {
     /// The replay is over.
     pub over: bool,
     /// First and last packet time.
+    #[schema(value_type = Option<Vec<String>>)]
     pub span: Option<(String, String)>,
     /// Events by type.
     pub events: std::collections::BTreeMap<String, u64>,

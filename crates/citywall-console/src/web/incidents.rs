@@ -172,10 +172,13 @@ pub async fn page(ctx: Ctx, Path(number): Path<String>) -> Result<Response, Refu
         h2 { (l.t("timeline")) }
         (timeline(&ctx, &incident))
         (techniques(&ctx, &incident))
-        p class="quiet" { (l.t("packets-not-kept")) }
+        @if ctx.app().packets.is_none() { p class="quiet" { (l.t("packets-not-kept")) } }
         p {
             @if ctx.may(Deed::CallNormal, &incident) {
                 a class="button" href={ "/incidents/" (incident.number) "/normal" } { (l.t("normal-call")) } " "
+            }
+            @if ctx.app().packets.is_some() && ctx.may(Deed::Packets, &incident) {
+                a href={ "/incidents/" (incident.number) "/packets" } download { (l.t("packets-take")) } " "
             }
             a href=(link("/report", &[("incident", &incident.number)])) { (l.t("report-of-incident")) }
         }
@@ -242,7 +245,10 @@ fn proposals(
                     p { (l.t("action-wrong")) }
                     @if ctx.app().gate_kind == GateKind::Rehearsal { p class="quiet" { (l.t("rehearsal-act")) } }
                 }
-                @for action in own { (acts::card(ctx, action, incident)) }
+                // One decision at a time: the first that waits for this person is open.
+                @let next = own.iter().position(|a| a.stage == "proposed" && !a.approvals.contains(&ctx.person.name));
+                @if own.len() > 1 { p class="quiet" { (l.t("actions-one")) } }
+                @for (place, action) in own.iter().enumerate() { (acts::card(ctx, action, incident, Some(place) == next)) }
             }
             Err(error) => { p class="error" { (l.t("gate-away")) " " (error) } }
         }

@@ -3,8 +3,10 @@
 //! Owns: head, navigation, language and theme switches, and small parts that many pages share. Does
 //! not own: what a page says.
 
+use std::collections::BTreeSet;
+
 use axum::response::{Html, IntoResponse, Response};
-use maud::{DOCTYPE, Markup, html};
+use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::context::Ctx;
 use crate::gate::GateKind;
@@ -145,15 +147,60 @@ pub fn kind(ctx: &Ctx, kind: &str) -> String {
         .unwrap_or_else(|| plain(kind))
 }
 
-/// A table that scrolls by itself where the page is narrow.
+/// A table whose rows become cards where the page is narrow: each cell then says its column's name.
 pub fn table(caption: &str, heads: &[String], rows: Markup) -> Markup {
+    let (rows, numbers) = labelled(heads, &rows.into_string());
     html! {
-        div class="scroll" tabindex="0" role="region" aria-label=(caption) {
-            table {
-                caption { (caption) }
-                thead { tr { @for head in heads { th scope="col" { (head) } } } }
-                tbody { (rows) }
-            }
+        table class="stack" {
+            caption { (caption) }
+            thead { tr { @for (column, head) in heads.iter().enumerate() {
+                th scope="col" class=[numbers.contains(&column).then_some("n")] { (head) }
+            } } }
+            tbody { (rows) }
         }
+    }
+}
+
+/// The rows with `data-label` on each cell, and which columns hold numbers (cells of class `n`). What the
+/// network wrote is escaped by now, so a tag in `rows` is one of ours.
+fn labelled(heads: &[String], rows: &str) -> (PreEscaped<String>, BTreeSet<usize>) {
+    let mut out = String::with_capacity(rows.len() * 2);
+    let (mut column, mut numbers) = (0, BTreeSet::new());
+    for (place, piece) in rows.split('<').enumerate() {
+        if place > 0 {
+            out.push('<');
+        }
+        let tag = |name: &str| {
+            let rest = piece.strip_prefix(name)?;
+            rest.starts_with([' ', '>']).then_some(rest)
+        };
+        if tag("tr").is_some() {
+            column = 0;
+        }
+        let cell = ["td", "th"].into_iter().find_map(|name| Some((name, tag(name)?)));
+        let Some((name, rest)) = cell else {
+            out.push_str(piece);
+            continue;
+        };
+        if rest.starts_with(" class=\"n\"") {
+            numbers.insert(column);
+        }
+        let label = heads.get(column).map(String::as_str).unwrap_or_default();
+        let label = html! { (label) }.into_string();
+        out.extend([name, " data-label=\"", &label, "\"", rest]);
+        column += 1;
+    }
+    (PreEscaped(out), numbers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_cell_says_its_column() {
+        let heads = ["Name".to_owned(), "\"Bytes\" & more".to_owned()];
+        let rows = html! { tr { th scope="row" { a href="/x" { "<td>" } } td class="n" { "7" } } tr { td { "b" } td {} } };
+        expect_test::expect![[r#"<table class="stack"><caption>All</caption><thead><tr><th scope="col">Name</th><th scope="col" class="n">&quot;Bytes&quot; &amp; more</th></tr></thead><tbody><tr><th data-label="Name" scope="row"><a href="/x">&lt;td&gt;</a></th><td data-label="&quot;Bytes&quot; &amp; more" class="n">7</td></tr><tr><td data-label="Name">b</td><td data-label="&quot;Bytes&quot; &amp; more"></td></tr></tbody></table>"#]].assert_eq(&table("All", &heads, rows).into_string());
     }
 }

@@ -16,6 +16,7 @@ pub mod export;
 pub mod health;
 pub mod incidents;
 pub mod layout;
+pub mod packets;
 pub mod passkeys;
 pub mod people;
 pub mod policy;
@@ -69,6 +70,7 @@ pub fn router(app: Arc<App>) -> Router {
             "/incidents/{number}/normal",
             get(acts::ask_normal).post(acts::call_normal),
         )
+        .route("/incidents/{number}/packets", get(packets::download))
         .route("/devices", get(devices::list))
         .route("/device", get(devices::page))
         .route("/commands", get(commands::page))

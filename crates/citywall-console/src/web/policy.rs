@@ -89,7 +89,7 @@ pub async fn page(ctx: Ctx) -> Response {
     let body = html! {
         p { (l.t("policy-what")) }
         @if !names.is_empty() && names.len() <= DRAWN {
-            div class="scroll" tabindex="0" role="region" aria-label=(l.t("policy-matrix")) {
+            div class="scroll wide" tabindex="0" role="region" aria-label=(l.t("policy-matrix")) {
                 table class="matrix" {
                     caption { (l.t("policy-matrix")) }
                     thead { tr { td { (l.t("policy-from-to")) } @for name in &names { th scope="col" { (plain(name)) } } } }
@@ -105,7 +105,7 @@ pub async fn page(ctx: Ctx) -> Response {
                     } } }
                 }
             }
-            p class="quiet" { (l.t("policy-legend")) }
+            p class="quiet wide" { (l.t("policy-legend")) }
         }
         h2 { (l.t("policy-broken")) }
         @if broken.is_empty() { p { (l.t("none")) } }

@@ -2,7 +2,7 @@
 //!
 //! Owns: the page. Does not own: counting (`board`); what a flood is (`citywall-behaviour`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axum::response::Response;
 use maud::html;
@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use super::context::Ctx;
 use super::{chart, layout};
-use crate::board::Board;
+use crate::board::{Board, MINUTES};
 use crate::permission::Scope;
 use crate::text::{bytes, number, plain};
 
@@ -62,14 +62,24 @@ fn series(
     of: impl Fn(&crate::board::Minute) -> &BTreeMap<String, u64>,
     seen: impl Fn(&str) -> bool,
 ) -> Vec<Series> {
-    let mut all: BTreeMap<&str, Vec<(i64, u64)>> = BTreeMap::new();
-    for (minute, counted) in &board.minutes {
-        for (name, bytes) in of(counted).iter().filter(|(name, _)| seen(name)) {
-            all.entry(name).or_default().push((*minute, *bytes));
-        }
-    }
+    let names: BTreeSet<&str> = board
+        .minutes
+        .values()
+        .flat_map(|counted| of(counted).keys().map(String::as_str))
+        .filter(|name| seen(name))
+        .collect();
+    // A minute in which nothing ended is nothing: a line that slopes over it would be invented.
+    let span = board.minutes.keys().next().zip(board.minutes.keys().next_back());
+    let span = span.map(|(first, last)| *first.max(&(last - MINUTES as i64))..=*last);
+    let bytes = |minute: i64, name: &str| {
+        let counted = board.minutes.get(&minute);
+        counted.and_then(|m| of(m).get(name).copied()).unwrap_or(0)
+    };
+    let all = names.into_iter().map(|name| {
+        let minutes = span.clone().into_iter().flatten();
+        (name, minutes.map(|m| (m, bytes(m, name))).collect::<Vec<_>>())
+    });
     let mut list: Vec<Series> = all
-        .into_iter()
         .map(|(name, minutes)| Series {
             name: name.to_owned(),
             bytes: minutes.iter().map(|(_, b)| b).sum(),

@@ -10,12 +10,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use citywall_console::{ActionView, Ask, Console, Gate, GateError, GateKind, Options, Rehearsed};
+use citywall_console::{ActionView, Ask, Console, Gate, GateError, GateKind, Options, Packets, Rehearsed};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::Invalid;
 use super::actions::Client;
+use super::evidence::Replayed;
 use crate::End;
 use crate::cli::WatchArgs;
 use crate::settings::Settings;
@@ -88,6 +89,7 @@ pub fn start(args: &WatchArgs, settings: &Settings, live: bool) -> anyhow::Resul
         folder: args.out.as_ref().map(|out| out.join("console")),
         certificate,
         live,
+        packets: kept(args, live),
     })
     .context("--console")?;
     if let (true, Some(out)) = (live, &args.out)
@@ -103,6 +105,13 @@ pub fn start(args: &WatchArgs, settings: &Settings, live: bool) -> anyhow::Resul
         );
     }
     Ok(Some(console))
+}
+
+/// The packets of a replay lie in its captures; those of standard input and of live traffic are gone.
+fn kept(args: &WatchArgs, live: bool) -> Option<Arc<dyn Packets>> {
+    let files = args.pcap.clone();
+    let again = !live && files.iter().all(|file| file.is_file());
+    again.then(|| Arc::new(Replayed { files }) as Arc<dyn Packets>)
 }
 
 /// Shows the end of what the run before wrote.

@@ -6,6 +6,7 @@ pub mod commands;
 pub mod console;
 pub mod doctor;
 pub mod enforce;
+mod evidence;
 pub mod keys;
 pub mod learn;
 pub mod log;

@@ -1,9 +1,10 @@
-// A walk through the console in a real browser: first start, two people, an approval and its undoing, search, devices, both
-// languages, the keyboard alone, a phone.
+// A walk through the console in a real browser: first start, two people, a passkey, an approval and its undoing, what is normal,
+// search, devices, both languages, the keyboard alone, a phone.
 //
 // Owns: what a person does and must find. Does not own: the console's own tests (HTTP), and starting this (`browser.rs`).
 //
-// Environment: BINARY (citywall), BROWSER (a Chromium), SHOTS (a folder for screenshots). Exit code 0 where all holds.
+// Environment: BINARY (citywall), BROWSER (a Chromium), SHOTS (a folder for screenshots), CITY and MILD (the story's city file, and a
+// capture whose worst incident is mild). Exit code 0 where all holds.
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -13,15 +14,15 @@ import { createInterface } from 'node:readline';
 import { join } from 'node:path';
 import { chromium } from 'playwright-core';
 
-const { BINARY, BROWSER, SHOTS } = process.env;
+const { BINARY, BROWSER, SHOTS, CITY, MILD } = process.env;
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const PASSWORDS = { 'Ada Example': 'seven quiet lamps at dusk', 'Chidi Sample': 'the tram is late again' };
 const PAGES = ['/', '/incidents', '/devices', '/commands', '/traffic', '/policy', '/actions', '/normal', '/rehearsal',
-  '/events', '/health', '/report', '/people'];
+  '/events', '/health', '/report', '/people', '/device?name=camera-10', '/nowhere'];
 
-/// Starts the console on the built-in story; gives its address and the one-time link.
-function start() {
-  const child = spawn(BINARY, ['watch', '--console=127.0.0.1:0'], { stdio: ['ignore', 'ignore', 'pipe'] });
+/// Starts the console, on the built-in story where no capture is given; gives its address and the one-time link.
+function start(...input) {
+  const child = spawn(BINARY, ['watch', ...input, '--console=127.0.0.1:0'], { stdio: ['ignore', 'ignore', 'pipe'] });
   const lines = createInterface({ input: child.stderr });
   return new Promise((resolve, reject) => {
     const found = {};
@@ -61,6 +62,7 @@ async function findings(page) {
 
 async function walk(base, link, browser) {
   const complaints = [];
+  const pages = [...PAGES];
   const desk = { viewport: { width: 1280, height: 900 }, locale: 'en-GB' };
   const open = async (options) => {
     const context = await browser.newContext(options);
@@ -68,7 +70,7 @@ async function walk(base, link, browser) {
     page.setDefaultTimeout(15_000);
     page.on('console', (m) => m.type() === 'error' && complaints.push(`${page.url()}: ${m.text()}`));
     page.on('pageerror', (error) => complaints.push(`${page.url()}: ${error}`));
-    page.on('request', (r) => r.url().startsWith(base) || complaints.push(`a request to ${r.url()}`));
+    page.on('request', (r) => r.url().startsWith(options.base ?? base) || complaints.push(`a request to ${r.url()}`));
     return page;
   };
   const shoot = (page, name) => page.screenshot({ path: join(SHOTS, `${name}.png`), fullPage: true });
@@ -94,6 +96,33 @@ async function walk(base, link, browser) {
     complaints.length = 0;
   });
 
+  await step('a passkey is added, and logs in without a password', async () => {
+    // Passkeys are bound to a name, and an address is none.
+    const named = base.replace('127.0.0.1', 'localhost');
+    const page = await open({ ...desk, base: named });
+    const devtools = await page.context().newCDPSession(page);
+    await devtools.send('WebAuthn.enable');
+    await devtools.send('WebAuthn.addVirtualAuthenticator', {
+      options: {
+        protocol: 'ctap2', transport: 'internal', hasResidentKey: true, hasUserVerification: true,
+        isUserVerified: true, automaticPresenceSimulation: true,
+      },
+    });
+    await page.goto(`${named}/login`);
+    await page.getByLabel('Name').fill('Ada Example');
+    await page.getByLabel('Password').fill(PASSWORDS['Ada Example']);
+    await page.locator('form button').click();
+    await page.goto(`${named}/people`);
+    await Promise.all([page.waitForEvent('load'), page.locator('[data-passkey-add]').click()]);
+    await shoot(page, 'passkey');
+    await page.getByRole('button', { name: 'Log out' }).click();
+    await page.goto(`${named}/login`);
+    await page.locator('[data-passkey-login]').click();
+    await page.getByRole('button', { name: 'Log out' }).waitFor();
+    assert.match(await page.locator('header').innerText(), /Ada Example/);
+    await page.context().close();
+  });
+
   const chidi = await open(desk);
   await step('the administrator invites a second person', async () => {
     await ada.goto(`${base}/people`);
@@ -109,15 +138,17 @@ async function walk(base, link, browser) {
     await ada.locator('main').getByRole('link', { name: /changed junction-\d+ and pump-plc-\d+ without permission/ }).first().click();
     await shoot(ada, 'incident');
     const incident = new URL(ada.url()).pathname;
-    const approve = ada.getByRole('button', { name: 'Approve' });
+    pages.push(incident, `${incident}/normal`, `/report?incident=${incident.split('/').pop()}`);
+    const approve = ada.locator('button.approve');
     const waiting = await approve.count();
     assert.ok(waiting > 1, 'nothing is proposed');
+    assert.equal(await ada.locator('details.action[open]').count(), 1, 'one decision at a time');
     await ada.getByLabel('Why (for the journal)').first().fill('seen by two of us');
     await approve.first().click();
     await ada.waitForLoadState();
     assert.equal(await approve.count(), waiting - 1);
     await chidi.goto(base + incident);
-    await chidi.getByRole('button', { name: 'Approve' }).first().click();
+    await chidi.locator('details.action[open] button.approve').click();
     await chidi.waitForLoadState();
     await ada.goto(`${base}/actions`);
     const undo = ada.getByRole('button', { name: 'Take it back' });
@@ -129,6 +160,17 @@ async function walk(base, link, browser) {
     await ada.goto(`${base}/actions`);
     assert.equal(await undo.count(), 1);
     assert.match(await ada.locator('main').innerText(), /seen by two of us/);
+  });
+
+  await step('the packets of an incident are taken as a capture, and that is in the journal', async () => {
+    await ada.goto(`${base}/incidents`);
+    await ada.locator('main').getByRole('link', { name: /without permission/ }).first().click();
+    const [download] = await Promise.all([ada.waitForEvent('download'), ada.getByRole('link', { name: /pcap/ }).click()]);
+    const capture = readFileSync(await download.path());
+    assert.equal(capture.readUInt32LE(0), 0xa1b23c4d, 'no pcap');
+    assert.ok(capture.length > 10_000, `${capture.length} bytes of packets`);
+    await ada.goto(`${base}/actions`);
+    assert.match(await ada.locator('main').innerText(), /packets\s+I0-/);
   });
 
   await step('the worst kind of incident cannot be called normal, and the page says why', async () => {
@@ -156,16 +198,21 @@ async function walk(base, link, browser) {
 
   await step('every page: no serious finding of axe, light and dark', async () => {
     const found = [];
-    for (const path of PAGES) {
-      await ada.goto(base + path);
-      await shoot(ada, `page${path.replaceAll('/', '-')}`);
-      found.push(...await findings(ada));
+    for (const theme of ['Dark', 'Light']) {
+      await ada.goto(base);
+      await ada.getByRole('link', { name: theme, exact: true }).click();
+      for (const path of pages) {
+        await ada.goto(base + path);
+        await shoot(ada, `${theme.toLowerCase()}${path.replaceAll(/[^a-z0-9]+/gi, '-')}`);
+        found.push(...await findings(ada));
+      }
     }
-    await ada.getByRole('link', { name: 'Dark', exact: true }).click();
-    await ada.goto(base);
-    await shoot(ada, 'dark');
-    found.push(...await findings(ada));
-    await ada.getByRole('link', { name: 'Light', exact: true }).click();
+    const stranger = await open(desk);
+    await stranger.goto(`${base}/login`);
+    await shoot(stranger, 'login');
+    found.push(...await findings(stranger));
+    // A page that is not there is none of the browser's complaints.
+    complaints.splice(0, complaints.length, ...complaints.filter((c) => !c.includes('/nowhere')));
     assert.deepEqual(found, []);
   });
 
@@ -212,25 +259,91 @@ async function walk(base, link, browser) {
   await step('a phone: nothing is cut off sideways', async () => {
     const phone = await browser.newContext({ viewport: { width: 375, height: 740 }, storageState: await ada.context().storageState() });
     const page = await phone.newPage();
-    for (const path of PAGES) {
+    for (const path of pages) {
       await page.goto(base + path);
       const [whole, seen] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
       assert.ok(whole <= seen + 1, `${path} is ${whole} pixels wide on a phone of ${seen}`);
+      const sideways = await page.evaluate(() => [...document.querySelectorAll('table, .scroll')]
+        .filter((part) => part.checkVisibility() && part.scrollWidth > part.clientWidth + 1).map((part) => part.className));
+      assert.deepEqual(sideways, [], `${path} scrolls sideways on a phone`);
+      await page.screenshot({ path: join(SHOTS, `phone${path.replaceAll(/[^a-z0-9]+/gi, '-')}.png`), fullPage: true });
     }
-    await page.goto(base);
-    await page.screenshot({ path: join(SHOTS, 'phone.png'), fullPage: true });
     await phone.close();
   });
 
   assert.deepEqual(complaints, [], 'the browser complains');
 }
 
-const { child, base, link } = await start();
+/// What is harmless may be called normal, is then out of the list, and stands with its end in one place.
+async function normal(base, link, browser) {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, locale: 'en-GB' });
+  const page = await context.newPage();
+  await setPassword(page, link, 'Ada Example');
+  await page.goto(`${base}/incidents`);
+  const incidents = page.locator('ol.incidents > li');
+  const before = await incidents.count();
+  assert.ok(before > 0, 'no incident');
+  const title = await incidents.first().getByRole('link').innerText();
+  await incidents.first().getByRole('link').click();
+  await page.getByRole('link', { name: 'This is normal here' }).click();
+  assert.match(await page.locator('main').innerText(), /last seven days[^]*incident would have been covered/);
+  await page.getByLabel('Why (for the journal)').fill('our own inventory, every night');
+  await page.locator('input[name=sure]').check();
+  await page.getByRole('button', { name: 'This is normal here' }).click();
+  await page.waitForURL(/\/normal$/);
+  assert.match(await page.locator('main').innerText(), /our own inventory, every night/);
+  await page.screenshot({ path: join(SHOTS, 'normal-accepted.png'), fullPage: true });
+  await page.goto(`${base}/incidents`);
+  assert.ok(await incidents.count() < before, 'it is still in the list');
+  assert.match(await page.locator('main').innerText(), new RegExp(title.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')));
+  await page.goto(`${base}/normal`);
+  await page.locator('main form button').first().click();
+  await page.waitForLoadState();
+  await page.goto(`${base}/incidents`);
+  assert.equal(await incidents.count(), before, 'what is ended counts again');
+  await context.close();
+}
+
+/// First paint of the city page, and what it loads, as the browser tells it.
+async function figures(base, link, browser) {
+  const context = await browser.newContext();
+  const page = await context.newPage();
+  await setPassword(page, link, 'Ada Example');
+  const devtools = await context.newCDPSession(page);
+  await devtools.send('Network.enable');
+  let script = 0;
+  const scripts = new Set();
+  devtools.on('Network.responseReceived', (e) => e.type === 'Script' && scripts.add(e.requestId));
+  devtools.on('Network.loadingFinished', (e) => { if (scripts.has(e.requestId)) script += e.encodedDataLength; });
+  await devtools.send('Network.setCacheDisabled', { cacheDisabled: true });
+  await page.goto(base);
+  await page.waitForTimeout(500);
+  const paint = await page.evaluate(() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime);
+  console.log(`first paint after ${Math.round(paint)} ms; ${script} bytes of script`);
+  assert.ok(script > 0 && script <= 300_000, `${script} bytes of script`);
+  await context.close();
+}
+
 const browser = await chromium.launch({ executablePath: BROWSER, args: ['--no-sandbox'] });
+const children = [];
+const on = async (...input) => {
+  const started = await start(...input);
+  children.push(started.child);
+  return started;
+};
 try {
-  await walk(base, link, browser);
+  const story = await on();
+  await walk(story.base, story.link, browser);
+  await step('what is harmless is called normal, and counts again when that is ended', async () => {
+    const mild = await on('--pcap', MILD, '--city', CITY);
+    await normal(mild.base, mild.link, browser);
+  });
+  await step('first paint and bytes of script', async () => {
+    const again = await on();
+    await figures(again.base, again.link, browser);
+  });
   console.log('the walk is done');
 } finally {
   await browser.close();
-  child.kill('SIGINT');
+  for (const child of children) child.kill('SIGINT');
 }
