@@ -26,6 +26,8 @@ pub struct FloodLimits {
     pub tcp: f64,
     /// Unanswered datagrams.
     pub udp: f64,
+    /// Unanswered datagrams of many senders: no stream is so.
+    pub udp_spread: f64,
     /// Answers of services that nobody asked.
     pub reflected: f64,
     /// ICMP.
@@ -48,6 +50,7 @@ impl Default for FloodLimits {
             syn: 300.0,
             tcp: 3_000.0,
             udp: 5_000.0,
+            udp_spread: 3_000.0,
             reflected: 500.0,
             icmp: 500.0,
             other: 2_000.0,
@@ -165,7 +168,7 @@ impl FloodDetector {
         let known = state.seen >= KNOWN;
         let mut worst: Option<(usize, f64)> = None;
         for (kind, packets) in unexplained(&whole).into_iter().enumerate() {
-            let floor = floor(&limits, kind);
+            let floor = floor(&limits, kind, &whole);
             if !state.kinds[kind].take(packets, floor, known, tally.start, &limits) {
                 continue;
             }
@@ -220,9 +223,8 @@ fn unexplained(t: &Tally) -> [f64; KINDS.len()] {
         // What is sent as answers to SYNs is the work of one who is flooded itself.
         let sent = f64::from(t.total()) - of(Class::SynAck) - of(Class::Reflected);
         let small = t.bytes < 200 * u64::from(t.total());
-        let many = t.others.estimate() > 64.0;
         // One stream to one receiver is what cameras do.
-        if small || many {
+        if small || is_spread(t) {
             out[OUTBOUND] = (sent - 4.0 * back).max(0.0);
         }
         return out;
@@ -240,11 +242,17 @@ fn unexplained(t: &Tally) -> [f64; KINDS.len()] {
     out
 }
 
+/// Between one and many others.
+fn is_spread(t: &Tally) -> bool {
+    t.others.estimate() > 64.0
+}
+
 /// Packets a slice.
-fn floor(limits: &FloodLimits, kind: usize) -> f64 {
+fn floor(limits: &FloodLimits, kind: usize, tally: &Tally) -> f64 {
     let rate = match kind {
         0 => limits.syn,
         1 => limits.tcp,
+        2 if is_spread(tally) => limits.udp_spread,
         2 => limits.udp,
         3 => limits.reflected,
         4 => limits.icmp,
@@ -272,7 +280,7 @@ impl State {
             let decay = (1.0 - LEARN).powi(missing as i32);
             for (index, kind) in self.kinds.iter_mut().enumerate() {
                 kind.habit *= decay;
-                kind.sum = (kind.sum - missing as f64 * floor(limits, index) / 8.0).max(0.0);
+                kind.sum = (kind.sum - missing as f64 * floor(limits, index, tally) / 8.0).max(0.0);
             }
             self.seen = self.seen.saturating_add(missing as u32);
         }

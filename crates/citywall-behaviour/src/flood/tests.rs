@@ -207,6 +207,43 @@ fn carpet_bombing_shows_by_network() {
 }
 
 #[test]
+fn datagrams_of_many_senders_are_told_at_a_lower_rate_than_a_stream() {
+    let mut bench = Bench::new();
+    let many = |bench: &mut Bench, at, roll: u64, target| {
+        bench.send(at, ip(0x50_0000 | roll as u32 & 0xffff), target, Class::Udp, 500);
+    };
+    bench.stream(0, SECOND, 6_000, |bench, at, roll| many(bench, at, roll, ip(9)));
+    // The same to all hosts of a network, each of which answers a little of what others asked.
+    bench.stream(20 * SECOND, 21 * SECOND, 6_000, |bench, at, roll| {
+        many(bench, at, roll, ip(0x40_0000 | (roll >> 20) as u32 & 0x7f));
+        if roll % 100 == 0 {
+            bench.send(
+                at,
+                ip(0x40_0000 | (roll >> 20) as u32 & 0x7f),
+                ip(8),
+                Class::Udp,
+                200,
+            );
+        }
+    });
+    bench.end(40 * SECOND);
+    let began: Vec<(Nanos, &str)> = bench
+        .found
+        .iter()
+        .filter(|(_, f)| f.began)
+        .map(|(at, f)| (at / 1_000_000, f.behaviour.kind))
+        .collect();
+    let within = |kind, from: Nanos| {
+        began
+            .iter()
+            .any(|(at, k)| *k == kind && (from..=from + 300).contains(at))
+    };
+    assert!(within("udp_flood", 0), "{began:?}");
+    assert!(within("carpet_flood", 20_000), "{began:?}");
+    assert_eq!(began.len(), 2, "{began:?}");
+}
+
+#[test]
 fn one_of_ours_floods() {
     let mut bench = Bench::new();
     bench.stream(0, 2 * SECOND, 5_000, |bench, at, _| {
