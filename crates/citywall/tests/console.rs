@@ -243,7 +243,11 @@ fn the_api_is_what_its_document_says() {
         .arg("run")
         .arg(format!("http://{}/api/openapi.json", console.host))
         .args(["--phases", "examples,coverage,fuzzing", "--max-examples", "25"])
-        .args(["--seed", "1", "--no-color", "--exclude-checks", "ignored_auth"])
+        .args(["--seed", "1", "--no-color"])
+        // A string of the right shape may be no time, zone or device; the document says so by its 400. It
+        // names no security scheme, so that the session is a header as any; that strangers get 401 is tested
+        // in the console's own crate.
+        .args(["--exclude-checks", "positive_data_acceptance,ignored_auth"])
         .args(["--header", &format!("Cookie: {}", console.cookie)])
         .args(["--header", &format!("x-csrf-token: {csrf}")])
         .output()

@@ -71,6 +71,7 @@ struct Events {
 struct Limit {
     /// 1 to 1000; 100 where it is not said.
     #[serde(default)]
+    #[param(nullable = false, format = "uint64")]
     limit: Option<usize>,
 }
 

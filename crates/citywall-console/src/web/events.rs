@@ -54,6 +54,7 @@ pub struct Filter {
     pub id: String,
     /// Where the page before ended.
     #[serde(default)]
+    #[param(nullable = false, format = "uint64")]
     pub before: Option<u64>,
 }
 
