@@ -168,7 +168,8 @@ impl Source {
         }
         self.told = failed;
         let seconds = self.last.saturating_sub(self.start).max(0) as f64 / 1e9;
-        let who = mac.map(|b| format!("{b:02x}")).join(":");
+        let card = || mac.map(|b| format!("{b:02x}")).join(":");
+        let who = self.subject.src_ip.map_or_else(card, |ip| ip.to_string());
         let asked = failed + answered;
         Some(Behaviour {
             kind: "horizontal_scan",
@@ -258,15 +259,15 @@ mod tests {
     fn a_link_that_is_searched_is_told_though_some_answer() {
         expect![[r#"
             [
-                "Some(10.0.0.1) 02:00:00:00:00:01 asked its link for 125 addresses (ARP) within 2 s, 75 of them in vain 0.58 4",
+                "Some(10.0.0.1) 10.0.0.1 asked its link for 125 addresses (ARP) within 2 s, 75 of them in vain 0.58 4",
             ]
         "#]]
         .assert_debug_eq(&run(250, 10, |i| i % 4 == 0));
         // One a second, as who does not want to be seen.
         expect![[r#"
             [
-                "Some(10.0.0.1) 02:00:00:00:00:01 asked its link for 16 addresses (ARP) within 15 s, 16 of them in vain 0.88 4",
-                "Some(10.0.0.1) 02:00:00:00:00:01 asked its link for 160 addresses (ARP) within 159 s, 160 of them in vain 0.99 4",
+                "Some(10.0.0.1) 10.0.0.1 asked its link for 16 addresses (ARP) within 15 s, 16 of them in vain 0.88 4",
+                "Some(10.0.0.1) 10.0.0.1 asked its link for 160 addresses (ARP) within 159 s, 160 of them in vain 0.99 4",
             ]
         "#]]
         .assert_debug_eq(&run(200, 1_000, |_| false));

@@ -552,7 +552,24 @@ impl Teller {
             citywall_event::write_line(&mut self.facts.text, &header, kind, |o: &mut Object<'_>| {
                 record.write(o)
             });
-            self.record(order, start, NO_EVENT, kind);
+            let event = match lookup(transaction) {
+                // The line shows it: what is concluded from it names the line.
+                Some(lookup) => {
+                    let index = self.facts.events.len() as u32;
+                    self.facts.events.push(Event {
+                        order,
+                        at: self.at,
+                        subject: self::subject(flow, direction),
+                        app_proto: None,
+                        body: Body::Lookup(lookup),
+                    });
+                    index
+                }
+                None => NO_EVENT,
+            };
+            self.record(order, start, event, kind);
+        } else if let Some(lookup) = lookup(transaction) {
+            self.flow_event(flow, direction, Body::Lookup(lookup));
         }
         if flow
             .user
@@ -563,9 +580,6 @@ impl Teller {
         }
         if let Transaction::Arp(message) = transaction {
             self.judge_arp(flow, message);
-            if let Some(lookup) = message.lookup() {
-                self.flow_event(flow, direction, Body::Lookup(lookup));
-            }
         }
         if self.settings.use_is_known() {
             for (direction, body) in habits(record, flow.user.forward()) {
@@ -614,6 +628,13 @@ impl Teller {
             session.finish(self.at, &mut self.found);
             self.items(flow);
         }
+    }
+}
+
+fn lookup(transaction: &Transaction) -> Option<citywall_event::Lookup> {
+    match transaction {
+        Transaction::Arp(message) => message.lookup(),
+        _ => None,
     }
 }
 
