@@ -183,13 +183,19 @@ impl Source {
                 ("seconds", seconds),
             ],
             technique: Some(Technique::REMOTE_SYSTEM_DISCOVERY),
-            evidence: self
-                .asked
-                .iter()
-                .filter(in_vain)
-                .take(EXAMPLES)
-                .map(|a| a.order)
-                .collect(),
+            // The latest: before it began a device may have asked for one that was off.
+            evidence: {
+                let mut latest: Vec<Order> = self
+                    .asked
+                    .iter()
+                    .rev()
+                    .filter(in_vain)
+                    .take(EXAMPLES)
+                    .map(|a| a.order)
+                    .collect();
+                latest.reverse();
+                latest
+            },
         })
     }
 }
