@@ -402,6 +402,8 @@ fn order(
         give_spares(spares, &mut merge.spare);
     }
     merge.drain(|facts, record| stage.record(facts, record));
+    // A short run may have shown nothing yet, and metrics go on to be asked for while a console serves.
+    stage.show(&Seen::sum(&seen));
     outcome
 }
 
