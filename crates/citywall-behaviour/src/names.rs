@@ -10,7 +10,6 @@
 use std::net::IpAddr;
 
 use citywall_event::{Behaviour, Body, Event, Nanos, Order, Technique};
-use hashbrown::HashSet;
 
 use crate::recent::Recent;
 
@@ -59,7 +58,7 @@ pub struct NameWatch {
 #[derive(Debug, Default)]
 struct Tunnel {
     start: Nanos,
-    names: HashSet<u64>,
+    names: Names,
     bytes: usize,
     /// How often each letter, digit and the rest came.
     letters: Letters,
@@ -70,7 +69,7 @@ struct Tunnel {
 #[derive(Debug, Default)]
 struct Unknown {
     start: Nanos,
-    domains: HashSet<u64>,
+    domains: Names,
     /// Those that look made up.
     odd: usize,
     told: bool,
@@ -118,7 +117,7 @@ impl NameWatch {
                 ..Tunnel::default()
             };
         }
-        if state.names.len() >= NAMES || !state.names.insert(hash(carried)) {
+        if !state.names.insert(carried) {
             return None;
         }
         state.bytes += carried.len();
@@ -126,9 +125,12 @@ impl NameWatch {
         if state.examples.len() < EXAMPLES {
             state.examples.push(event.order);
         }
+        let much = state.names.0.len() >= limits.tunnel_names && state.bytes >= limits.tunnel_bytes;
+        if state.told || !much {
+            return None;
+        }
         let entropy = state.letters.entropy();
-        let much = state.names.len() >= limits.tunnel_names && state.bytes >= limits.tunnel_bytes;
-        if state.told || !much || entropy < limits.tunnel_entropy {
+        if entropy < limits.tunnel_entropy {
             return None;
         }
         state.told = true;
@@ -138,12 +140,12 @@ impl NameWatch {
             reason: format!(
                 "{asker} asked for {} different long names below {domain} within {seconds:.0} s: they carry {} bytes of \
                  what looks like coded data",
-                state.names.len(),
+                state.names.0.len(),
                 state.bytes
             ),
             score: ((entropy - 2.5) / 2.0).clamp(0.5, 1.0),
             features: vec![
-                ("names", state.names.len() as f64),
+                ("names", state.names.0.len() as f64),
                 ("bytes", state.bytes as f64),
                 ("bits_per_letter", entropy),
                 ("seconds", seconds),
@@ -165,7 +167,7 @@ impl NameWatch {
                 ..Unknown::default()
             };
         }
-        if state.domains.len() >= NAMES || !state.domains.insert(hash(domain)) {
+        if !state.domains.insert(domain) {
             return None;
         }
         state.odd += usize::from(looks_made_up(domain));
@@ -173,24 +175,24 @@ impl NameWatch {
             state.examples.push(event.order);
         }
         // A host that lost its name server asks for much that does not exist, but for words.
-        let mostly = state.odd * 3 >= state.domains.len() * 2;
-        if state.told || state.domains.len() < limits.unknown_domains || !mostly {
+        let mostly = state.odd * 3 >= state.domains.0.len() * 2;
+        if state.told || state.domains.0.len() < limits.unknown_domains || !mostly {
             return None;
         }
         state.told = true;
         let seconds = (event.at - state.start) as f64 / 1e9;
-        let share = state.odd as f64 / state.domains.len() as f64;
+        let share = state.odd as f64 / state.domains.0.len() as f64;
         Some(Behaviour {
             kind: "generated_names",
             reason: format!(
                 "{asker} asked for {} domains that do not exist within {seconds:.0} s, {} of them made of letters that \
                  nobody chooses",
-                state.domains.len(),
+                state.domains.0.len(),
                 state.odd
             ),
             score: share,
             features: vec![
-                ("domains", state.domains.len() as f64),
+                ("domains", state.domains.0.len() as f64),
                 ("odd", state.odd as f64),
                 ("seconds", seconds),
             ],
@@ -204,12 +206,13 @@ impl NameWatch {
 /// the last is as short as those of registries (`co.uk`).
 fn split(name: &str) -> (&str, &str) {
     let name = name.trim_end_matches('.');
-    let dots: Vec<usize> = name.rmatch_indices('.').map(|(at, _)| at).take(3).collect();
-    let short = dots.len() >= 2 && dots[0] - dots[1] - 1 <= 3;
-    let at = match (dots.len(), short) {
-        (0 | 1, _) | (2, true) => return ("", name),
-        (_, true) => dots[2],
-        (_, false) => dots[1],
+    let mut dots = name.rmatch_indices('.').map(|(at, _)| at);
+    let (Some(last), Some(second)) = (dots.next(), dots.next()) else {
+        return ("", name);
+    };
+    let short = last - second - 1 <= 3;
+    let Some(at) = (if short { dots.next() } else { Some(second) }) else {
+        return ("", name);
     };
     (&name[..at], &name[at + 1..])
 }
@@ -245,6 +248,23 @@ fn class(byte: u8) -> usize {
         b'_' => 37,
         b'.' => 38,
         _ => 39,
+    }
+}
+
+/// Different names, by their hashes. Most askers ask for one: a list is smaller than a table, and
+/// short enough to be searched.
+#[derive(Debug, Default)]
+struct Names(Vec<u64>);
+
+impl Names {
+    /// True where the name is new and there is room for it.
+    fn insert(&mut self, name: &str) -> bool {
+        let hash = hash(name);
+        let new = self.0.len() < NAMES && !self.0.contains(&hash);
+        if new {
+            self.0.push(hash);
+        }
+        new
     }
 }
 

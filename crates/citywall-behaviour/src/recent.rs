@@ -31,8 +31,10 @@ impl<K: Eq + Hash, V: Default> Recent<K, V> {
     /// The entry of a key, made where it is new.
     pub(crate) fn entry(&mut self, key: K) -> &mut V {
         if self.young.len() >= self.room / 2 && !self.young.contains_key(&key) {
-            let dropped = std::mem::replace(&mut self.old, std::mem::take(&mut self.young));
-            self.forgotten += dropped.len() as u64;
+            self.forgotten += self.old.len() as u64;
+            // The emptied map keeps its room: it is about to grow as large again.
+            self.old.clear();
+            std::mem::swap(&mut self.old, &mut self.young);
         }
         let old = &mut self.old;
         self.young

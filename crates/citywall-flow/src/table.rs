@@ -368,9 +368,12 @@ impl<S: Default> FlowTable<S> {
 
     /// Last first, so that the next to close is taken from the end.
     fn sort_closing(&mut self) {
-        let slab = &self.slab;
-        let by_id = |i: &u32| std::cmp::Reverse(slab.get(*i).map_or((0, *i), |slot| (slot.flow.id, *i)));
-        self.closing.sort_unstable_by_key(by_id);
+        // Each id is read once: there may be a hundred thousand, and none is in the cache.
+        let id = |i: u32| self.slab.get(i).map_or(0, |slot| slot.flow.id);
+        let mut ids: Vec<(u64, u32)> = self.closing.iter().map(|i| (id(*i), *i)).collect();
+        ids.sort_unstable_by(|a, b| b.cmp(a));
+        self.closing.clear();
+        self.closing.extend(ids.iter().map(|(_, i)| *i));
     }
 
     fn close_part<O: Observer<S>>(

@@ -103,6 +103,12 @@ pub(super) fn value(message: &[u8]) -> Value {
     match word {
         "true" | "on" | "ON" => Value::Bool(true),
         "false" | "off" | "OFF" => Value::Bool(false),
-        _ => Value::Text(text.chars().take(TEXT).collect()),
+        _ => Value::Text(cut(text).to_owned()),
     }
+}
+
+/// The first `TEXT` characters.
+fn cut(text: &str) -> &str {
+    let beyond = text.char_indices().nth(TEXT);
+    beyond.map_or(text, |(end, _)| text.get(..end).unwrap_or(text))
 }
