@@ -134,16 +134,7 @@ pub(super) static PUMP_WRITE: Scenario = Scenario {
     lesson: "The worst that this city knows: somebody tells a pump what to do who may not. Look at the time \
              between the first write and the answer, and at the pump's own log: the control room's polling \
              must not have missed a beat.",
-    attack: |city| {
-        let write = Step::Modbus {
-            to: ip(city, "pump-plc-1"),
-            register: None,
-        };
-        vec![
-            take_over_camera(city),
-            Part::repeated("camera-2", 800, 200, 100, write),
-        ]
-    },
+    attack: |city| switch_from_camera(city, "pump-plc-1", 800),
     detected: &[Detected::Incident("camera-2"), Detected::Violation],
     done: &[Done::Action(DENY, "camera-2"), Done::Stops("modbus")],
     touched: &["camera-2", "kiosk"],

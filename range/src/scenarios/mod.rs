@@ -120,6 +120,18 @@ fn take_over_camera(city: &Topology) -> Part {
     take_over(city, "kiosk", "camera-2")
 }
 
+/// The camera that is taken over switches a pump, from so many milliseconds on.
+fn switch_from_camera(city: &Topology, pump: &str, from: u64) -> Vec<Part> {
+    let write = Step::Modbus {
+        to: ip(city, pump),
+        register: None,
+    };
+    vec![
+        take_over_camera(city),
+        Part::repeated("camera-2", from, 200, 100, write),
+    ]
+}
+
 /// Somebody takes over somebody else by telnet, with a vendor's password.
 fn take_over(city: &Topology, at: &str, whom: &str) -> Part {
     let mut passwords = passwords();

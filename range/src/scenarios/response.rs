@@ -113,16 +113,7 @@ pub(super) static DEAD_DAEMON: Scenario = Scenario {
     title: "The wall acts, and then all of its processes are killed",
     lesson: "What the kernel holds has an end of its own. Kill everything, wait for the time that the action \
              had, and compare the rules with those before.",
-    attack: |city| {
-        let home = Step::Modbus {
-            to: ip(city, "pump-plc-2"),
-            register: None,
-        };
-        vec![
-            take_over_camera(city),
-            Part::repeated("camera-2", 600, 200, 100, home),
-        ]
-    },
+    attack: |city| switch_from_camera(city, "pump-plc-2", 600),
     detected: &[Detected::Incident("camera-2")],
     done: &[Done::Action(DENY, "camera-2"), Done::Stops("modbus")],
     touched: &["camera-2", "kiosk"],
@@ -136,16 +127,7 @@ pub(super) static UNFORESEEN_HARM: Scenario = Scenario {
     lesson: "Nobody can foresee everything that an action does. So the wall looks at what it touched: who fared well \
              before and does not now gets back what was there, at once and without a person, and the same is \
              not tried again by itself for a day. Here the cause is another one, which the wall cannot know.",
-    attack: |city| {
-        let write = Step::Modbus {
-            to: ip(city, "pump-plc-1"),
-            register: None,
-        };
-        vec![
-            take_over_camera(city),
-            Part::repeated("camera-2", 800, 200, 100, write),
-        ]
-    },
+    attack: |city| switch_from_camera(city, "pump-plc-1", 800),
     detected: &[Detected::Incident("camera-2")],
     done: &[Done::Action(DENY, "camera-2"), Done::Stops("modbus")],
     touched: &["camera-2", "kiosk"],
