@@ -832,3 +832,15 @@ impl Event {
         true
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each event is carried from one core to another.
+    #[test]
+    fn an_event_is_small() {
+        let size = size_of::<Event>();
+        assert!(size <= 208, "{size} bytes");
+    }
+}

@@ -69,17 +69,11 @@ fn carrier_of(transport: &Transport, ip: &Ip) -> Carrier {
     }
 }
 
+/// Of ICMP, which has no ports, type and code.
 fn ports_of(transport: &Transport) -> (u16, u16) {
     match *transport {
-        Transport::Tcp(tcp) => (tcp.src_port, tcp.dst_port),
-        Transport::Udp {
-            src_port, dst_port, ..
-        }
-        | Transport::Sctp {
-            src_port, dst_port, ..
-        } => (src_port, dst_port),
         Transport::Icmp { kind, code, .. } => (kind.into(), code.into()),
-        _ => (0, 0),
+        _ => transport.ports().unwrap_or((0, 0)),
     }
 }
 

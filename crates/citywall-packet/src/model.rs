@@ -283,6 +283,23 @@ pub enum Transport {
     Other,
 }
 
+impl Transport {
+    /// Source and destination port; `None` where this transport has none.
+    #[inline]
+    pub fn ports(&self) -> Option<(u16, u16)> {
+        match *self {
+            Transport::Tcp(tcp) => Some((tcp.src_port, tcp.dst_port)),
+            Transport::Udp {
+                src_port, dst_port, ..
+            }
+            | Transport::Sctp {
+                src_port, dst_port, ..
+            } => Some((src_port, dst_port)),
+            _ => None,
+        }
+    }
+}
+
 /// A TCP header with the options that matter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tcp {

@@ -9,7 +9,7 @@ mod record;
 mod stream;
 
 use citywall_flow::Direction;
-use citywall_packet::{Network, Packet, Transport};
+use citywall_packet::{Network, Packet};
 
 use crate::book::RuleBook;
 use crate::detect::{BitOp, Detect, MAX_VARIABLES, Place, Variables};
@@ -264,20 +264,6 @@ fn change_bits(detect: &Detect, rules: &mut FlowRules) {
                 BitOp::IsSet | BitOp::IsNotSet => {}
             }
         }
-    }
-}
-
-/// A packet's ports; 0 where there are none.
-fn ports(packet: &Packet) -> (u16, u16) {
-    match packet.transport {
-        Transport::Tcp(tcp) => (tcp.src_port, tcp.dst_port),
-        Transport::Udp {
-            src_port, dst_port, ..
-        }
-        | Transport::Sctp {
-            src_port, dst_port, ..
-        } => (src_port, dst_port),
-        _ => (0, 0),
     }
 }
 

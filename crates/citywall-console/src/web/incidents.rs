@@ -175,7 +175,7 @@ pub async fn page(ctx: Ctx, Path(number): Path<String>) -> Result<Response, Refu
         @if ctx.app().packets.is_none() { p class="quiet" { (l.t("packets-not-kept")) } }
         p {
             @if ctx.may(Deed::CallNormal, &incident) {
-                a class="button" href={ "/incidents/" (incident.number) "/normal" } { (l.t("normal-call")) } " "
+                a class="button plain" href={ "/incidents/" (incident.number) "/normal" } { (l.t("normal-call")) } " "
             }
             @if ctx.app().packets.is_some() && ctx.may(Deed::Packets, &incident) {
                 a href={ "/incidents/" (incident.number) "/packets" } download { (l.t("packets-take")) } " "

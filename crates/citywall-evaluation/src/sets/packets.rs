@@ -73,20 +73,17 @@ pub fn read_first(path: &Path, most: usize) -> Result<Vec<Option<One>>, SetError
 }
 
 fn one(packet: &Packet, at: i64) -> Option<One> {
-    let (mut ports, mut class) = ((0, 0), Class::Other);
+    let ports = packet.transport.ports().unwrap_or((0, 0));
+    let mut class = Class::Other;
     match packet.transport {
         Transport::Tcp(tcp) => {
-            ports = (tcp.src_port, tcp.dst_port);
             class = match tcp.flags & (tcp_flags::SYN | tcp_flags::ACK) {
                 tcp_flags::SYN => Class::Syn,
                 both if both & tcp_flags::SYN != 0 => Class::SynAck,
                 _ => Class::Tcp,
             };
         }
-        Transport::Udp {
-            src_port, dst_port, ..
-        } => {
-            ports = (src_port, dst_port);
+        Transport::Udp { src_port, .. } => {
             class = if Class::reflects(src_port) {
                 Class::Reflected
             } else {

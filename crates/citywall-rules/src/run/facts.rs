@@ -31,7 +31,7 @@ impl Facts {
             Network::Ip(ip) => (Some(ip.src), Some(ip.dst)),
             _ => (None, None),
         };
-        let (src_port, dst_port) = super::ports(packet);
+        let (src_port, dst_port) = packet.transport.ports().unwrap_or((0, 0));
         Facts {
             src,
             dst,

@@ -89,7 +89,7 @@ pub fn start(args: &WatchArgs, settings: &Settings, live: bool) -> anyhow::Resul
         folder: args.out.as_ref().map(|out| out.join("console")),
         certificate,
         live,
-        packets: kept(args, live),
+        packets: kept(args, settings, live),
     })
     .context("--console")?;
     if let (true, Some(out)) = (live, &args.out)
@@ -108,10 +108,11 @@ pub fn start(args: &WatchArgs, settings: &Settings, live: bool) -> anyhow::Resul
 }
 
 /// The packets of a replay lie in its captures; those of standard input and of live traffic are gone.
-fn kept(args: &WatchArgs, live: bool) -> Option<Arc<dyn Packets>> {
+fn kept(args: &WatchArgs, settings: &Settings, live: bool) -> Option<Arc<dyn Packets>> {
     let files = args.pcap.clone();
     let again = !live && files.iter().all(|file| file.is_file());
-    again.then(|| Arc::new(Replayed { files }) as Arc<dyn Packets>)
+    let keys = settings.key_options();
+    again.then(|| Arc::new(Replayed { files, keys }) as Arc<dyn Packets>)
 }
 
 /// Shows the end of what the run before wrote.

@@ -10,7 +10,8 @@ use std::path::PathBuf;
 
 use citywall_capture::{Batch, CaptureError, FrameMeta, FrameSource, PcapWriter};
 use citywall_console::{Packets, Seen, Wanted};
-use citywall_packet::{Network, Transport};
+use citywall_flow::{FlowKey, KeyOptions};
+use citywall_packet::{Network, Packet};
 
 use super::watch;
 
@@ -23,45 +24,20 @@ const CONVERSATIONS: usize = 4_096;
 pub struct Replayed {
     /// As on the command line.
     pub files: Vec<PathBuf>,
+    /// What tells conversations apart, as in the replay.
+    pub keys: KeyOptions,
 }
 
-/// Both ends and the protocol, whichever of them speaks.
-type Conversation = (u8, (IpAddr, u16), (IpAddr, u16));
-
-/// A packet's ends, and its conversation where it has one.
-struct Ends {
-    ips: [Option<IpAddr>; 2],
-    conversation: Option<Conversation>,
+fn packet(batch: &Batch, meta: &FrameMeta) -> Packet {
+    citywall_packet::decode(&batch.frame(meta), &mut Vec::new())
 }
 
-fn ends(batch: &Batch, meta: &FrameMeta) -> Ends {
-    let packet = citywall_packet::decode(&batch.frame(meta), &mut Vec::new());
+/// Whom a packet is about.
+fn ends(packet: &Packet) -> [Option<IpAddr>; 2] {
     match packet.network {
-        Network::None => Ends {
-            ips: [None, None],
-            conversation: None,
-        },
-        Network::Arp(arp) => Ends {
-            ips: [arp.sender_ip, arp.target_ip].map(|ip| Some(IpAddr::V4(ip))),
-            conversation: None,
-        },
-        Network::Ip(ip) => {
-            let ports = match packet.transport {
-                Transport::Tcp(tcp) => (tcp.src_port, tcp.dst_port),
-                Transport::Udp {
-                    src_port, dst_port, ..
-                }
-                | Transport::Sctp {
-                    src_port, dst_port, ..
-                } => (src_port, dst_port),
-                _ => (0, 0),
-            };
-            let (from, to) = ((ip.src, ports.0), (ip.dst, ports.1));
-            Ends {
-                ips: [Some(ip.src), Some(ip.dst)],
-                conversation: Some((ip.protocol, from.min(to), from.max(to))),
-            }
-        }
+        Network::None => [None, None],
+        Network::Arp(arp) => [arp.sender_ip, arp.target_ip].map(|ip| Some(IpAddr::V4(ip))),
+        Network::Ip(ip) => [Some(ip.src), Some(ip.dst)],
     }
 }
 
@@ -80,13 +56,17 @@ impl Replayed {
         Ok(())
     }
 
+    fn conversation(&self, packet: &Packet) -> Option<FlowKey> {
+        FlowKey::with(packet, self.keys).map(|(key, _)| key)
+    }
+
     fn collect(&self, wanted: &Wanted, seen: Seen<'_>) -> Result<Vec<(FrameMeta, Vec<u8>)>, CaptureError> {
-        let mut conversations: HashSet<Conversation> = HashSet::new();
+        let mut conversations: HashSet<FlowKey> = HashSet::new();
         let mut missing = wanted.numbers.len();
         self.each(&mut |batch, meta| {
             if wanted.numbers.contains(&(meta.source, meta.number)) {
                 missing = missing.saturating_sub(1);
-                if let Some(conversation) = ends(batch, meta).conversation
+                if let Some(conversation) = self.conversation(&packet(batch, meta))
                     && conversations.len() < CONVERSATIONS
                 {
                     conversations.insert(conversation);
@@ -100,12 +80,14 @@ impl Replayed {
             if !named && !(wanted.from..=wanted.to).contains(&meta.at) {
                 return true;
             }
-            let ends = ends(batch, meta);
-            let part = ends.conversation.is_some_and(|c| conversations.contains(&c));
+            let packet = packet(batch, meta);
+            let part = self
+                .conversation(&packet)
+                .is_some_and(|c| conversations.contains(&c));
             // What events name finds room behind the end of the others' half.
             let room = if named { MOST } else { MOST / 2 };
             let data = meta.data.of(&batch.bytes);
-            if (named || part) && seen(ends.ips) && bytes + data.len() <= room {
+            if (named || part) && seen(ends(&packet)) && bytes + data.len() <= room {
                 bytes += data.len();
                 kept.push((*meta, data.to_vec()));
             }
@@ -138,7 +120,7 @@ mod tests {
 
     use super::*;
 
-    fn frames(pcap: Vec<u8>) -> Vec<(citywall_packet::Nanos, Ends)> {
+    fn frames(pcap: Vec<u8>) -> Vec<(citywall_packet::Nanos, Packet)> {
         let reader = std::io::Cursor::new(pcap);
         let readers = vec![(
             "cut".to_owned(),
@@ -148,7 +130,7 @@ mod tests {
             citywall_capture::Files::from_readers(readers, citywall_capture::FileLimits::default()).unwrap();
         let (mut batch, mut all) = (Batch::default(), Vec::new());
         while source.next_batch(&mut batch).unwrap() {
-            all.extend(batch.frames.iter().map(|meta| (meta.at, ends(&batch, meta))));
+            all.extend(batch.frames.iter().map(|meta| (meta.at, packet(&batch, meta))));
         }
         all
     }
@@ -156,7 +138,10 @@ mod tests {
     /// The story's camera logs into nothing by itself: packet 1837 is somebody's Telnet login into it.
     #[test]
     fn a_conversation_is_cut_from_the_story_and_nothing_that_is_not_seen() {
-        let story = Replayed { files: Vec::new() };
+        let story = Replayed {
+            files: Vec::new(),
+            keys: KeyOptions::default(),
+        };
         let mut at = 0;
         story
             .each(&mut |_, meta| {
@@ -173,9 +158,10 @@ mod tests {
         let whole = frames(story.cut(&wanted, &|_| true).unwrap());
         assert!(whole.len() > 10, "{}", whole.len());
         assert!(whole.iter().any(|(time, _)| *time == at));
-        let first = whole[0].1.conversation.unwrap();
-        assert!(whole.iter().all(|(_, e)| e.conversation == Some(first)));
-        assert!(first.1.1 == 23 || first.2.1 == 23, "{first:?}");
+        let first = story.conversation(&whole[0].1);
+        assert!(whole.iter().all(|(_, p)| story.conversation(p) == first));
+        let ports = whole[0].1.transport.ports().unwrap();
+        assert!(ports.0 == 23 || ports.1 == 23, "{ports:?}");
         assert!(frames(story.cut(&wanted, &|_| false).unwrap()).is_empty());
         let nothing = Wanted {
             numbers: BTreeSet::from([(7, 1)]),

@@ -2,7 +2,7 @@
 
 use citywall_event::{FlowLine, FlowSummary, Header, Nanos, Order, Place, Service, Subject};
 use citywall_flow::{Carrier, CloseReason, Direction, Flow, State, community_id};
-use citywall_packet::{Network, Packet, Transport, TunnelKind, tcp_flags};
+use citywall_packet::{Network, Packet, TunnelKind, tcp_flags};
 use citywall_rules::FlowRules;
 use citywall_transaction::{Hint, Protocol, Session};
 
@@ -182,21 +182,9 @@ pub fn packet_subject(packet: &Packet) -> Subject {
         subject.dst_ip = Some(ip.dst);
         subject.protocol = Some(ip.protocol);
     }
-    match packet.transport {
-        Transport::Tcp(tcp) => {
-            subject.src_port = Some(tcp.src_port);
-            subject.dst_port = Some(tcp.dst_port);
-        }
-        Transport::Udp {
-            src_port, dst_port, ..
-        }
-        | Transport::Sctp {
-            src_port, dst_port, ..
-        } => {
-            subject.src_port = Some(src_port);
-            subject.dst_port = Some(dst_port);
-        }
-        _ => {}
+    if let Some((src, dst)) = packet.transport.ports() {
+        subject.src_port = Some(src);
+        subject.dst_port = Some(dst);
     }
     subject
 }

@@ -362,6 +362,11 @@ impl Teller {
         if !kind.is_empty() && self.settings.writes(kind) {
             event.write(&mut self.facts.text, self.settings.interface.as_deref());
         }
+        self.record_event(start, event, kind);
+    }
+
+    /// Records the line that begins at `start`, with what it means.
+    fn record_event(&mut self, start: usize, event: Event, kind: &'static str) {
         let order = event.order;
         let index = self.facts.events.len() as u32;
         self.facts.events.push(event);
@@ -552,22 +557,20 @@ impl Teller {
             citywall_event::write_line(&mut self.facts.text, &header, kind, |o: &mut Object<'_>| {
                 record.write(o)
             });
-            let event = match lookup(transaction) {
+            match lookup(transaction) {
                 // The line shows it: what is concluded from it names the line.
                 Some(lookup) => {
-                    let index = self.facts.events.len() as u32;
-                    self.facts.events.push(Event {
+                    let event = Event {
                         order,
                         at: self.at,
                         subject: self::subject(flow, direction),
                         app_proto: None,
                         body: Body::Lookup(lookup),
-                    });
-                    index
+                    };
+                    self.record_event(start, event, kind);
                 }
-                None => NO_EVENT,
-            };
-            self.record(order, start, event, kind);
+                None => self.record(order, start, NO_EVENT, kind),
+            }
         } else if let Some(lookup) = lookup(transaction) {
             self.flow_event(flow, direction, Body::Lookup(lookup));
         }
@@ -702,15 +705,13 @@ impl Observer<Conversation> for Teller {
                 &self.settings,
             );
         }
-        let index = self.facts.events.len() as u32;
-        let body = Body::Flow(summary);
-        self.facts.events.push(Event {
+        let event = Event {
             order,
             at: self.at,
             subject,
             app_proto: flow.user.app(),
-            body,
-        });
-        self.record(order, start, index, "flow");
+            body: Body::Flow(summary),
+        };
+        self.record_event(start, event, "flow");
     }
 }

@@ -17,7 +17,7 @@ use citywall_capture::{Batch, FileLimits, Files as CaptureFiles, FrameSource};
 use citywall_evaluation::sets::SetError;
 use citywall_evaluation::{Plain, Report};
 use citywall_event::Body;
-use citywall_packet::{Network, Transport, decode};
+use citywall_packet::{Network, decode};
 use serde_json::Value;
 
 use super::train::from_captures;
@@ -114,13 +114,7 @@ fn labelled(path: PathBuf, name: String, labels: &Path) -> anyhow::Result<Labell
             let labelled = attack.get(number).copied().unwrap_or(false);
             number += 1;
             let Network::Ip(ip) = packet.network else { continue };
-            let ports = match packet.transport {
-                Transport::Tcp(tcp) => (tcp.src_port, tcp.dst_port),
-                Transport::Udp {
-                    src_port, dst_port, ..
-                } => (src_port, dst_port),
-                _ => (0, 0),
-            };
+            let ports = packet.transport.ports().unwrap_or((0, 0));
             if labelled {
                 talks.insert(talk((ip.src, ports.0), (ip.dst, ports.1), ip.protocol));
             }
