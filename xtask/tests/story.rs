@@ -222,5 +222,5 @@ fn judge(context: &Context, parties: &Value, command: &Command) -> Result<(), St
     };
     context
         .judge_command(place("from"), place("to"), command)
-        .map_err(|violation| violation.reason)
+        .map_err(|violation| violation.reason.to_string())
 }

@@ -6,7 +6,7 @@
 
 use std::net::IpAddr;
 
-use citywall_event::{Behaviour, Body, Context, Event, Nanos, Order, Technique};
+use citywall_event::{Behaviour, Body, Context, Event, Nanos, Order, Technique, say};
 
 use crate::recent::Recent;
 
@@ -159,10 +159,15 @@ impl Rhythm {
         let carrier = if protocol == 6 { "tcp" } else { "udp" };
         Some(Behaviour {
             kind: "periodic_callback",
-            reason: format!(
-                "{src} contacted {dst} ({carrier}/{port}) {} times, every {seconds:.1} s, within {:.0} % of that",
-                self.contacts,
-                spread * 100.0
+            reason: say!(
+                "called-back",
+                "{who} contacted {whom} ({service}) {n} times, every {seconds} s, within {percent} % of that",
+                who = src,
+                whom = dst,
+                service = format!("{carrier}/{port}"),
+                n = self.contacts,
+                seconds = format!("{seconds:.1}"),
+                percent = format!("{:.0}", spread * 100.0)
             ),
             score: (1.0 - spread * 2.0).clamp(0.5, 0.99),
             features: vec![

@@ -10,7 +10,7 @@
 
 use std::net::IpAddr;
 
-use citywall_event::{Behaviour, Body, Event, FlowSummary, Nanos, Order, Technique};
+use citywall_event::{Behaviour, Body, Event, FlowSummary, Nanos, Order, Technique, say};
 
 use crate::recent::Recent;
 
@@ -156,18 +156,29 @@ impl Pair {
         let many = beyond(self.begun[0], limits.begun, self.habit[1]) && ended >= begun / 4;
         let (kind, reason, least) = if held && !self.told[0] {
             self.told[0] = true;
-            let reason = format!(
-                "{src} holds {} conversations open with {dst} (tcp/{port}) and began {begun} of them in the last \
+            let reason = say!(
+                "holds-open",
+                "{who} holds {open} conversations open with {whom} ({service}) and began {begun} of them in the last \
                  seconds; {ended} ended",
-                self.open
+                who = src,
+                open = self.open,
+                whom = dst,
+                service = format!("tcp/{port}"),
+                begun = begun,
+                ended = ended
             );
             ("connections_held", reason, limits.held)
         } else if many && !self.told[1] {
             self.told[1] = true;
-            let reason = format!(
-                "{src} began {begun} conversations with {dst} (tcp/{port}) in the last seconds and goes on; never more \
-                 than {} before",
-                self.habit[1]
+            let reason = say!(
+                "begins-many",
+                "{who} began {begun} conversations with {whom} ({service}) in the last seconds and goes on; never more \
+                 than {habit} before",
+                who = src,
+                begun = begun,
+                whom = dst,
+                service = format!("tcp/{port}"),
+                habit = self.habit[1]
             );
             ("request_flood", reason, limits.begun)
         } else {

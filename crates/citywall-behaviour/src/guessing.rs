@@ -5,7 +5,7 @@
 
 use std::net::IpAddr;
 
-use citywall_event::{Behaviour, Body, Event, FlowSummary, Login, Nanos, Order, Technique};
+use citywall_event::{Behaviour, Body, Event, FlowSummary, Login, Nanos, Order, Phrase, Technique, say};
 use hashbrown::HashSet;
 
 use crate::recent::Recent;
@@ -112,9 +112,13 @@ impl PasswordGuessing {
         if login.success == Some(true) {
             let guessed = tries.failures >= self.limits.before_success && tries.hosts.contains(&target);
             let report = guessed.then(|| {
-                let reason = format!(
-                    "{source} logged into {target} by {} after {} failed attempts",
-                    login.protocol, tries.failures
+                let reason = say!(
+                    "guessed",
+                    "{who} logged into {whom} by {protocol} after {n} failed attempts",
+                    who = source,
+                    whom = target,
+                    protocol = login.protocol,
+                    n = tries.failures
                 );
                 tries.report("password_guessed", reason, at, 0.9, event.order)
             });
@@ -158,10 +162,14 @@ impl PasswordGuessing {
         let seconds = event.at.saturating_sub(pair.start) as f64 / 1e9;
         Some(Behaviour {
             kind: "password_guessing",
-            reason: format!(
-                "{source} opened {} short SSH sessions with {target} within {seconds:.0} s: what is tried in them cannot be \
+            reason: say!(
+                "short-sessions",
+                "{who} opened {n} short SSH sessions with {whom} within {seconds} s: what is tried in them cannot be \
                  seen, but a person does not log in so often",
-                pair.count
+                who = source,
+                n = pair.count,
+                whom = target,
+                seconds = format!("{seconds:.0}")
             ),
             score: 0.8,
             features: vec![("sessions", f64::from(pair.count)), ("seconds", seconds)],
@@ -179,18 +187,22 @@ impl PasswordGuessing {
 impl Tries {
     fn guessing(&self, source: IpAddr, login: &Login, at: Nanos, last: Order) -> Behaviour {
         let hosts = match self.hosts.len() {
-            1 => "one host".to_owned(),
-            many => format!("{many} hosts"),
+            1 => say!("one-host", "one host"),
+            many => say!("many-hosts", "{n} hosts", n = many),
         };
-        let reason = format!(
-            "{source} failed to log in {} times by {} on {hosts}",
-            self.failures, login.protocol
+        let reason = say!(
+            "guesses",
+            "{who} failed to log in {n} times by {protocol} on {hosts}",
+            who = source,
+            n = self.failures,
+            protocol = login.protocol,
+            hosts = hosts
         );
         let score = 1.0 - 2.0 / self.failures.max(4) as f64;
         self.report("password_guessing", reason, at, score, last)
     }
 
-    fn report(&self, kind: &'static str, reason: String, at: Nanos, score: f64, last: Order) -> Behaviour {
+    fn report(&self, kind: &'static str, reason: Phrase, at: Nanos, score: f64, last: Order) -> Behaviour {
         let mut evidence = self.examples.clone();
         if evidence.last() != Some(&last) {
             evidence.push(last);

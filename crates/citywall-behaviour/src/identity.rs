@@ -5,7 +5,9 @@
 
 use std::net::IpAddr;
 
-use citywall_event::{Behaviour, Body, Context, Event, Mac, Nanos, Order, Side, SightingTrait, Technique};
+use citywall_event::{
+    Behaviour, Body, Context, Event, Mac, Nanos, Order, Side, SightingTrait, Technique, say,
+};
 
 use crate::recent::Recent;
 
@@ -73,16 +75,16 @@ impl IdentityWatch {
             .asset
             .and_then(|id| context.asset(id));
         let owner = self.owners.entry(ip);
-        let (known, source) = match declared.filter(|a| !a.macs.is_empty()) {
+        let (known, by_file) = match declared.filter(|a| !a.macs.is_empty()) {
             Some(asset) if asset.macs.contains(&mac) => {
                 owner.keep(mac, event);
                 return None;
             }
-            Some(asset) => (asset.macs[0], "the city file says"),
+            Some(asset) => (asset.macs[0], true),
             None => {
                 let fresh = event.at.saturating_sub(owner.last) <= self.limits.silent;
                 match owner.mac {
-                    Some(before) if before != mac && fresh => (before, "until now it was"),
+                    Some(before) if before != mac && fresh => (before, false),
                     _ => {
                         owner.keep(mac, event);
                         return None;
@@ -99,10 +101,15 @@ impl IdentityWatch {
         let gateway = declared.is_some_and(citywall_event::AssetInfo::is_infrastructure);
         Some(Behaviour {
             kind: "address_claimed",
-            reason: format!(
-                "{} claims to be {name}; {source} {}: what is sent to it may be read and changed on its way",
-                text(mac),
-                text(known)
+            reason: say!(
+                "claims-to-be",
+                "{who} claims to be {whom}; {before}: what is sent to it may be read and changed on its way",
+                who = text(mac),
+                whom = name,
+                before = match by_file {
+                    true => say!("city-file-says", "the city file says {mac}", mac = text(known)),
+                    false => say!("until-now", "until now it was {mac}", mac = text(known)),
+                }
             ),
             score: if gateway { 0.99 } else { 0.9 },
             features: vec![("infrastructure", f64::from(u8::from(gateway)))],

@@ -9,7 +9,7 @@
 
 use std::net::IpAddr;
 
-use citywall_event::{Behaviour, Body, Event, Nanos, Order, Technique};
+use citywall_event::{Behaviour, Body, Event, Nanos, Order, Technique, say};
 
 use crate::recent::Recent;
 
@@ -137,11 +137,15 @@ impl NameWatch {
         let seconds = (event.at - state.start) as f64 / 1e9;
         Some(Behaviour {
             kind: "dns_tunnel",
-            reason: format!(
-                "{asker} asked for {} different long names below {domain} within {seconds:.0} s: they carry {} bytes of \
+            reason: say!(
+                "tunnelled",
+                "{who} asked for {n} different long names below {domain} within {seconds} s: they carry {bytes} bytes of \
                  what looks like coded data",
-                state.names.0.len(),
-                state.bytes
+                who = asker,
+                n = state.names.0.len(),
+                domain = domain,
+                seconds = format!("{seconds:.0}"),
+                bytes = state.bytes
             ),
             score: ((entropy - 2.5) / 2.0).clamp(0.5, 1.0),
             features: vec![
@@ -184,11 +188,14 @@ impl NameWatch {
         let share = state.odd as f64 / state.domains.0.len() as f64;
         Some(Behaviour {
             kind: "generated_names",
-            reason: format!(
-                "{asker} asked for {} domains that do not exist within {seconds:.0} s, {} of them made of letters that \
+            reason: say!(
+                "made-up-names",
+                "{who} asked for {n} domains that do not exist within {seconds} s, {odd} of them made of letters that \
                  nobody chooses",
-                state.domains.0.len(),
-                state.odd
+                who = asker,
+                n = state.domains.0.len(),
+                seconds = format!("{seconds:.0}"),
+                odd = state.odd
             ),
             score: share,
             features: vec![

@@ -11,7 +11,9 @@
 
 use std::net::IpAddr;
 
-use citywall_event::{Behaviour, Body, Event, FlowSummary, Mac, Nanos, Order, Technique, is_icmp_request};
+use citywall_event::{
+    Behaviour, Body, Event, FlowSummary, Mac, Nanos, Order, Technique, is_icmp_request, say,
+};
 use hashbrown::HashSet;
 
 use crate::recent::Recent;
@@ -452,21 +454,34 @@ impl Window {
             Source::Ip(ip) => ip.to_string(),
             Source::Mac(mac) => mac.map(|b| format!("{b:02x}")).join(":"),
         };
+        let n = failed + answered;
         let (kind, tried, technique) = match self.common {
             Common::Port(protocol, port) => (
                 "horizontal_scan",
-                format!("{} hosts on {}", failed + answered, name(protocol, port)),
+                say!(
+                    "hosts-on",
+                    "{n} hosts on {service}",
+                    n = n,
+                    service = name(protocol, port)
+                ),
                 Technique::REMOTE_SYSTEM_DISCOVERY,
             ),
             Common::Host(host) => (
                 "vertical_scan",
-                format!("{} ports of {host}", failed + answered),
+                say!("ports-of", "{n} ports of {host}", n = n, host = host),
                 Technique::NETWORK_SERVICE_DISCOVERY,
             ),
         };
         Behaviour {
             kind,
-            reason: format!("{who} tried {tried} within {seconds:.0} s, {failed} of them in vain"),
+            reason: say!(
+                "scanned",
+                "{who} tried {tried} within {seconds} s, {failed} of them in vain",
+                who = who,
+                tried = tried,
+                seconds = format!("{seconds:.0}"),
+                failed = failed
+            ),
             // Certain where nothing answers and there are many.
             score: failed as f64 / (failed + answered) as f64 * (1.0 - 2.0 / failed as f64),
             features: vec![

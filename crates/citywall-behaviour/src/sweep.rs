@@ -9,7 +9,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use citywall_event::{Behaviour, Body, Context, Event, Mac, Nanos, Order, Subject, Technique};
+use citywall_event::{Behaviour, Body, Context, Event, Mac, Nanos, Order, Subject, Technique, say};
 
 use crate::recent::Recent;
 
@@ -173,8 +173,13 @@ impl Source {
         let asked = failed + answered;
         Some(Behaviour {
             kind: "horizontal_scan",
-            reason: format!(
-                "{who} asked its link for {asked} addresses (ARP) within {seconds:.0} s, {failed} of them in vain"
+            reason: say!(
+                "swept-link",
+                "{who} asked its link for {asked} addresses (ARP) within {seconds} s, {failed} of them in vain",
+                who = who,
+                asked = asked,
+                seconds = format!("{seconds:.0}"),
+                failed = failed
             ),
             score: failed as f64 / asked as f64 * (1.0 - 2.0 / failed as f64),
             features: vec![

@@ -64,7 +64,7 @@ fn denied() -> Body {
         kind: ViolationKind::Conduit,
         from_zone: "a".to_owned(),
         to_zone: "b".to_owned(),
-        reason: String::new(),
+        reason: citywall_event::Phrase::NONE,
         command: None,
     }))
 }

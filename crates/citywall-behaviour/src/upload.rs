@@ -5,7 +5,7 @@
 
 use std::net::IpAddr;
 
-use citywall_event::{Behaviour, Body, Context, Event, Nanos, Order, Technique};
+use citywall_event::{Behaviour, Body, Context, Event, Nanos, Order, Technique, say};
 
 use crate::recent::Recent;
 
@@ -108,11 +108,17 @@ impl UploadWatch {
         let minutes = (event.at - pair.start) as f64 / 6e10;
         Some(Behaviour {
             kind: "upload_out_of_habit",
-            reason: format!(
-                "{src} sent {megabytes:.1} MB to {dst} within {minutes:.0} min in {} conversations, {ratio:.0} times what it \
-                 received; never more than {:.1} MB before",
-                pair.conversations,
-                pair.most as f64 / 1e6
+            reason: say!(
+                "sent-out",
+                "{who} sent {megabytes} MB to {whom} within {minutes} min in {n} conversations, {ratio} times what it \
+                 received; never more than {most} MB before",
+                who = src,
+                megabytes = format!("{megabytes:.1}"),
+                whom = dst,
+                minutes = format!("{minutes:.0}"),
+                n = pair.conversations,
+                ratio = format!("{ratio:.0}"),
+                most = format!("{:.1}", pair.most as f64 / 1e6)
             ),
             score: (1.0 - usual / (2.0 * pair.sent as f64)).clamp(0.5, 0.99),
             features: vec![

@@ -56,6 +56,14 @@ impl<W: Write> PcapWriter<W> {
         self.to.write_all(data)
     }
 
+    /// Flushes the writer below: what was written so far is a whole capture.
+    ///
+    /// # Errors
+    /// What the writer said.
+    pub fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
+    }
+
     /// Gives the writer back, after a flush.
     ///
     /// # Errors

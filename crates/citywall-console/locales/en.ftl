@@ -151,6 +151,17 @@ stage-applying = Being put in force
 stage-active = In force
 stage-undoing = Being taken back
 stage-ended = Over
+status-told = told
+status-proposed = proposed
+status-refused = refused by the safety gate
+status-applied = put in force
+status-expired = its time was over
+status-undone = taken back
+status-rolled-back = taken back by the health gate
+status-withdrawn = withdrawn
+status-failed = could not be done
+status-rejected = rejected
+status-lapsed = nobody approved in time
 verb-read = read
 verb-write = write
 verb-operate = operate
@@ -239,7 +250,7 @@ timeline = From the first packet on
 techniques = What attackers call it
 told = What was told as it happened
 packets-take = Its packets (pcap)
-packets-not-kept = Its packets are not kept: they are where captures are replayed from files.
+packets-not-kept = Its packets are not kept: they are where captures are replayed from files, and of live traffic with --keep-packets SIZE.
 actions-one = Decide one at a time, from the top: the first is open, the others unfold. What they cut off grows downwards.
 actions-none = Nothing is proposed.
 actions-in-force = In force
@@ -251,7 +262,16 @@ action-left = { $n ->
    *[other] { $n } minutes
  } left.
 action-needed = { $have } of { $needed } people have approved.
-action-wrong = What could go wrong: a device that is cut from something it needs. The gate has tried the city file for that; what the file does not say, it cannot know. You can take it back at any time.
+action-wrong = What the city file does not say, the gate cannot know: ask who works there. You can take everything back at any time.
+wrong = What could go wrong:
+wrong-cut = { $device } no longer reaches those that it works with, nor they it: { $peers }.
+wrong-cut-unknown = Whoever works with { $device } loses it; no permitted work of it was seen so far.
+wrong-services = Services that depend on { $device }: { $services }.
+wrong-pair = Work between { $from } and zone { $zone } that the city file does not name would stop; none was seen.
+wrong-pair-seen = { $n } conversations between { $from } and zone { $zone } were seen that no conduit allows: if one of them was work, it stops.
+wrong-command = Nobody can change anything in zone { $zone } from { $from } any more, not even in an emergency; reading goes on.
+wrong-rate = { $device } is slower where it sends more than { $n } packets a second: its pictures, readings or answers come late.
+wrong-into = Where more than { $n } new packets a second come to { $device }, people's own are among those that wait.
 action-ends = It ends by itself after { $n ->
     [one] one minute
    *[other] { $n } minutes
@@ -322,6 +342,11 @@ device-peers-more = { $n ->
  }
 device-peers-what = What is not expected stands first: between its zone and the other there were contacts that the city file does not allow.
 device-commands = What it is told, and tells
+device-habits = What it was learned to do, and a person signed
+device-habits-none = The signed allow-list says nothing of it.
+device-habit-doubt = only proposed:
+device-deviations = What deviated from that
+device-deviations-none = Nothing deviated.
 device-events = All its events
 risk-criticality = How bad it is when it stops
 risk-incident = It is in an incident
@@ -381,6 +406,34 @@ health-memory = Memory of the whole process
 health-streams = Open live pages
 health-beyond = More than the pages can keep:
 health-unseen = What is not seen, and why
+health-rests = What judgements rest on
+health-entries = Entries
+health-refused = Refused
+health-age = Last changed
+health-built-in = comes with the program
+rests-city = City file
+rests-rules = Rules
+rests-makers = Makers of devices, by hardware address
+rests-allow-list = Signed allow-list
+rests-model = Signed model of a class
+health-no-list = No signed allow-list is in force: what devices never did before is not told.
+health-no-model = No signed model is in force: unusual conversations are not told.
+health-disk = The disk
+health-disk-of = { $used } of { $budget } are taken; the oldest goes first.
+health-no-disk = Nothing is written to the disk (--out).
+health-packets-lost = Packets that were not kept, as the disk was too slow or full: { $n }.
+disk-events = Events
+disk-packets = Packets
+disk-console = Accounts, journal and certificate of the console
+disk-beside = beside the number
+unseen-why-encrypted = encrypted: only who talks with whom, when and how much
+unseen-why-unknown = no protocol that Citywall reads
+unseen-why-zone = nothing was heard of this zone: no sensor sees it, or it is silent
+health-days = { $n ->
+    [0] today
+    [one] yesterday
+   *[other] { $n } days ago
+ }
 health-events = Events by kind
 unseen-encrypted = What is said inside encrypted conversations: only who, when and how much.
 unseen-elsewhere = What does not pass the mirror port: devices of one switch that talk among themselves.

@@ -9,7 +9,6 @@ use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::SystemTime;
 
-use citywall_event::{Context, Nanos, ZoneId};
 use citywall_policy::City;
 use citywall_trust::journal::{Journal, Options as JournalOptions};
 use serde::{Deserialize, Serialize};
@@ -20,19 +19,18 @@ use utoipa::ToSchema;
 use crate::ConsoleError;
 use crate::accounts::{AccountError, Accounts};
 use crate::archive::Archive;
-use crate::board::{Board, Incident};
+use crate::board::Board;
 use crate::gate::{ActionView, Ask, Gate, GateError, GateKind};
+use crate::known::Known;
 use crate::normal::Normals;
 use crate::packets::Packets;
 use crate::passkeys::Challenges;
-use crate::permission::Person;
 use crate::sessions::{Attempts, Sessions};
+use crate::upkeep::Upkeep;
 use crate::words::Words;
 
 /// Acts that are kept in memory for the page.
 const ACTS: usize = 1_000;
-/// Who stands in for the people where no city file names any.
-pub const NOBODY: &str = "Local administrator";
 
 /// Who did what on the console, and why.
 #[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
@@ -101,10 +99,7 @@ pub struct Run {
 
 /// All that is shared.
 pub struct App {
-    /// The city file.
-    pub city: Option<City>,
-    /// Zones and assets by address.
-    pub context: Context,
+    known: RwLock<Arc<Known>>,
     board: RwLock<Board>,
     archive: RwLock<Archive>,
     gate: Mutex<Box<dyn Gate>>,
@@ -133,6 +128,8 @@ pub struct App {
     pub live: bool,
     /// Who keeps packets.
     pub packets: Option<Arc<dyn Packets>>,
+    /// Who knows what the run rests on.
+    pub upkeep: Option<Arc<dyn Upkeep>>,
     /// Captures that are read for somebody, at a time.
     pub cutting: Arc<Semaphore>,
     /// Served by TLS.
@@ -155,6 +152,8 @@ pub struct Parts {
     pub live: bool,
     /// Who keeps packets.
     pub packets: Option<Arc<dyn Packets>>,
+    /// Who knows what the run rests on.
+    pub upkeep: Option<Arc<dyn Upkeep>>,
     /// Served by TLS.
     pub secure: bool,
     /// Names by which it may be reached; empty: any.
@@ -172,8 +171,7 @@ impl App {
             words.add_folder(&folder.join("words"));
         }
         Ok(App {
-            context: parts.city.as_ref().map(|c| c.compile().1).unwrap_or_default(),
-            city: parts.city,
+            known: RwLock::new(Arc::new(Known::new(parts.city))),
             board: RwLock::default(),
             archive: RwLock::new(Archive::new(parts.events)),
             gate_kind: parts.gate.kind(),
@@ -193,6 +191,7 @@ impl App {
             shed: AtomicU64::new(0),
             live: parts.live,
             packets: parts.packets,
+            upkeep: parts.upkeep,
             cutting: Arc::new(Semaphore::new(1)),
             secure: parts.secure,
             hosts: parts.hosts,
@@ -264,49 +263,17 @@ impl App {
         self.run.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The person of a name. Without people in the city file somebody may still look.
-    pub fn person(&self, name: &str) -> Option<Person> {
-        match &self.city {
-            Some(city) if !city.people.is_empty() => Person::of(city, name),
-            _ if name == NOBODY => Some(Person {
-                name: NOBODY.to_owned(),
-                roles: vec![citywall_policy::Role::Administrator],
-                scope: crate::permission::Scope::City,
-            }),
-            _ => None,
-        }
+    /// The city as its file has it now.
+    pub fn known(&self) -> Arc<Known> {
+        Arc::clone(&self.known.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Names of all people.
-    pub fn people(&self) -> Vec<String> {
-        match &self.city {
-            Some(city) if !city.people.is_empty() => city.people.iter().map(|p| p.name.clone()).collect(),
-            _ => vec![NOBODY.to_owned()],
-        }
-    }
-
-    /// A zone by its name.
-    pub fn zone(&self, name: &str) -> Option<ZoneId> {
-        let place = self.context.zones().iter().position(|zone| zone.name == name)?;
-        ZoneId::try_from(place).ok()
-    }
-
-    /// The zones that an incident concerns.
-    pub fn zones_of<'a>(&'a self, incident: &'a Incident) -> impl Iterator<Item = ZoneId> + 'a {
-        incident.zones.iter().filter_map(|name| self.zone(name))
-    }
-
-    /// A packet time, as the city's clocks show it.
-    pub fn time(&self, at: Nanos) -> String {
-        match &self.city {
-            Some(city) => city.local_time(at),
-            None => citywall_policy::Timezone::default().local_time(at),
-        }
-    }
-
-    /// A time of an event, likewise.
-    pub fn time_of(&self, text: &str) -> String {
-        crate::text::nanos(text).map_or_else(|| crate::text::plain(text), |at| self.time(at))
+    /// The city file was read anew. Who is no longer in it is nobody from now on.
+    pub fn reload(&self, city: Option<City>) {
+        let known = Arc::new(Known::new(city));
+        *self.known.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&known);
+        self.gate().city(known.city.as_ref());
+        self.changed.send_modify(|version| *version += 1);
     }
 
     /// What the gate holds; waits for it on a thread that may.
@@ -342,7 +309,10 @@ impl App {
                 why: reason.clone(),
                 came: came.to_owned(),
             };
-            let unrecorded = |e: ConsoleError| GateError::Refused(e.to_string());
+            let unrecorded = |e: ConsoleError| GateError::Refused {
+                text: e.to_string(),
+                message: None,
+            };
             app.acts().record(act("asked")).map_err(unrecorded)?;
             let came = app.gate().ask(&person, &ask, &reason);
             let word = match &came {

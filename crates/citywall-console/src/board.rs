@@ -4,13 +4,15 @@
 //! Does not own: the lines themselves (`archive`), and any judgement: what stands here was said by an
 //! event. Shapes that are also the API's are serialised as they are.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::IpAddr;
 
 use citywall_event::{Context, Nanos};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::gate::Messages;
+use crate::said::Message;
 use crate::text::nanos;
 
 /// Incidents that are kept; the oldest of the mildest go first.
@@ -23,6 +25,9 @@ const DEVICES: usize = 20_000;
 const PAIRS: usize = 100_000;
 /// Kinds of commands between two hosts.
 const COMMANDS: usize = 50_000;
+/// Addresses whose deviations are kept, and how many of each: the latest.
+const DEVIANTS: usize = 4_096;
+const DEVIATIONS: usize = 24;
 /// Pairs of zones.
 const ZONE_PAIRS: usize = 16_384;
 /// Minutes whose rates are kept.
@@ -46,8 +51,12 @@ pub struct Reason {
     pub event: String,
     /// Packet time.
     pub at: String,
-    /// In words.
+    /// In words, English.
     pub text: String,
+    /// What it says in any language.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub message: Option<Message>,
     /// What it would be called.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub technique: Option<Technique>,
@@ -77,8 +86,12 @@ pub struct Incident {
     pub number: String,
     /// `opened`, `updated`, `closed`.
     pub change: String,
-    /// One line.
+    /// One line, English.
     pub title: String,
+    /// What it says in any language.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub message: Option<Message>,
     /// 1 (worst) to 4.
     pub severity: u8,
     /// What the evidence shows, the weakest first.
@@ -127,6 +140,10 @@ pub struct Told {
     /// What the gate says.
     #[serde(default)]
     pub guards: Vec<String>,
+    /// What these say in any language.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    pub messages: Messages,
 }
 
 /// What a device was concluded to be, and from what.
@@ -173,6 +190,36 @@ pub struct Device {
     #[serde(default)]
     pub evidence: Vec<Evidence>,
 }
+
+/// Something that a device did and by the signed allow-list never did.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Deviation {
+    /// The event.
+    pub event: String,
+    /// Packet time.
+    pub at: String,
+    /// `new_peer` ...
+    pub kind: String,
+    /// In words, English.
+    pub text: String,
+    /// What it says in any language.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub message: Option<Message>,
+}
+
+/// What deviates from a signed allow-list (`docs/spec/allow-list.md`).
+const DEVIATES: [&str; 9] = [
+    "new_commander",
+    "new_command",
+    "new_point",
+    "value_out_of_range",
+    "new_peer",
+    "new_service",
+    "new_fingerprint",
+    "unusually_often",
+    "unusual_hour",
+];
 
 /// Two hosts that talk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -249,6 +296,8 @@ pub struct Board {
     pub talks: HashMap<(IpAddr, IpAddr, String), Talk>,
     /// Commands.
     pub commands: HashMap<Order, Ordered>,
+    /// What deviated from the signed allow-list, by who did it, oldest first.
+    pub deviations: HashMap<IpAddr, VecDeque<Deviation>>,
     /// Zones.
     pub crossings: BTreeMap<(String, String), Crossing>,
     /// Rates by minute of packet time.
@@ -278,6 +327,9 @@ struct Line {
     zones: Option<ZonesPart>,
     command: Option<CommandPart>,
     violation: Option<ViolationPart>,
+    behaviour: Option<BehaviourPart>,
+    #[serde(default)]
+    id: String,
     incident: Option<Incident>,
     action: Option<Told>,
     asset: Option<Device>,
@@ -311,6 +363,14 @@ struct ViolationPart {
     to_zone: String,
     #[serde(default)]
     command: Option<CommandPart>,
+}
+
+#[derive(Deserialize)]
+struct BehaviourPart {
+    kind: String,
+    reason: String,
+    #[serde(default)]
+    message: Option<Message>,
 }
 
 /// What the archive needs to know of a line.
@@ -372,6 +432,18 @@ impl Board {
                 self.command(command, ends, at, true);
             }
         }
+        if let (Some(behaviour), Some(from)) = (line.behaviour, line.src_ip)
+            && DEVIATES.contains(&behaviour.kind.as_str())
+        {
+            let deviation = Deviation {
+                event: line.id,
+                at: line.timestamp,
+                kind: behaviour.kind,
+                text: behaviour.reason,
+                message: behaviour.message,
+            };
+            self.deviates(from, deviation);
+        }
         if let Some(device) = line.asset {
             self.device(device);
         }
@@ -387,6 +459,18 @@ impl Board {
         if self.told.len() > INCIDENTS {
             self.told.pop_first();
         }
+    }
+
+    fn deviates(&mut self, from: IpAddr, deviation: Deviation) {
+        if self.deviations.len() >= DEVIANTS && !self.deviations.contains_key(&from) {
+            *self.shed.entry("deviations").or_default() += 1;
+            return;
+        }
+        let list = self.deviations.entry(from).or_default();
+        if list.len() >= DEVIATIONS {
+            list.pop_front();
+        }
+        list.push_back(deviation);
     }
 
     fn flow(&mut self, line: &Line, flow: &FlowPart, at: Nanos) {

@@ -4,8 +4,12 @@
 //! rehearsal the gate is a governor over a simulated kernel (`rehearsed`); with an enforcer it is the
 //! control socket, which the binary speaks.
 
+use citywall_event::Phrase;
+use citywall_policy::City;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+use crate::said::Message;
 
 /// Where acts go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -50,6 +54,30 @@ pub struct ActionView {
     pub measures: Vec<String>,
     /// What became of it.
     pub outcome: Option<String>,
+    /// What target, reason, guards, measures and outcome say in any language.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    pub messages: Messages,
+}
+
+/// What an action says, as messages; a list has as many as the English words beside it.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub struct Messages {
+    /// On what.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<Message>,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Message>,
+    /// What the gate says.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub guards: Vec<Message>,
+    /// What would change.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub measures: Vec<Message>,
+    /// What became of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Message>,
 }
 
 /// What a person asks of the gate.
@@ -93,14 +121,37 @@ impl Ask {
 }
 
 /// Why the gate did not do it.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum GateError {
     /// It refused, and said why.
-    #[error("{0}")]
-    Refused(String),
+    #[error("{text}")]
+    Refused {
+        /// In English.
+        text: String,
+        /// In any language.
+        message: Option<Box<Message>>,
+    },
     /// It cannot be reached.
     #[error("{0}")]
     Unreachable(String),
+}
+
+impl GateError {
+    /// The gate refused with these words.
+    pub fn refused(reason: &Phrase) -> GateError {
+        GateError::Refused {
+            text: reason.to_string(),
+            message: Message::of(reason).map(Box::new),
+        }
+    }
+
+    /// The message, where there is one.
+    pub fn message(&self) -> Option<&Message> {
+        match self {
+            GateError::Refused { message, .. } => message.as_deref(),
+            GateError::Unreachable(_) => None,
+        }
+    }
 }
 
 /// A gate. Calls may wait for the kernel.
@@ -128,6 +179,9 @@ pub trait Gate: Send {
 
     /// One line of the log. Only a rehearsal listens.
     fn line(&mut self, _line: &[u8]) {}
+
+    /// The city file was read anew. Only a rehearsal listens.
+    fn city(&mut self, _city: Option<&City>) {}
 
     /// The replay is over: what is still open counts as happening now.
     fn replayed(&mut self) {}

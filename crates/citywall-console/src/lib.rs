@@ -14,14 +14,17 @@ mod archive;
 mod board;
 mod feed;
 mod gate;
+mod known;
 mod normal;
 mod packets;
 mod passkeys;
 mod permission;
 mod rehearsed;
+mod said;
 mod server;
 mod sessions;
 mod text;
+mod upkeep;
 mod web;
 mod words;
 
@@ -36,9 +39,11 @@ use citywall_trust::journal::JournalError;
 
 pub use accounts::{AccountError, leave_link};
 pub use feed::Feed;
-pub use gate::{ActionView, Ask, Gate, GateError, GateKind};
+pub use gate::{ActionView, Ask, Gate, GateError, GateKind, Messages};
 pub use packets::{Packets, Seen, Wanted};
 pub use rehearsed::Rehearsed;
+pub use said::Message;
+pub use upkeep::{Disk, Habit, Rests, Standing, Taken, Upkeep};
 
 use app::{App, Parts};
 use archive::Archive;
@@ -95,6 +100,8 @@ pub struct Options {
     pub live: bool,
     /// Who keeps packets, where anybody does.
     pub packets: Option<Arc<dyn Packets>>,
+    /// Who knows what the run rests on.
+    pub upkeep: Option<Arc<dyn Upkeep>>,
 }
 
 /// A console that is served.
@@ -127,6 +134,19 @@ impl Console {
                 &mut self.app.archive_mut(),
                 line.trim_ascii_end(),
             );
+        }
+    }
+
+    /// What is to be told when the city file was read anew: pages, people and the gate go by that one from then on.
+    /// It does not wait: a gate may.
+    pub fn reloader(&self) -> impl Fn(Option<City>) + Send + 'static {
+        let app = Arc::clone(&self.app);
+        move |city| {
+            let app = Arc::clone(&app);
+            let thread = std::thread::Builder::new().name("console-reload".into());
+            if let Err(error) = thread.spawn(move || app.reload(city)) {
+                log::error!("the console goes on with the old city file: {error}");
+            }
         }
     }
 
@@ -166,6 +186,7 @@ pub fn start(options: Options) -> Result<Console, ConsoleError> {
         events: EVENTS,
         live: options.live,
         packets: options.packets,
+        upkeep: options.upkeep,
         secure,
         hosts: server::hosts(address),
     })?);

@@ -19,6 +19,8 @@ const AROUND: Nanos = 60_000_000_000;
 pub struct Wanted {
     /// Place of the capture on the command line, and the packet's number there, from 1.
     pub numbers: BTreeSet<(u16, u64)>,
+    /// Packet time of the first evidence: it tells of which run the numbers are, where several are kept.
+    pub first: Nanos,
     /// The rest of their conversations: not before this packet time,
     pub from: Nanos,
     /// and not after this.
@@ -43,6 +45,7 @@ pub fn wanted(incident: &Incident) -> Wanted {
     let time = |text: &str| nanos(text).unwrap_or(0);
     Wanted {
         numbers: incident.reasons.iter().filter_map(|r| packet(&r.event)).collect(),
+        first: time(&incident.first),
         from: time(&incident.first).saturating_sub(AROUND),
         to: time(&incident.last).saturating_add(AROUND),
     }

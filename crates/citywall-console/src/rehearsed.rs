@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant, SystemTime};
 
-use citywall_event::Nanos;
+use citywall_event::{Nanos, Phrase, say, sentences};
 use citywall_policy::City;
 use citywall_response::playbook::{Playbooks, Runs};
 use citywall_response::rehearsal::Line;
@@ -32,6 +32,15 @@ pub fn account(person: &str) -> Account {
     Account(format!("console:{person}"))
 }
 
+/// A city's facts, in which people are known by the console's accounts.
+fn facts(city: &City, revision: u64) -> Facts {
+    let mut facts = Facts::of(city, revision, Vec::new(), Vec::new());
+    for person in &mut facts.people {
+        person.accounts.push(account(&person.name));
+    }
+    facts
+}
+
 /// The governor and its simulated kernel.
 pub struct Rehearsed {
     governor: Governor,
@@ -39,6 +48,8 @@ pub struct Rehearsed {
     /// Notices are heard at once; else at the end of the replay.
     live: bool,
     journal: VecDeque<Entry>,
+    /// Of the city file.
+    revision: u64,
     started: Instant,
     begin: Nanos,
     heard: Nanos,
@@ -49,10 +60,7 @@ impl Rehearsed {
     pub fn new(city: Option<&City>, live: bool) -> Rehearsed {
         let (facts, settings, playbooks) = match city {
             Some(city) => {
-                let mut facts = Facts::of(city, 1, Vec::new(), Vec::new());
-                for person in &mut facts.people {
-                    person.accounts.push(account(&person.name));
-                }
+                let facts = facts(city, 1);
                 (facts, Settings::of(city), Playbooks::default().and_built_in())
             }
             None => (Facts::default(), Settings::default(), Playbooks::default()),
@@ -63,6 +71,7 @@ impl Rehearsed {
             waiting: BTreeMap::new(),
             live,
             journal: VecDeque::new(),
+            revision: 1,
             started: Instant::now(),
             begin: nanos(since.unwrap_or_default()),
             heard: 0,
@@ -78,7 +87,7 @@ impl Rehearsed {
     }
 
     /// What is due by now, then the input. What was refused is the answer.
-    fn hear(&mut self, input: Input) -> Vec<String> {
+    fn hear(&mut self, input: Input) -> Vec<Phrase> {
         let now = self.now();
         for _ in 0..TICKS {
             if self.governor.due().is_none_or(|due| due > now.steady) {
@@ -89,7 +98,7 @@ impl Rehearsed {
         self.hear_at(now, input)
     }
 
-    fn hear_at(&mut self, now: Moment, input: Input) -> Vec<String> {
+    fn hear_at(&mut self, now: Moment, input: Input) -> Vec<Phrase> {
         self.heard = now.steady;
         let mut refused = Vec::new();
         let mut inputs = VecDeque::from([input]);
@@ -138,7 +147,8 @@ impl Gate for Rehearsed {
         let input = match ask {
             Ask::Approve { hash, .. } => {
                 let hash = PlanHash::parse(hash);
-                let hash = hash.ok_or_else(|| GateError::Refused("the plan's hash is not one".into()))?;
+                let wrong = || GateError::refused(&say!("refused-hash", "the plan's hash is not one"));
+                let hash = hash.ok_or_else(wrong)?;
                 let action = action.clone();
                 Input::Approve { by, action, hash }
             }
@@ -168,8 +178,8 @@ impl Gate for Rehearsed {
                 view.approvals.len(),
                 view.needed
             )),
-            (_, false) => Err(GateError::Refused(refused.join("; "))),
-            (Some(view), true) => Err(GateError::Refused(view.guards.join("; "))),
+            (_, false) => Err(GateError::refused(&sentences(refused))),
+            (Some(view), true) => Err(GateError::refused(&sentences(view.guards.iter().cloned()))),
             (None, true) => Ok(view.map_or_else(String::new, |v| v.stage.name().to_owned())),
         }
     }
@@ -195,6 +205,12 @@ impl Gate for Rehearsed {
         }
     }
 
+    fn city(&mut self, city: Option<&City>) {
+        self.revision += 1;
+        let facts = city.map_or_else(Facts::default, |city| facts(city, self.revision));
+        self.hear(Input::City(Box::new(facts)));
+    }
+
     fn replayed(&mut self) {
         let waiting = std::mem::take(&mut self.waiting);
         self.live = true;
@@ -212,17 +228,18 @@ fn shown(view: &View) -> ActionView {
         id: action.id.0.clone(),
         incident: view.incident.clone(),
         rung: action.rung.name().to_owned(),
-        target: action.target.clone(),
-        reason: action.reason.clone(),
+        target: action.target.to_string(),
+        reason: action.reason.to_string(),
         owner: action.owner.clone(),
         stage: view.stage.name().to_owned(),
         hash: view.hash.to_string(),
         approvals: view.approvals.clone(),
         needed: view.needed,
-        guards: view.guards.clone(),
+        guards: view.guards.iter().map(ToString::to_string).collect(),
         time_to_live_s: whole_seconds(action.time_to_live),
         remaining_s: whole_seconds(view.remaining),
         measures: action.measures.iter().map(ToString::to_string).collect(),
         outcome: view.outcome.as_ref().map(ToString::to_string),
+        messages: serde_json::from_str(&view.messages_json()).unwrap_or_default(),
     }
 }

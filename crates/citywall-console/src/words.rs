@@ -2,7 +2,7 @@
 //!
 //! Owns: the language files (English and Simplified Chinese stand in the binary; others are added as
 //! files), and which language a request gets. A message that a language lacks is said in English. Does
-//! not own: what events say, which is told as it was written.
+//! not own: which message an event says (`said`).
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,6 +13,9 @@ use unic_langid::LanguageIdentifier;
 
 const ENGLISH: &str = include_str!("../locales/en.ftl");
 const CHINESE: &str = include_str!("../locales/zh-CN.ftl");
+/// What events and actions say.
+const SAID_ENGLISH: &str = include_str!("../locales/said.en.ftl");
+const SAID_CHINESE: &str = include_str!("../locales/said.zh-CN.ftl");
 /// Longest language file.
 const FILE: u64 = 1 << 20;
 /// Languages beside the built-in ones.
@@ -40,8 +43,8 @@ impl Words {
         let mut words = Words {
             languages: BTreeMap::new(),
         };
-        for (tag, text) in [("en", ENGLISH), ("zh-CN", CHINESE)] {
-            if let Err(error) = words.add(tag, text.to_owned()) {
+        for (tag, page, said) in [("en", ENGLISH, SAID_ENGLISH), ("zh-CN", CHINESE, SAID_CHINESE)] {
+            if let Err(error) = words.add(tag, format!("{page}\n{said}")) {
                 log::error!("the built-in language {tag}: {error}");
             }
         }
@@ -161,6 +164,15 @@ impl Language<'_> {
         let mut args = FluentArgs::new();
         args.set("n", n);
         self.args(id, &args)
+    }
+
+    /// A message with values, where this language itself has it and knows all of its values.
+    pub fn own(&self, id: &str, args: &FluentArgs<'_>) -> Option<String> {
+        let bundle = self.words.languages.get(self.tag)?;
+        let pattern = bundle.get_message(id)?.value()?;
+        let mut errors = Vec::new();
+        let said = bundle.format_pattern(pattern, Some(args), &mut errors);
+        errors.is_empty().then(|| said.into_owned())
     }
 
     fn args(&self, id: &str, args: &FluentArgs<'_>) -> String {

@@ -53,6 +53,7 @@ impl Gate for Willing {
             remaining_s: 60,
             measures: vec!["nothing passes".into()],
             outcome: None,
+            messages: citywall_console::Messages::default(),
         }])
     }
 
@@ -152,6 +153,7 @@ fn each_cell_of_the_table_is_what_the_console_does() {
         certificate: None,
         live: false,
         packets: Some(Arc::new(Willing)),
+        upkeep: None,
     })
     .expect("a console");
     let at = "2026-04-30T13:26:31.462207+0000";

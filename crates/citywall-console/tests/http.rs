@@ -48,6 +48,7 @@ fn start(folder: Option<std::path::PathBuf>) -> Console {
         certificate: None,
         live: false,
         packets: None,
+        upkeep: None,
     })
     .expect("a console")
 }

@@ -8,7 +8,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 
 use crate::json::{Array, Object};
-use crate::{Header, Mac, Nanos, Order, Parties, Subject, Technique, write_line};
+use crate::{Header, Mac, Nanos, Order, Parties, Phrase, Subject, Technique, say, write_line};
 
 /// One fact: where it stands, about whom, and what.
 #[derive(Clone, Debug, PartialEq)]
@@ -173,6 +173,11 @@ impl Verb {
         }
     }
 
+    /// The name in words of its own.
+    pub fn word(self) -> Phrase {
+        Phrase::of_file(format!("verb-{}", self.name()), self.name())
+    }
+
     /// All verbs.
     pub const ALL: [Verb; 13] = [
         Verb::Read,
@@ -312,7 +317,7 @@ pub struct Violation {
     /// To.
     pub to_zone: String,
     /// In words, for a person.
-    pub reason: String,
+    pub reason: Phrase,
     /// The command, where it is one: protocol, verb, point, value.
     pub command: Option<Command>,
 }
@@ -410,7 +415,7 @@ pub struct Behaviour {
     /// `horizontal_scan`, `vertical_scan`, ...
     pub kind: &'static str,
     /// In words.
-    pub reason: String,
+    pub reason: Phrase,
     /// 0 to 1.
     pub score: f64,
     /// What moved the score: name and value.
@@ -458,7 +463,7 @@ pub struct Reason {
     /// When.
     pub at: Nanos,
     /// In words.
-    pub text: String,
+    pub text: Phrase,
     /// The technique it is.
     pub technique: Option<Technique>,
 }
@@ -471,7 +476,7 @@ pub struct IncidentReport {
     /// Its number, derived from the first event.
     pub number: String,
     /// One line.
-    pub title: String,
+    pub title: Phrase,
     /// 1 (worst) to 4.
     pub severity: u8,
     /// Zones concerned.
@@ -505,15 +510,15 @@ pub struct Action {
     /// `told`, `proposed`, `refused`, `applied`, and how it ended.
     pub status: &'static str,
     /// On what.
-    pub target: String,
+    pub target: Phrase,
     /// In words.
-    pub reason: String,
+    pub reason: Phrase,
     /// Who answers for it.
     pub owner: String,
     /// How long it is in force; `None` for what only people are told.
     pub time_to_live: Option<Nanos>,
     /// What the safety gate said, or what there is to say of its end.
-    pub guards: Vec<String>,
+    pub guards: Vec<Phrase>,
 }
 
 impl fmt::Display for Value {
@@ -599,15 +604,15 @@ impl Command {
     }
 
     /// `write holding:40 = 1` for a person.
-    pub fn sentence(&self) -> String {
-        let mut text = format!("{} {}", self.verb.name(), self.point);
+    pub fn sentence(&self) -> Phrase {
+        let mut what = self.point.clone();
         if self.count > 1 {
-            text.push_str(&format!(" (+{})", self.count - 1));
+            what.push_str(&format!(" (+{})", self.count - 1));
         }
         if let Some(value) = &self.value {
-            text.push_str(&format!(" = {value}"));
+            what.push_str(&format!(" = {value}"));
         }
-        text
+        say!("command", "{verb} {what}", verb = self.verb.word(), what = what)
     }
 }
 
@@ -678,8 +683,9 @@ impl Body {
                     o.f64("time_to_live", time_to_live as f64 / 1e9);
                 }
                 if !a.guards.is_empty() {
-                    strings(o, "guards", &a.guards);
+                    o.array("guards", |all| a.guards.iter().for_each(|guard| all.str(guard)));
                 }
+                write_messages(o, a);
             }
             Body::Login(l) => write_login(o, l),
             Body::Contact(_)
@@ -690,6 +696,22 @@ impl Body {
             | Body::Flow(_) => {}
         });
     }
+}
+
+/// What an action says, as messages; of a guard without one an empty object.
+fn write_messages(o: &mut Object<'_>, a: &Action) {
+    o.object("messages", |o| {
+        a.target.write_message(o, "target");
+        a.reason.write_message(o, "reason");
+        if !a.guards.is_empty() {
+            let guards = |all: &mut Array<'_>| {
+                a.guards
+                    .iter()
+                    .for_each(|guard| all.object(|o| guard.write_members(o)));
+            };
+            o.array("guards", guards);
+        }
+    });
 }
 
 fn write_alert(o: &mut Object<'_>, a: &Alert) {
@@ -727,6 +749,7 @@ fn write_violation(o: &mut Object<'_>, v: &Violation) {
     o.str("from_zone", &v.from_zone);
     o.str("to_zone", &v.to_zone);
     o.str("reason", &v.reason);
+    v.reason.write_message(o, "message");
     if let Some(command) = &v.command {
         o.object("command", |o| command.write(o));
     }
@@ -735,6 +758,7 @@ fn write_violation(o: &mut Object<'_>, v: &Violation) {
 fn write_behaviour(o: &mut Object<'_>, b: &Behaviour) {
     o.str("kind", b.kind);
     o.str("reason", &b.reason);
+    b.reason.write_message(o, "message");
     o.f64("score", b.score);
     o.object("features", |o| b.features.iter().for_each(|(k, v)| o.f64(k, *v)));
     if let Some(technique) = b.technique {
@@ -793,6 +817,7 @@ fn write_incident(o: &mut Object<'_>, i: &IncidentReport) {
     o.str("change", i.change);
     o.str("number", &i.number);
     o.str("title", &i.title);
+    i.title.write_message(o, "message");
     o.u64("severity", i.severity.into());
     strings(o, "zones", &i.zones);
     strings(o, "domains", &i.domains);
@@ -804,6 +829,7 @@ fn write_incident(o: &mut Object<'_>, i: &IncidentReport) {
                 o.str("event", &reason.event.to_string());
                 o.time("at", reason.at);
                 o.str("text", &reason.text);
+                reason.text.write_message(o, "message");
                 if let Some(technique) = reason.technique {
                     write_technique(o, technique);
                 }

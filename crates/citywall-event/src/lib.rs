@@ -12,6 +12,7 @@ mod header;
 pub mod json;
 mod order;
 mod party;
+mod phrase;
 mod spec;
 mod technique;
 
@@ -21,6 +22,7 @@ pub use flow::*;
 pub use header::*;
 pub use order::*;
 pub use party::*;
+pub use phrase::*;
 pub use spec::*;
 pub use technique::*;
 

@@ -101,8 +101,11 @@ pub const PERSONAL: &[(&str, &str)] = &[
     ("reading.reading.value", "a meter tells who is at home"),
     ("violation.violation.command", "as in command"),
     ("violation.violation.reason", "addresses"),
+    ("violation.violation.message", "addresses"),
     ("behaviour.behaviour.reason", "addresses"),
+    ("behaviour.behaviour.message", "addresses"),
     ("incident.incident.title", "addresses"),
+    ("incident.incident.message", "addresses"),
     ("incident.incident.assets", "addresses"),
     ("incident.incident.reasons", "addresses and account names"),
     ("incident.incident.suspects", "addresses"),
@@ -112,4 +115,5 @@ pub const PERSONAL: &[(&str, &str)] = &[
     ("incident.incident.flooded", "addresses"),
     ("action.action.target", "addresses"),
     ("action.action.reason", "addresses"),
+    ("action.action.messages", "addresses"),
 ];

@@ -5,8 +5,8 @@
 use std::net::IpAddr;
 
 use citywall_event::{
-    Behaviour, Body, Command, CommandOutcome, Context, Criticality, Event, Flooded, Mac, Place, Subject,
-    Technique, Violation, ViolationKind,
+    Behaviour, Body, Command, CommandOutcome, Context, Criticality, Event, Flooded, Mac, Phrase, Place,
+    Subject, Technique, Violation, ViolationKind, say,
 };
 use citywall_inventory::Inventory;
 
@@ -137,7 +137,7 @@ pub(crate) struct Seat {
     pub(crate) place: Place,
     pub(crate) ip: Option<IpAddr>,
     pub(crate) mac: Option<Mac>,
-    pub(crate) name: String,
+    pub(crate) name: Phrase,
     pub(crate) criticality: Criticality,
     /// A gateway, resolver and the like: many speak with it, and nothing is done against it.
     pub(crate) infrastructure: bool,
@@ -274,31 +274,48 @@ impl<'a> Evidence<'a> {
     }
 
     /// The sentence. No account names: they are personal.
-    pub(crate) fn text(&self, actor: &Seat, victim: Option<&Seat>) -> String {
-        let actor = &actor.name;
-        let victim = victim.map_or("many", |v| v.name.as_str());
+    pub(crate) fn text(&self, actor: &Seat, victim: Option<&Seat>) -> Phrase {
+        let who = &actor.name;
+        let whom = victim.map_or_else(|| say!("many", "many"), |v| v.name.clone());
         match &self.event.body {
-            Body::Login(login) => {
-                format!(
-                    "{actor} logged into {victim} by {} with a vendor's default password",
-                    login.protocol
-                )
-            }
+            Body::Login(login) => say!(
+                "logged-in-by-default",
+                "{who} logged into {whom} by {protocol} with a vendor's default password",
+                who = who,
+                whom = whom,
+                protocol = login.protocol
+            ),
             Body::Behaviour(behaviour) => behaviour.reason.clone(),
-            Body::Alert(alert) => format!("{actor} to {victim}: {}", alert.signature),
-            Body::Violation(violation) => match &violation.command {
-                Some(command) => {
-                    let outcome = outcome(command);
-                    let what = command.sentence();
-                    format!(
-                        "{actor} told {victim} by {}: {what}; {outcome}. {}",
-                        command.protocol,
-                        sentence_without_command(&violation.reason, &what)
-                    )
+            Body::Alert(alert) => say!(
+                "alerted",
+                "{who} to {whom}: {what}",
+                who = who,
+                whom = whom,
+                what = Phrase::of_file(format!("rule-{}", alert.sid), &*alert.signature)
+            ),
+            Body::Violation(violation) => {
+                let rule = violation.reason.part("rule").unwrap_or(&violation.reason).clone();
+                match &violation.command {
+                    Some(command) => say!(
+                        "commanded",
+                        "{who} told {whom} by {protocol}: {command}; {outcome}. {rule}",
+                        who = who,
+                        whom = whom,
+                        protocol = command.protocol,
+                        command = command.sentence(),
+                        outcome = outcome(command),
+                        rule = rule.capital()
+                    ),
+                    None => say!(
+                        "contacted",
+                        "{who} to {whom}: {rule}",
+                        who = who,
+                        whom = whom,
+                        rule = rule
+                    ),
                 }
-                None => format!("{actor} to {victim}: {}", violation.reason),
-            },
-            _ => String::new(),
+            }
+            _ => Phrase::default(),
         }
     }
 }
@@ -316,7 +333,7 @@ impl Seat {
             place: Place::default(),
             ip,
             mac,
-            name: String::new(),
+            name: Phrase::default(),
             criticality: Criticality::Normal,
             infrastructure: false,
             own_mac: None,
@@ -326,7 +343,7 @@ impl Seat {
         seat.relocate(context);
         let device = inventory.find(ip, mac);
         if seat.name.is_empty() {
-            seat.name = device.map_or_else(|| party.text(), |device| device.name());
+            seat.name = device.map_or_else(|| party.text(), |device| Phrase::as_written(device.name()));
         }
         if let Some(device) = device.filter(|d| mac.is_some() && d.mac() == mac) {
             seat.own_mac = mac;
@@ -344,7 +361,7 @@ impl Seat {
         let declared = self.place.asset.and_then(|id| Some((id, context.asset(id)?)));
         if let Some((id, asset)) = declared {
             self.party = Party::Asset(id);
-            self.name.clone_from(&asset.name);
+            self.name = Phrase::as_written(asset.name.as_str());
             self.infrastructure = asset.is_infrastructure();
         } else if let Some(party) = party(self.ip, self.mac, context) {
             self.party = party;
@@ -353,12 +370,12 @@ impl Seat {
 }
 
 impl Party {
-    fn text(self) -> String {
+    fn text(self) -> Phrase {
         match self {
-            Party::Asset(id) => format!("asset {id}"),
-            Party::Ip(ip) => ip.to_string(),
-            Party::Mac(mac) => mac.map(|b| format!("{b:02x}")).join(":"),
-            Party::Many => "somebody, by many addresses,".to_owned(),
+            Party::Asset(id) => Phrase::as_written(format!("asset {id}")),
+            Party::Ip(ip) => Phrase::as_written(ip.to_string()),
+            Party::Mac(mac) => Phrase::as_written(mac.map(|b| format!("{b:02x}")).join(":")),
+            Party::Many => say!("somebody-many", "somebody, by many addresses,"),
         }
     }
 }
@@ -449,23 +466,14 @@ fn point_mark(command: &Command) -> u64 {
     })
 }
 
-fn outcome(command: &Command) -> String {
+fn outcome(command: &Command) -> Phrase {
     match command.outcome {
-        CommandOutcome::Accepted => "the device accepted it".to_owned(),
-        CommandOutcome::Unanswered => "no answer was seen".to_owned(),
-        CommandOutcome::Refused(code) => format!("the device refused it (code {code})"),
-    }
-}
-
-/// The policy's reason without the command, which the sentence has said already.
-fn sentence_without_command(reason: &str, what: &str) -> String {
-    let cut = reason
-        .strip_suffix(what)
-        .and_then(|rest| rest.strip_suffix(": "))
-        .unwrap_or(reason);
-    let mut letters = cut.chars();
-    match letters.next() {
-        Some(first) => first.to_uppercase().chain(letters).collect(),
-        None => String::new(),
+        CommandOutcome::Accepted => say!("device-accepted", "the device accepted it"),
+        CommandOutcome::Unanswered => say!("device-unanswered", "no answer was seen"),
+        CommandOutcome::Refused(code) => say!(
+            "device-refused",
+            "the device refused it (code {code})",
+            code = code
+        ),
     }
 }

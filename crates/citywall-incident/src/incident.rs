@@ -6,8 +6,8 @@
 use std::net::IpAddr;
 
 use citywall_event::{
-    Change, Context, Criticality, Crossing, Flooded, IncidentReport, Nanos, Order, Parties, Place, Reason,
-    Subject, Suspect, Technique, Victim, ZoneId,
+    Change, Context, Criticality, Crossing, Flooded, IncidentReport, Nanos, Order, Parties, Phrase, Place,
+    Reason, Subject, Suspect, Technique, Victim, ZoneId, say,
 };
 
 use crate::evidence::{Kind, Party, Seat};
@@ -40,7 +40,7 @@ pub(crate) struct Held {
     pub(crate) kind: Kind,
     pub(crate) order: Order,
     pub(crate) at: Nanos,
-    pub(crate) text: String,
+    pub(crate) text: Phrase,
     pub(crate) technique: Option<Technique>,
     pub(crate) actor: Party,
     pub(crate) victim: Option<Party>,
@@ -335,14 +335,14 @@ impl Incident {
     fn parties_told(&self, context: &Context) -> Parties {
         let place_of = |party: &Party| self.actors.iter().position(|a| a.party == *party);
         let suspect = |seat: &Seat| Suspect {
-            name: seat.name.clone(),
+            name: seat.name.to_string(),
             address: seat.ip,
             mac: seat.own_mac,
             taken: self.taken.contains(&seat.party),
             proved: seat.proved,
         };
         let victim = |seat: &Seat| Victim {
-            name: seat.name.clone(),
+            name: seat.name.to_string(),
             address: seat.ip,
             taken: self.taken.contains(&seat.party),
         };
@@ -479,7 +479,7 @@ impl Incident {
 fn reason(held: &Held) -> Reason {
     let text = match held.times {
         0 | 1 => held.text.clone(),
-        times => format!("{} ({times} times)", held.text),
+        times => say!("so-often", "{what} ({n} times)", what = &held.text, n = times),
     };
     Reason {
         event: held.order,

@@ -10,7 +10,7 @@
 
 use std::net::IpAddr;
 
-use citywall_event::{Body, Context, Event, Flooded, Nanos, Subject, ZoneId};
+use citywall_event::{Body, Context, Event, Flooded, Nanos, Subject, ZoneId, say};
 use citywall_inventory::Inventory;
 use hashbrown::HashMap;
 
@@ -218,7 +218,12 @@ impl Situation {
         let (_, gone) = self.incidents.remove(place);
         let mut report = gone.report("closed", context);
         if let Some((_, kept)) = self.incidents.iter_mut().find(|(n, _)| *n == older) {
-            report.title = format!("{} (now part of {})", report.title, kept.number);
+            report.title = say!(
+                "title-joined",
+                "{title} (now part of {incident})",
+                title = report.title,
+                incident = &kept.number
+            );
             out.push((gone.subject(), Body::Incident(Box::new(report))));
             kept.join(gone);
         }

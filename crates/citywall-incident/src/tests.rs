@@ -72,7 +72,7 @@ fn body(context: &Context, words: &[&str]) -> Option<Body> {
                 "guess" => "password_guessing",
                 _ => "password_guessed",
             },
-            reason: format!("{} {}", words[2], words[1]),
+            reason: citywall_event::Phrase::as_written(format!("{} {}", words[2], words[1])),
             score: 0.9,
             features: vec![],
             technique: Some(Technique::REMOTE_SYSTEM_DISCOVERY),
@@ -84,7 +84,7 @@ fn body(context: &Context, words: &[&str]) -> Option<Body> {
                 .into_iter()
                 .find(|kind| *kind == words[4])
                 .unwrap(),
-            reason: format!("{} {} {}", words[2], words[4], words[3]),
+            reason: citywall_event::Phrase::as_written(format!("{} {} {}", words[2], words[4], words[3])),
             score: words[5].parse().unwrap(),
             features: vec![],
             technique: None,
@@ -468,7 +468,11 @@ fn the_last_word_holds_every_reason_and_its_count() {
             "{} is missing:\n{told}",
             reason.event
         );
-        assert!(last.contains(&reason.text), "{} is missing:\n{told}", reason.text);
+        assert!(
+            last.contains(reason.text.english()),
+            "{} is missing:\n{told}",
+            reason.text
+        );
     }
     assert!(last.contains("(2 times)"), "{told}");
 }
@@ -598,7 +602,7 @@ fn a_flood_begins_ends_and_begins_again() {
             app_proto: None,
             body: Body::Behaviour(Box::new(Behaviour {
                 kind,
-                reason: kind.to_owned(),
+                reason: citywall_event::Phrase::as_written(kind),
                 score: 0.9,
                 features: vec![],
                 technique: None,

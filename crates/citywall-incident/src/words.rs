@@ -2,112 +2,163 @@
 //!
 //! Owns: the sentences. Does not own: the facts.
 
-use citywall_event::Context;
+use citywall_event::{Context, Phrase, names, say};
 
 use crate::evidence::{Kind, Party, Seat};
 use crate::incident::Incident;
 
 /// The title as the facts stand.
-pub(crate) fn title(incident: &Incident, context: &Context) -> String {
+pub(crate) fn title(incident: &Incident, context: &Context) -> Phrase {
     let Some(source) = incident.actors.first() else {
-        return "Something happened".to_owned();
+        return say!("title-something", "Something happened");
     };
     let who = suspect(incident, source);
     if !incident.changed.is_empty() {
-        let what = list(&named(&incident.victims, &incident.changed));
+        let what = names(&named(&incident.victims, &incident.changed));
         return match incident.has(Kind::Change) {
-            true => format!("{who} changed {what} without permission"),
-            false => format!("{who} sent forbidden changes to {what}; whether they took effect was not seen"),
+            true => say!(
+                "title-changed",
+                "{who} changed {what} without permission",
+                who = who,
+                what = what
+            ),
+            false => say!(
+                "title-sent-changes",
+                "{who} sent forbidden changes to {what}; whether they took effect was not seen",
+                who = who,
+                what = what
+            ),
         };
     }
-    let victims: Vec<&str> = incident.victims.iter().map(|s| s.name.as_str()).collect();
+    let victims: Vec<Phrase> = incident.victims.iter().map(|s| s.name.clone()).collect();
+    let whom = || names(&victims);
     if incident.has(Kind::Isolation) {
-        return format!(
-            "The border of an isolated zone was crossed: {who} reached {}",
-            list(&victims)
+        return say!(
+            "title-isolation",
+            "The border of an isolated zone was crossed: {who} reached {whom}",
+            who = who,
+            whom = whom()
         );
     }
     if incident.has(Kind::RefusedChange) {
-        return format!(
-            "{who} tried to change {} without permission and was refused",
-            list(&victims)
+        return say!(
+            "title-refused",
+            "{who} tried to change {whom} without permission and was refused",
+            who = who,
+            whom = whom()
         );
     }
     if incident.has(Kind::Takeover) {
-        if incident.a_victim_acts() {
-            let does = if incident.has(Kind::Scan) {
-                "searches the network"
-            } else {
-                "does what it may not"
-            };
-            return format!("{who} {does}");
-        }
-        let taken = named(&incident.victims, &incident.taken);
-        return format!(
-            "{} logged into {} with a password that is no secret",
-            source.name,
-            list(&taken)
-        );
+        return takeover(incident, source, who);
     }
+    let who = &source.name;
     if incident.has(Kind::Claim) {
-        return format!("{} poses as another device", source.name);
+        return say!("title-claim", "{who} poses as another device", who = who);
     }
     if incident.has(Kind::Flood) {
-        return match victims.as_slice() {
-            [] => format!("{} floods the network", source.name),
-            victims => format!("{} floods {}", source.name, list(victims)),
+        return match victims.is_empty() {
+            true => say!("title-flood", "{who} floods the network", who = who),
+            false => say!("title-flood-of", "{who} floods {whom}", who = who, whom = whom()),
         };
     }
     if incident.has(Kind::Deviation) {
-        return match victims.as_slice() {
-            [] => format!("{} gives commands that it never gave", source.name),
-            victims => format!("{} commands {} as it never did", source.name, list(victims)),
+        return match victims.is_empty() {
+            true => say!(
+                "title-deviation",
+                "{who} gives commands that it never gave",
+                who = who
+            ),
+            false => say!(
+                "title-deviation-of",
+                "{who} commands {whom} as it never did",
+                who = who,
+                whom = whom()
+            ),
         };
     }
+    milder(incident, who, context)
+}
+
+/// Of what is an attack by itself in few cases alone.
+fn milder(incident: &Incident, who: &Phrase, context: &Context) -> Phrase {
     if incident.has(Kind::Tunnel) {
-        return format!("{} carries data out in names that it asks for", source.name);
+        return say!(
+            "title-tunnel",
+            "{who} carries data out in names that it asks for",
+            who = who
+        );
     }
     if incident.has(Kind::Upload) {
-        return format!(
-            "{} carries far more out of the city than it ever did",
-            source.name
+        return say!(
+            "title-upload",
+            "{who} carries far more out of the city than it ever did",
+            who = who
         );
     }
     if incident.has(Kind::Scan) {
-        return format!("{} searches the network", source.name);
+        return say!("title-scan", "{who} searches the network", who = who);
     }
     if incident.has(Kind::Callback) {
-        return format!("{} calls somebody outside again and again", source.name);
+        return say!(
+            "title-callback",
+            "{who} calls somebody outside again and again",
+            who = who
+        );
     }
     if incident.has(Kind::Guessing) {
-        return format!("{} guesses passwords", source.name);
+        return say!("title-guessing", "{who} guesses passwords", who = who);
     }
     let zones = forbidden_zones(incident, context);
     let only_unusual = !incident.has(Kind::ForbiddenContact) && !incident.has(Kind::ForbiddenRead);
     if incident.has(Kind::Unusual) && only_unusual {
-        return format!("{} does what it never did", source.name);
+        return say!("title-unusual", "{who} does what it never did", who = who);
     }
     match zones.is_empty() {
-        true => format!("{} shows signs of an attack", source.name),
-        false => format!("{} does what it may not in {}", source.name, list(&zones)),
+        true => say!("title-signs", "{who} shows signs of an attack", who = who),
+        false => say!(
+            "title-forbidden",
+            "{who} does what it may not in {zones}",
+            who = who,
+            zones = names(&zones)
+        ),
     }
+}
+
+fn takeover(incident: &Incident, source: &Seat, who: Phrase) -> Phrase {
+    if incident.a_victim_acts() {
+        return match incident.has(Kind::Scan) {
+            true => say!("title-scan", "{who} searches the network", who = who),
+            false => say!("title-may-not", "{who} does what it may not", who = who),
+        };
+    }
+    let taken = named(&incident.victims, &incident.taken);
+    say!(
+        "title-logged-in",
+        "{who} logged into {whom} with a password that is no secret",
+        who = &source.name,
+        whom = names(&taken)
+    )
 }
 
 /// The source, with what is known of how it came to this.
-fn suspect(incident: &Incident, source: &Seat) -> String {
-    if incident.taken.contains(&source.party) {
-        return format!("{}, which had been taken over,", source.name);
+fn suspect(incident: &Incident, source: &Seat) -> Phrase {
+    match incident.taken.contains(&source.party) {
+        true => say!(
+            "suspect-taken",
+            "{who}, which had been taken over,",
+            who = &source.name
+        ),
+        false => source.name.clone(),
     }
-    source.name.clone()
 }
 
 /// Names in the order of the parties.
-fn named<'a>(seats: &'a [Seat], parties: &[Party]) -> Vec<&'a str> {
+fn named(seats: &[Seat], parties: &[Party]) -> Vec<Phrase> {
     let find = |party| seats.iter().find(|s| s.party == party);
     parties
         .iter()
         .filter_map(|party| find(*party))
-        .map(|s| s.name.as_str())
+        .map(|s| s.name.clone())
         .collect()
 }
 
@@ -120,14 +171,4 @@ fn forbidden_zones<'a>(incident: &Incident, context: &'a Context) -> Vec<&'a str
         }
     }
     zones
-}
-
-/// `a`, `a and b`, `a, b and 3 more`.
-fn list(names: &[&str]) -> String {
-    match names {
-        [] => "others".to_owned(),
-        [one] => (*one).to_owned(),
-        [one, two] => format!("{one} and {two}"),
-        [one, two, rest @ ..] => format!("{one}, {two} and {} more", rest.len()),
-    }
 }

@@ -110,7 +110,7 @@ impl Judged<'_> {
             from: from.clone(),
             to: to.clone(),
             free: free.filter(|_| isolated.is_none()),
-            isolated: isolated.map(|v| v.reason),
+            isolated: isolated.map(|v| v.reason.to_string()),
             ways,
             answers,
             needed,
@@ -167,7 +167,7 @@ impl Judged<'_> {
         let verdict = self.verdict(from, to, ask);
         let by = verdict.is_ok().then(|| self.way_of(from, to, ask)).flatten();
         let why = match &verdict {
-            Err(violation) => violation.reason.clone(),
+            Err(violation) => violation.reason.to_string(),
             Ok(()) if by.is_none() => self
                 .free(from, to)
                 .unwrap_or_else(|| "it is not judged".to_owned()),

@@ -5,6 +5,8 @@
 
 use std::net::IpAddr;
 
+use citywall_event::Phrase;
+
 use crate::gate::Approved;
 use crate::playbook::Said;
 use crate::{ActionId, Entry, Measure, Plan};
@@ -48,7 +50,7 @@ pub struct Refusal {
     /// The action that it was about.
     pub action: Option<ActionId>,
     /// In words.
-    pub reason: String,
+    pub reason: Phrase,
 }
 
 /// What became of a plan's action.
@@ -66,22 +68,22 @@ pub enum Outcome {
     /// The health gate took it back.
     RolledBack {
         /// What was seen.
-        why: String,
+        why: Phrase,
     },
     /// Something that it rests on is gone: the city file, its incident's grounds.
     Withdrawn {
         /// Why.
-        why: String,
+        why: Phrase,
     },
     /// The hand could not do it.
     Failed {
         /// Why.
-        why: String,
+        why: Phrase,
     },
     /// The gate said no when it was about to be carried out.
     Refused {
         /// The guards, in words.
-        guards: Vec<String>,
+        guards: Vec<Phrase>,
     },
     /// A person said no.
     Rejected {

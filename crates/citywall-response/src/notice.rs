@@ -50,7 +50,7 @@ impl From<&IncidentReport> for Notice {
             change: report.change.to_owned(),
             severity: report.severity,
             kinds: parties.kinds.iter().map(|k| (*k).to_owned()).collect(),
-            title: report.title.clone(),
+            title: report.title.to_string(),
             at: report.last,
             suspects: parties.suspects.clone(),
             crossings: parties.crossings.clone(),

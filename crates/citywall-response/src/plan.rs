@@ -6,7 +6,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use citywall_event::{Nanos, Prefix, Verb};
+use citywall_event::{Nanos, Phrase, Prefix, Verb};
 use sha2::{Digest, Sha256};
 
 use crate::{Host, Measure};
@@ -111,9 +111,9 @@ pub struct Action {
     /// The rung.
     pub rung: Rung,
     /// On whom or what, for people.
-    pub target: String,
+    pub target: Phrase,
     /// Why, in plain words.
-    pub reason: String,
+    pub reason: Phrase,
     /// Who answers for it: the department or the playbook that asked for it.
     pub owner: String,
     /// How long it is to hold, nanoseconds.
@@ -143,10 +143,10 @@ impl Plan {
         text.number(self.actions.len() as i128);
         for action in &self.actions {
             for word in [
-                &action.id.0,
+                action.id.0.as_str(),
                 action.rung.name(),
-                &action.target,
-                &action.reason,
+                action.target.english(),
+                action.reason.english(),
                 &action.owner,
             ] {
                 text.text(word);

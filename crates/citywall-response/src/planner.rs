@@ -8,7 +8,7 @@
 
 use std::net::IpAddr;
 
-use citywall_event::{Criticality, OUTSIDE, Prefix, Verb, VerbSet};
+use citywall_event::{Criticality, OUTSIDE, Phrase, Prefix, Verb, VerbSet, names, say};
 
 use crate::gate::MEASURES;
 use crate::{Facts, Flooded, Grounds, Host, HostStanding, Key, Measure, Notice, Rung, Settings, Suspect};
@@ -16,16 +16,12 @@ use crate::{Facts, Flooded, Grounds, Host, HostStanding, Key, Measure, Notice, R
 /// Suspects of one incident that are planned against.
 const SUSPECTS: usize = 16;
 
-/// Why a device is slowed down that is not cut off.
-const TAKEN: &str =
-    "it was taken over, but the city notices when it stops: limit it and let its people decide";
-
 /// Something wanted, before it is an action.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Draft {
     pub(crate) rung: Rung,
-    pub(crate) target: String,
-    pub(crate) reason: String,
+    pub(crate) target: Phrase,
+    pub(crate) reason: Phrase,
     pub(crate) measures: Vec<Measure>,
     pub(crate) grounds: Grounds,
 }
@@ -35,16 +31,28 @@ pub(crate) struct Draft {
 pub(crate) fn plan(notice: &Notice, facts: &Facts, settings: &Settings, open: &[Key]) -> Vec<Draft> {
     let mut drafts = Vec::new();
     if notice.severity > 2 {
-        let why = "not enough to act on: watch it and see who it speaks with";
+        let why = say!(
+            "plan-watch",
+            "not enough to act on: watch it and see who it speaks with"
+        );
         let source = notice.suspects.first().map_or(&notice.incident, |s| &s.name);
-        drafts.push(Draft::of(Rung::Observe, source, why));
+        drafts.push(Draft::of(Rung::Observe, Phrase::as_written(source.as_str()), why));
     } else {
-        let why = format!("{} must know", department(notice, facts));
-        drafts.push(Draft::of(Rung::Notify, &notice.incident, &why));
+        let why = say!(
+            "plan-know",
+            "{people} must know",
+            people = department(notice, facts)
+        );
+        let incident = Phrase::as_written(notice.incident.as_str());
+        drafts.push(Draft::of(Rung::Notify, incident, why));
     }
     for victim in notice.victims.iter().filter(|v| v.taken) {
-        let why = "others know its password: change it, and see what else it opens";
-        drafts.push(Draft::of(Rung::Notify, &victim.name, why));
+        let why = say!(
+            "plan-password",
+            "others know its password: change it, and see what else it opens"
+        );
+        let victim = Phrase::as_written(victim.name.as_str());
+        drafts.push(Draft::of(Rung::Notify, victim, why));
     }
     if notice.severity <= 2 && !facts.context.is_empty() {
         for index in 0..notice.suspects.len().min(SUSPECTS) {
@@ -70,22 +78,24 @@ fn against(
     let Some(host) = host_of(suspect) else { return };
     let standing = facts.standing(host);
     if let Some(guard) = untouchable(&standing) {
-        let why = format!(
-            "{guard}: nothing is done to {} but to tell its people",
-            suspect.name
+        let why = say!(
+            "plan-untouchable",
+            "{why}: nothing is done to {who} but to tell its people",
+            why = guard,
+            who = &suspect.name
         );
-        let target = format!("those who run {}", suspect.name);
-        drafts.push(Draft::of(Rung::Notify, &target, &why));
+        drafts.push(Draft::of(Rung::Notify, those_who_run(suspect), why));
         return;
     }
     let safety = standing.criticality == Criticality::Safety;
     if safety {
-        let why = format!(
-            "people can come to harm when it stops ({}): {} is not cut off",
-            standing.why, suspect.name
+        let why = say!(
+            "plan-harm",
+            "people can come to harm when it stops ({why}): {who} is not cut off",
+            why = &standing.why,
+            who = &suspect.name
         );
-        let target = format!("those who run {}", suspect.name);
-        drafts.push(Draft::of(Rung::Notify, &target, &why));
+        drafts.push(Draft::of(Rung::Notify, those_who_run(suspect), why));
     }
     let mut rungs = vec![Rung::DenyCommand, Rung::DenyConduit];
     if suspect.taken && standing.zone.is_some() && !safety {
@@ -132,18 +142,19 @@ pub(crate) fn rung_against(
         contradicts: facts.disagree(suspect.address, suspect.mac),
         by_hand: None,
     };
-    let one = |measure: Measure, reason: &str| {
+    let name = Phrase::as_written(suspect.name.as_str());
+    let one = |measure: Measure, reason: Phrase| {
         vec![Draft {
             rung,
-            target: suspect.name.clone(),
-            reason: reason.to_owned(),
+            target: name.clone(),
+            reason,
             measures: vec![measure],
             grounds: grounds.clone(),
         }]
     };
     let claims = claims(notice, suspect);
     match rung {
-        Rung::Observe | Rung::Notify => vec![Draft::of(rung, &suspect.name, "")],
+        Rung::Observe | Rung::Notify => vec![Draft::of(rung, name, Phrase::default())],
         Rung::DenyCommand => deny_commands(notice, index, host, facts, &grounds),
         Rung::DenyConduit => deny_conduits(notice, index, host, facts, (&grounds, open)),
         Rung::LimitRate => one(
@@ -152,25 +163,37 @@ pub(crate) fn rung_against(
                 packets_per_second: settings.packets_per_second,
             },
             if claims {
-                "it says that it is somebody else: what it sends from its link, its own or others', is slowed \
-                 down until its people have seen to it"
+                say!(
+                    "plan-limit-claims",
+                    "it says that it is somebody else: what it sends from its link, its own or others', is slowed \
+                     down until its people have seen to it"
+                )
             } else {
-                TAKEN
+                say!(
+                    "plan-limit-taken",
+                    "it was taken over, but the city notices when it stops: limit it and let its people decide"
+                )
             },
         ),
         Rung::Quarantine => one(
             Measure::Quarantine { host },
             if claims {
-                "it says that it is somebody else, and is of normal criticality: nothing that others send is \
-                 carried on by it, and its update and address services stay reachable"
+                say!(
+                    "plan-quarantine-claims",
+                    "it says that it is somebody else, and is of normal criticality: nothing that others send is \
+                     carried on by it, and its update and address services stay reachable"
+                )
             } else {
-                "it was taken over and acts on its own; it is of normal criticality, and its update and address \
-                 services stay reachable"
+                say!(
+                    "plan-quarantine-taken",
+                    "it was taken over and acts on its own; it is of normal criticality, and its update and address \
+                     services stay reachable"
+                )
             },
         ),
         Rung::Isolate => one(
             Measure::Isolate { host },
-            "it is cut off until somebody has seen to it",
+            say!("plan-isolate", "it is cut off until somebody has seen to it"),
         ),
     }
 }
@@ -194,13 +217,24 @@ fn deny_commands(notice: &Notice, index: usize, from: Host, facts: &Facts, groun
         };
         let permitted = networks.iter().any(|to| facts.commands(from, *to, verbs).any);
         let reason = match permitted {
-            false => "no conduit allows them, so denying them stops no permitted work",
-            true => "a conduit allows some there: denying them stops permitted work, too",
+            false => say!(
+                "plan-deny-commands",
+                "no conduit allows them, so denying them stops no permitted work"
+            ),
+            true => say!(
+                "plan-deny-some-commands",
+                "a conduit allows some there: denying them stops permitted work, too"
+            ),
         };
         drafts.push(Draft {
             rung: Rung::DenyCommand,
-            target: format!("changing commands from {} to {name}", suspect_name(notice, index)),
-            reason: reason.to_owned(),
+            target: say!(
+                "target-commands",
+                "changing commands from {who} to {whom}",
+                who = suspect_name(notice, index),
+                whom = name
+            ),
+            reason,
             measures: networks
                 .into_iter()
                 .map(|to| Measure::DenyCommand { from, to, verbs })
@@ -239,20 +273,33 @@ fn deny_conduits(
             let is_open = |to: &Prefix| open.contains(&Measure::DenyPair { from, to: *to }.key());
             measures = singles(&crossing.targets);
             measures.retain(|to| meets(from, to) && free(to) && !is_open(to));
+            let some = list(&measures);
             name = match zone {
-                Some(_) => format!("{} of {name}", list(&measures)),
-                None => format!("{} {name}", list(&measures)),
+                Some(_) => say!("hosts-of", "{hosts} of {zone}", hosts = some, zone = name),
+                None => say!("hosts-outside", "{hosts} {zone}", hosts = some, zone = name),
             };
         } else if whole.iter().any(|to| facts.spares_in(*to)) {
-            name = format!("{name}, but for what everything needs there");
+            name = say!(
+                "but-for-needs",
+                "{zone}, but for what everything needs there",
+                zone = name
+            );
         }
         if measures.is_empty() {
             continue;
         }
         drafts.push(Draft {
             rung: Rung::DenyConduit,
-            target: format!("{} to {name}", suspect_name(notice, index)),
-            reason: "no conduit allows it, so denying it stops no permitted work".to_owned(),
+            target: say!(
+                "target-pair",
+                "{who} to {whom}",
+                who = suspect_name(notice, index),
+                whom = name
+            ),
+            reason: say!(
+                "plan-deny-conduit",
+                "no conduit allows it, so denying it stops no permitted work"
+            ),
             measures: measures
                 .into_iter()
                 .map(|to| Measure::DenyPair { from, to })
@@ -272,8 +319,15 @@ fn for_flooded(notice: &Notice, settings: &Settings) -> Vec<Draft> {
         let name = named.map_or_else(|| to.to_string(), |v| v.name.clone());
         Draft {
             rung: Rung::LimitRate,
-            target: format!("new conversations with {name} from other zones"),
-            reason: "it is flooded from sources that prove nothing; what is established goes on".to_owned(),
+            target: say!(
+                "target-flooded",
+                "new conversations with {whom} from other zones",
+                whom = name
+            ),
+            reason: say!(
+                "plan-limit-flood",
+                "it is flooded from sources that prove nothing; what is established goes on"
+            ),
             measures: vec![Measure::LimitInto {
                 to,
                 protocol: flooded.protocol,
@@ -287,11 +341,11 @@ fn for_flooded(notice: &Notice, settings: &Settings) -> Vec<Draft> {
 
 impl Draft {
     /// Something that only people are told.
-    pub(crate) fn of(rung: Rung, target: &str, reason: &str) -> Draft {
+    pub(crate) fn of(rung: Rung, target: Phrase, reason: Phrase) -> Draft {
         Draft {
             rung,
-            target: target.to_owned(),
-            reason: reason.to_owned(),
+            target,
+            reason,
             measures: Vec::new(),
             grounds: Grounds::default(),
         }
@@ -304,13 +358,21 @@ pub(crate) fn host_of(suspect: &Suspect) -> Option<Host> {
     by_ip.or(suspect.mac.map(Host::Mac))
 }
 
+fn those_who_run(suspect: &Suspect) -> Phrase {
+    say!("target-people", "those who run {who}", who = &suspect.name)
+}
+
 /// Why nothing is done against somebody.
-fn untouchable(standing: &HostStanding) -> Option<String> {
+fn untouchable(standing: &HostStanding) -> Option<Phrase> {
     if standing.own {
-        return Some("it is the wall itself".to_owned());
+        return Some(say!("why-own", "it is the wall itself"));
     }
     let role = standing.infrastructure.as_ref()?;
-    Some(format!("everything else needs it ({role})"))
+    Some(say!(
+        "why-needed",
+        "everything else needs it ({role})",
+        role = role
+    ))
 }
 
 /// The verbs that change something.
@@ -333,15 +395,15 @@ fn networks(
     from: Host,
     zone: Option<u16>,
     targets: &[IpAddr],
-) -> Option<(Vec<Prefix>, String)> {
+) -> Option<(Vec<Prefix>, Phrase)> {
     let meets = |to: &Prefix| meets(from, to);
     let (networks, name) = match zone {
         None => {
             let singles = singles(targets).into_iter().filter(meets).collect();
-            (singles, OUTSIDE.to_owned())
+            (singles, say!("zone-outside", "outside"))
         }
         Some(zone) => {
-            let name = format!("zone {}", facts.context.zone_name(Some(zone)));
+            let name = say!("zone", "zone {name}", name = facts.context.zone_name(Some(zone)));
             let all = facts.networks.get(usize::from(zone))?;
             let all = all.iter().filter(|to| meets(to)).copied();
             (all.take(MEASURES).collect::<Vec<_>>(), name)
@@ -361,12 +423,9 @@ fn singles(targets: &[IpAddr]) -> Vec<Prefix> {
     singles
 }
 
-fn list(networks: &[Prefix]) -> String {
-    let names: Vec<String> = networks.iter().map(|n| n.first().to_string()).collect();
-    match names.as_slice() {
-        [one, two, _, rest @ ..] => format!("{one}, {two} and {} more", rest.len() + 1),
-        few => few.join(" and "),
-    }
+fn list(networks: &[Prefix]) -> Phrase {
+    let all: Vec<IpAddr> = networks.iter().map(|network| network.first()).collect();
+    names(&all)
 }
 
 fn suspect_name(notice: &Notice, index: usize) -> &str {
@@ -374,7 +433,7 @@ fn suspect_name(notice: &Notice, index: usize) -> &str {
 }
 
 /// Whose matter it is: the domains of those to whom it was done.
-fn department(notice: &Notice, facts: &Facts) -> String {
+fn department(notice: &Notice, facts: &Facts) -> Phrase {
     let mut domains: Vec<&str> = Vec::new();
     for victim in &notice.victims {
         let place = facts.context.locate(victim.address, None);
@@ -384,7 +443,14 @@ fn department(notice: &Notice, facts: &Facts) -> String {
         }
     }
     match domains.is_empty() {
-        true => "the city's security team".to_owned(),
-        false => format!("the people of {}", domains.join(" and ")),
+        true => say!("people-security", "the city's security team"),
+        false => say!("people-of", "the people of {domains}", domains = every(&domains)),
     }
+}
+
+/// `a`, `a and b`, `a and b and c`.
+fn every(all: &[&str]) -> Phrase {
+    let both = |first: Phrase, next: Phrase| names(&[first, next]);
+    let all = all.iter().map(|name| Phrase::as_written(*name));
+    all.reduce(both).unwrap_or_default()
 }

@@ -108,6 +108,11 @@ pub struct WatchArgs {
     /// Disk budget for eve.json and its rotated parts: 500M, 2G ... The oldest parts go first.
     #[arg(long, value_name = "SIZE")]
     pub disk: Option<String>,
+    /// Keep the packets of live traffic, so many bytes of them (500M, 2G ...), so that an incident's can be
+    /// taken from the console. They lie in --out DIR/packets, the oldest go first; they are part of the
+    /// disk budget, of which at least half is left to events. Passwords stand in packets [default: none].
+    #[arg(long, value_name = "SIZE", requires = "out", requires = "interface")]
+    pub keep_packets: Option<String>,
     /// Worker threads [default: one per core].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     pub workers: Option<u16>,

@@ -11,6 +11,7 @@ mod enforcer;
 mod inline;
 mod logging;
 mod output;
+mod packets;
 mod pipeline;
 mod settings;
 mod stats;

@@ -62,6 +62,8 @@ pub struct Settings {
     pub has_city: bool,
     /// An enforcer wants to know how packets fare.
     pub reports: bool,
+    /// Bytes of packets that are kept; 0: none.
+    pub packets: u64,
     /// Use is learned.
     pub learns: bool,
     /// The allow-list in force.
@@ -124,6 +126,7 @@ impl Settings {
         let mut settings = Settings {
             has_city: city.is_some(),
             reports: false,
+            packets: 0,
             learns: false,
             models: Arc::from([]),
             allowed: None,
@@ -148,6 +151,25 @@ impl Settings {
         Ok(settings)
     }
 
+    /// So many bytes of packets are to be kept, of the disk's budget.
+    ///
+    /// # Errors
+    /// Where that leaves too little of it to events, or is too little for any packets.
+    pub fn keep_packets(&mut self, bytes: u64) -> Result<(), String> {
+        const LEAST: u64 = 64 << 20;
+        if bytes > 0 && bytes < LEAST {
+            return Err("--keep-packets: at least 64M: a busy second has that".into());
+        }
+        if bytes > self.config.events.disk.0 / 2 {
+            return Err(format!(
+                "--keep-packets: at most half of the disk budget, which is {} bytes (--disk, else events.disk)",
+                self.config.events.disk.0
+            ));
+        }
+        self.packets = bytes;
+        Ok(())
+    }
+
     /// Reads the same files again.
     ///
     /// # Errors
@@ -164,6 +186,7 @@ impl Settings {
         let mut settings = Settings {
             hash_seed: self.hash_seed,
             reports: self.reports,
+            packets: self.packets,
             ..settings
         };
         if self.allowed.is_some() || self.learns {

@@ -257,3 +257,95 @@ fn the_api_is_what_its_document_says() {
     assert!(said.contains("16 selected / 16 total"), "{said}");
     console.json("/api/v1/health");
 }
+
+/// The texts of a page that people read: not tags, what an event looks like in the log, names of programs, what is
+/// to be chosen, nor what somebody typed or a journal holds.
+fn texts(page: &str) -> Vec<String> {
+    const VERBATIM: [&str; 6] = ["pre", "code", "option", "script", "title", "head"];
+    let (mut texts, mut within): (Vec<String>, Option<String>) = (Vec::new(), None);
+    let (_, body) = page.split_once("<main").expect("a page");
+    for piece in body.split('<').skip(1) {
+        let (tag, text) = piece.split_once('>').unwrap_or((piece, ""));
+        let name = tag.split(' ').next().unwrap_or_default();
+        match &within {
+            Some(outer) if name.strip_prefix('/') == Some(outer.as_str()) => within = None,
+            Some(_) => continue,
+            None if VERBATIM.contains(&name) || tag.contains("data-verbatim") => {
+                within = Some(name.to_owned());
+                continue;
+            }
+            None => {}
+        }
+        texts.push(text.to_owned());
+    }
+    texts
+}
+
+/// Titles, reasons, what is proposed and what the gate says are told in the page's language.
+#[test]
+fn in_chinese_no_page_of_the_story_says_an_english_sentence() {
+    /// Two of them in one text are a sentence, or near to one.
+    const SMALL: [&str; 24] = [
+        "the", "a", "is", "are", "was", "of", "and", "it", "its", "by", "not", "no", "may", "which", "with",
+        "from", "that", "this", "does", "has", "had", "been", "there", "were",
+    ];
+    let console = with_ada(&[]);
+    let incidents = console.json("/api/v1/incidents");
+    let number = incidents[0]["number"].as_str().unwrap();
+    let mut pages: Vec<String> = [
+        "/",
+        "/incidents",
+        "/devices",
+        "/commands",
+        "/traffic",
+        "/policy",
+        "/actions",
+        "/normal",
+        "/rehearsal",
+        "/events",
+        "/events?kind=violation",
+        "/events?kind=behaviour",
+        "/events?kind=incident",
+        "/events?kind=action",
+        "/health",
+        "/report",
+        "/people",
+        "/device?name=camera-10",
+    ]
+    .map(str::to_owned)
+    .into();
+    pages.push(format!("/incidents/{number}"));
+    pages.push(format!("/incidents/{number}/normal"));
+    let mut english = Vec::new();
+    for path in &pages {
+        let (status, page) = console.send("GET", path, "Accept-Language: zh-CN\r\n", "");
+        assert_eq!(status, 200, "{path}");
+        for text in texts(&page) {
+            let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '\'');
+            if words.filter(|word| SMALL.contains(word)).count() > 1 {
+                english.push(format!("{path}: {text}"));
+            }
+        }
+    }
+    assert!(english.is_empty(), "{}", english.join("\n"));
+    let (_, page) = console.send(
+        "GET",
+        &format!("/incidents/{number}"),
+        "Accept-Language: zh-CN\r\n",
+        "",
+    );
+    for expected in ["未经许可更改了", "没有通道允许", "厂商默认密码", "只能到达 DHCP"]
+    {
+        assert!(page.contains(expected), "{expected}");
+    }
+    // The same sentences in English, with the device's name before its address.
+    let (_, page) = console.send(
+        "GET",
+        &format!("/incidents/{number}"),
+        "Accept-Language: en\r\n",
+        "",
+    );
+    for expected in ["changed junction-", "no conduit lets", "camera-10 <small>10.94."] {
+        assert!(page.contains(expected), "{expected}");
+    }
+}

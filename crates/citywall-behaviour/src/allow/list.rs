@@ -3,7 +3,7 @@
 //! Owns: the list, its entries, and why one is only proposed. Does not own: how it is learned
 //! (`propose`), its bytes (`artefact`), and what follows from a deviation (`watch`).
 
-use citywall_event::{Nanos, Verb};
+use citywall_event::{Nanos, Phrase, Verb, say};
 
 use super::peer::{Kind, Peer};
 
@@ -41,11 +41,14 @@ impl Doubt {
     }
 
     /// In words.
-    pub fn why(self) -> &'static str {
+    pub fn why(self) -> Phrase {
         match self {
-            Doubt::Outside => "it comes from outside",
-            Doubt::OneDevice => "one device alone did it, although there are identical ones",
-            Doubt::OneSlot => "it was done in too few hours",
+            Doubt::Outside => say!("doubt-outside", "it comes from outside"),
+            Doubt::OneDevice => say!(
+                "doubt-one-device",
+                "one device alone did it, although there are identical ones"
+            ),
+            Doubt::OneSlot => say!("doubt-few-hours", "it was done in too few hours"),
         }
     }
 }
@@ -183,12 +186,12 @@ impl AllowList {
     }
 
     /// An end as it is shown.
-    pub fn end_text(&self, end: &End) -> String {
+    pub fn end_text(&self, end: &End) -> Phrase {
         match end {
             End::Peer(peer) => peer.text(),
             End::Kind(kind) => match self.kinds.get(usize::from(*kind)) {
-                Some(kind) => format!("every {}", kind.text()),
-                None => "nobody".to_owned(),
+                Some(kind) => say!("every", "every {what}", what = kind.text()),
+                None => say!("nobody", "nobody"),
             },
         }
     }

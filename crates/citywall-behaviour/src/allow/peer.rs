@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use citywall_event::{Asset, Context, Mac};
+use citywall_event::{Asset, Context, Mac, Phrase, names, say};
 use serde::{Deserialize, Serialize};
 
 use crate::recent::Recent;
@@ -46,12 +46,14 @@ pub struct Kind {
 
 impl Peer {
     /// As it is shown.
-    pub fn text(&self) -> String {
+    pub fn text(&self) -> Phrase {
         match self {
-            Peer::Asset(name) | Peer::Name(name) => name.clone(),
-            Peer::Ip(ip) => ip.to_string(),
-            Peer::Mac([a, b, c, d, e, f]) => format!("{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}"),
-            Peer::Outside => "somebody outside".to_owned(),
+            Peer::Asset(name) | Peer::Name(name) => Phrase::as_written(name.as_str()),
+            Peer::Ip(ip) => Phrase::as_written(ip.to_string()),
+            Peer::Mac([a, b, c, d, e, f]) => {
+                Phrase::as_written(format!("{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}"))
+            }
+            Peer::Outside => say!("somebody-outside", "somebody outside"),
         }
     }
 }
@@ -70,16 +72,19 @@ impl Kind {
     }
 
     /// As it is shown: `pump-controller by Acme in zone pumps`.
-    pub fn text(&self) -> String {
-        let mut text = match self.roles.is_empty() {
-            true => "device".to_owned(),
-            false => self.roles.join(" and "),
+    pub fn text(&self) -> Phrase {
+        let mut text = match self.roles.as_slice() {
+            [] => say!("a-device", "device"),
+            [first, rest @ ..] => {
+                let both = |all: Phrase, next: &String| names(&[all, Phrase::as_written(next.as_str())]);
+                rest.iter().fold(Phrase::as_written(first.as_str()), both)
+            }
         };
         if !self.maker.is_empty() {
-            text += &format!(" by {}", self.maker);
+            text = say!("made-by", "{what} by {maker}", what = text, maker = &self.maker);
         }
         if !self.zone.is_empty() {
-            text += &format!(" in zone {}", self.zone);
+            text = say!("in-zone", "{what} in zone {zone}", what = text, zone = &self.zone);
         }
         text
     }

@@ -3,8 +3,12 @@
 //! Owns: its words. Does not own: what is in it.
 
 use std::fmt::Write as _;
+use std::net::IpAddr;
 
-use super::list::{AllowList, DYNAMIC, Evidence, Order, Talk};
+use citywall_event::{Phrase, names, say};
+
+use super::list::{AllowList, DYNAMIC, Doubt, End, Evidence, Order, Talk};
+use super::peer::Peer;
 
 impl AllowList {
     /// One sentence an entry, by conduit: what is allowed, then what is only proposed and why. Each
@@ -14,6 +18,32 @@ impl AllowList {
         // Writing to a string does not fail.
         let _ = self.write_sentences(&mut text);
         text
+    }
+
+    /// What a device does and has done to it by this list: a sentence each, and why it is only proposed where it is.
+    /// The device is known by its name in the city file, or by its addresses.
+    pub fn of_device(&self, name: &str, addresses: &[IpAddr]) -> Vec<(Phrase, Option<Phrase>)> {
+        let is = |peer: &Peer| match peer {
+            Peer::Asset(asset) => asset == name,
+            Peer::Ip(ip) => addresses.iter().any(|own| own.to_canonical() == *ip),
+            Peer::Mac(_) | Peer::Name(_) | Peer::Outside => false,
+        };
+        let kinds: Vec<u16> = self
+            .devices
+            .iter()
+            .filter(|device| is(&device.peer))
+            .filter_map(|device| device.kind)
+            .collect();
+        let ends = |end: &End| match end {
+            End::Peer(peer) => is(peer),
+            End::Kind(kind) => kinds.contains(kind),
+        };
+        let own = self
+            .entries()
+            .into_iter()
+            .filter(|entry| entry.ends.iter().any(ends));
+        own.map(|entry| (entry.text, entry.seen.doubt.map(Doubt::why)))
+            .collect()
     }
 
     fn write_sentences(&self, text: &mut String) -> std::fmt::Result {
@@ -71,106 +101,143 @@ impl AllowList {
     fn entries(&self) -> Vec<Entry> {
         let mut all = Vec::new();
         for talk in &self.talks {
-            let text = format!(
-                "{} contacts {} on {}{}",
-                self.end_text(&talk.from),
-                self.end_text(&talk.to),
-                service_text(talk),
-                self.often(&talk.seen)
+            let text = say!(
+                "list-contacts",
+                "{who} contacts {whom} on {service}, {often}",
+                who = self.end_text(&talk.from),
+                whom = self.end_text(&talk.to),
+                service = service_text(talk),
+                often = self.often(&talk.seen)
             );
-            all.push((self.conduit(&talk.from, &talk.to), text, talk.seen));
+            let ends = vec![talk.from.clone(), talk.to.clone()];
+            all.push((self.conduit(&talk.from, &talk.to), text, talk.seen, ends));
         }
         for order in &self.orders {
-            let values = order.values.map_or(String::new(), |range| {
+            let what = point_text(order);
+            let what = order.values.map_or(what.clone(), |range| {
                 let (low, high) = range.usual;
-                let mut text = match low == high {
-                    true => format!(" = {}", number(low)),
-                    false => format!(" = {} to {}", number(low), number(high)),
+                let usual = match low == high {
+                    true => say!("value-is", "{what} = {value}", what = what, value = number(low)),
+                    false => say!(
+                        "value-between",
+                        "{what} = {low} to {high}",
+                        what = what,
+                        low = number(low),
+                        high = number(high)
+                    ),
                 };
-                if range.all != range.usual {
-                    let (low, high) = range.all;
-                    let _ = write!(text, " (seen: {} to {})", number(low), number(high));
+                if range.all == range.usual {
+                    return usual;
                 }
-                text
+                let (low, high) = range.all;
+                say!(
+                    "value-seen",
+                    "{what} (seen: {low} to {high})",
+                    what = usual,
+                    low = number(low),
+                    high = number(high)
+                )
             });
-            let text = format!(
-                "{} tells {} by {}: {} {}{values}{}",
-                self.end_text(&order.from),
-                self.end_text(&order.to),
-                order.protocol,
-                order.verb.name(),
-                point_text(order),
-                self.often(&order.seen)
+            let text = say!(
+                "list-tells",
+                "{who} tells {whom} by {protocol}: {verb} {what}, {often}",
+                who = self.end_text(&order.from),
+                whom = self.end_text(&order.to),
+                protocol = &order.protocol,
+                verb = order.verb.word(),
+                what = what,
+                often = self.often(&order.seen)
             );
-            all.push((self.conduit(&order.from, &order.to), text, order.seen));
+            let ends = vec![order.from.clone(), order.to.clone()];
+            all.push((self.conduit(&order.from, &order.to), text, order.seen, ends));
         }
         for print in &self.prints {
-            let text = format!(
-                "{} shows the {} fingerprint {}{}",
-                self.end_text(&print.of),
-                print.name,
-                print.value,
-                self.often(&print.seen)
+            let text = say!(
+                "list-shows",
+                "{who} shows the {name} fingerprint {value}, {often}",
+                who = self.end_text(&print.of),
+                name = &print.name,
+                value = &print.value,
+                often = self.often(&print.seen)
             );
-            all.push((format!("{}:", self.zone(&print.of)), text, print.seen));
+            let ends = vec![print.of.clone()];
+            all.push((format!("{}:", self.zone(&print.of)), text, print.seen, ends));
         }
         let numbered = all.into_iter().enumerate();
         numbered
-            .map(|(index, (conduit, text, seen))| Entry {
+            .map(|(index, (conduit, text, seen, ends))| Entry {
                 number: index + 1,
                 conduit,
                 text,
                 seen,
+                ends,
             })
             .collect()
     }
 
-    fn conduit(&self, from: &super::End, to: &super::End) -> String {
+    fn conduit(&self, from: &End, to: &End) -> String {
         format!("{} to {}:", self.zone(from), self.zone(to))
     }
 
-    fn often(&self, seen: &Evidence) -> String {
-        let slot = match self.slot / 1_000_000_000 {
-            3_600 => "an hour".to_owned(),
-            seconds => format!("in {seconds} s"),
+    fn often(&self, seen: &Evidence) -> Phrase {
+        let often = match self.slot / 1_000_000_000 {
+            3_600 => say!("often-an-hour", "at most {n} an hour", n = seen.often),
+            seconds => say!(
+                "often-in",
+                "at most {n} in {seconds} s",
+                n = seen.often,
+                seconds = seconds.unsigned_abs()
+            ),
         };
-        let hours = match self.hours(seen) {
-            Some(hours) => format!(", {} UTC", hours_text(hours)),
-            None => String::new(),
-        };
-        format!(", at most {} {slot}{hours}", seen.often)
+        match self.hours(seen) {
+            Some(hours) => say!(
+                "often-at",
+                "{often}, {hours} UTC",
+                often = often,
+                hours = hours_text(hours)
+            ),
+            None => often,
+        }
     }
 }
 
 struct Entry {
     number: usize,
     conduit: String,
-    text: String,
+    text: Phrase,
     seen: Evidence,
+    /// Whom it is about.
+    ends: Vec<End>,
 }
 
 /// Points as they are shown.
-pub(super) fn point_text(order: &Order) -> String {
-    let unit = order
-        .unit
-        .map_or(String::new(), |unit| format!(" of unit {unit}"));
-    match &order.point {
-        None => format!("any point{unit}"),
-        Some((point, 1)) if point.is_empty() => format!("{}{unit}", order.function),
-        Some((point, 0 | 1)) => format!("{point}{unit}"),
-        Some((point, count)) => format!("{point} (+{}){unit}", count - 1),
+pub(super) fn point_text(order: &Order) -> Phrase {
+    let point = match &order.point {
+        None => say!("any-point", "any point"),
+        Some((point, 1)) if point.is_empty() => Phrase::as_written(order.function.as_str()),
+        Some((point, 0 | 1)) => Phrase::as_written(point.as_str()),
+        Some((point, count)) => Phrase::as_written(format!("{point} (+{})", count - 1)),
+    };
+    match order.unit {
+        Some(unit) => say!("of-unit", "{what} of unit {unit}", what = point, unit = unit),
+        None => point,
     }
 }
 
-pub(super) fn service_text(talk: &Talk) -> String {
+pub(super) fn service_text(talk: &Talk) -> Phrase {
     let words = service_words(talk.protocol, talk.port);
     match talk.app.is_empty() {
         true => words,
-        false => format!("{words} ({})", talk.app),
+        false => say!(
+            "service-app",
+            "{service} ({app})",
+            service = words,
+            app = &talk.app
+        ),
     }
 }
 
-pub(super) fn service_words(protocol: u8, port: u16) -> String {
+pub(super) fn service_words(protocol: u8, port: u16) -> Phrase {
     let carrier = match protocol {
         1 => "ICMP".to_owned(),
         6 => "tcp".to_owned(),
@@ -180,29 +247,35 @@ pub(super) fn service_words(protocol: u8, port: u16) -> String {
         other => format!("IP protocol {other}"),
     };
     match port {
-        0 => carrier,
-        DYNAMIC => format!("{carrier}/{DYNAMIC} and above"),
-        port => format!("{carrier}/{port}"),
+        0 => Phrase::as_written(carrier),
+        DYNAMIC => say!(
+            "and-above",
+            "{service} and above",
+            service = format!("{carrier}/{DYNAMIC}")
+        ),
+        port => Phrase::as_written(format!("{carrier}/{port}")),
     }
 }
 
 /// Hours as runs: `6 to 9 and 14 to 15`.
-pub(super) fn hours_text(hours: u32) -> String {
+pub(super) fn hours_text(hours: u32) -> Phrase {
     let has = |hour: u32| hours >> (hour % 24) & 1 == 1;
     if (0..24).all(has) {
-        return "at any hour".to_owned();
+        return say!("any-hour", "at any hour");
     }
     let starts = (0..24).filter(|hour| has(*hour) && !has(hour + 23));
-    let runs: Vec<String> = starts
-        .map(|start| {
-            let length = (1..24).find(|more| !has(start + more)).unwrap_or(24);
-            format!("{start} to {}", (start + length - 1) % 24 + 1)
-        })
-        .collect();
-    match runs.is_empty() {
-        true => "at no hour".to_owned(),
-        false => runs.join(" and "),
-    }
+    let run = |start: u32| {
+        let length = (1..24).find(|more| !has(start + more)).unwrap_or(24);
+        say!(
+            "hours-run",
+            "{from} to {to}",
+            from = start,
+            to = (start + length - 1) % 24 + 1
+        )
+    };
+    let both = |first: Phrase, next: Phrase| names(&[first, next]);
+    let runs = starts.map(run).reduce(both);
+    runs.unwrap_or_else(|| say!("no-hour", "at no hour"))
 }
 
 /// A number without needless digits.

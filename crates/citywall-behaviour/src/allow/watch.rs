@@ -7,13 +7,13 @@
 use std::net::IpAddr;
 
 use citywall_event::{
-    Behaviour, Body, Command, Context, Event, Mac, Nanos, Order as Place, Side, Sighting, SightingTrait,
-    Subject, Technique, Verb,
+    Behaviour, Body, Command, Context, Event, Mac, Nanos, Order as Place, Phrase, Side, Sighting,
+    SightingTrait, Subject, Technique, Verb, names, say, sentences,
 };
 use hashbrown::{HashMap, HashSet};
 
 use super::learner::{brief, is_icmp, service};
-use super::list::{AllowList, End, Evidence, Order, Talk};
+use super::list::{AllowList, Doubt, End, Evidence, Order, Talk};
 use super::peer::{Kinds, Met, Names, Peer, meet, to_many};
 use super::seen::numbers;
 use super::sentence::{hours_text, number, point_text, service_text};
@@ -107,7 +107,7 @@ struct Count {
 struct Deviation {
     kind: &'static str,
     /// What happened, and what is normal.
-    text: String,
+    text: Phrase,
     score: f64,
     feature: (&'static str, f64),
 }
@@ -322,11 +322,7 @@ impl AllowWatch {
             let mut found = Vec::new();
             found.extend(self.hour(event.at, &seen));
             found.extend(self.often((false, index), &from, &to, event.at, seen.often));
-            let begun = format!(
-                "{} contacted {} on {what}",
-                from.met.peer.text(),
-                to.met.peer.text()
-            );
+            let begun = contacted(&from, &to, &what);
             return self.tell(event, &from.met.peer, &begun, found, None);
         }
         // A late answer, or a conversation that began before it was watched, looks turned round.
@@ -335,17 +331,18 @@ impl AllowWatch {
             return None;
         }
         let what = words(service);
-        let begun = format!(
-            "{} contacted {} on {what}",
-            from.met.peer.text(),
-            to.met.peer.text()
-        );
+        let begun = contacted(&from, &to, &what);
         let spoken = self.pairs_of(&from, &to).next().is_some();
         let deviation = if spoken {
             let normal = self.services(&from, &to);
             Deviation {
                 kind: "new_service",
-                text: format!("it never did on {what} (normal: {normal})"),
+                text: say!(
+                    "never-on",
+                    "it never did on {service} (normal: {normal})",
+                    service = what,
+                    normal = normal
+                ),
                 score: 0.7,
                 feature: ("new_service", 1.0),
             }
@@ -372,14 +369,14 @@ impl AllowWatch {
     }
 
     /// The services that one has at the other, in words.
-    fn services(&self, from: &Known, to: &Known) -> String {
+    fn services(&self, from: &Known, to: &Known) -> Phrase {
         let talks = self.pairs_of(from, to).flat_map(|pair| &pair.talks);
-        let all: Vec<String> = talks.map(|i| service_text(&self.list.talks[*i])).collect();
-        some(&all, "commands alone")
+        let all: Vec<Phrase> = talks.map(|i| service_text(&self.list.talks[*i])).collect();
+        some(&all, say!("commands-alone", "commands alone"))
     }
 
     /// With whom a party speaks, in words, and with how many.
-    fn peers(&self, from: &Known, to: &Known, protocol: u8, port: u16) -> (String, usize) {
+    fn peers(&self, from: &Known, to: &Known, protocol: u8, port: u16) -> (Phrase, usize) {
         let is = |known: &Known, end: &End| {
             let id = self.ends.get(end).copied();
             id.is_some() && known.ends.contains(&id)
@@ -389,37 +386,35 @@ impl AllowWatch {
             let same = (talk.protocol, talk.port) == (protocol, port);
             same && talk.seen.doubt.is_some() && is(from, &talk.from) && is(to, &talk.to)
         };
-        let note = match self
+        let doubt = self
             .list
             .talks
             .iter()
             .find(doubted)
-            .and_then(|talk| talk.seen.doubt)
-        {
-            Some(doubt) => format!(
-                "; seen while learning, but {}, and nobody accepted it",
-                doubt.why()
-            ),
-            None => String::new(),
-        };
-        let (what, mut all): (String, Vec<String>) = if from.held {
+            .and_then(|talk| talk.seen.doubt);
+        let mut all: Vec<Phrase> = if from.held {
             let own = allowed.filter(|talk| is(from, &talk.from));
-            let all = own.map(|talk| self.list.end_text(&talk.to)).collect();
-            ("it never spoke with that one".to_owned(), all)
+            own.map(|talk| self.list.end_text(&talk.to)).collect()
         } else {
             let own = allowed.filter(|talk| is(to, &talk.to));
-            let all = own.map(|talk| self.list.end_text(&talk.from)).collect();
-            (
-                format!("that one is new, and never spoke with {}", to.met.peer.text()),
-                all,
-            )
+            own.map(|talk| self.list.end_text(&talk.from)).collect()
         };
-        all.sort();
-        all.dedup();
-        (
-            format!("{what} (normal: {}{note})", some(&all, "nobody")),
-            all.len(),
-        )
+        sort(&mut all);
+        let normal = but(some(&all, say!("nobody", "nobody")), doubt);
+        let text = match from.held {
+            true => say!(
+                "never-spoke",
+                "it never spoke with that one (normal: {normal})",
+                normal = normal
+            ),
+            false => say!(
+                "new-never-spoke",
+                "that one is new, and never spoke with {whom} (normal: {normal})",
+                whom = to.met.peer.text(),
+                normal = normal
+            ),
+        };
+        (text, all.len())
     }
 
     fn command(&mut self, event: &Event, command: &Command, context: &Context) -> Option<Behaviour> {
@@ -432,12 +427,13 @@ impl AllowWatch {
             from.ends = [self.ends.get(&End::Peer(Peer::Outside)).copied(), None];
         }
         let point = brief(&command.point);
-        let begun = format!(
-            "{} told {} by {}: {}",
-            from.met.peer.text(),
-            to.met.peer.text(),
-            command.protocol,
-            sentence(command)
+        let begun = say!(
+            "told-device",
+            "{who} told {whom} by {protocol}: {command}",
+            who = from.met.peer.text(),
+            whom = to.met.peer.text(),
+            protocol = command.protocol,
+            command = sentence(command)
         );
         let mut found = Vec::new();
         if let Some(index) = self.order(&from, &to, command, &point) {
@@ -449,10 +445,11 @@ impl AllowWatch {
                 let (low, high) = range.usual;
                 found.push(Deviation {
                     kind: "value_out_of_range",
-                    text: format!(
-                        "the value is out of range (normal: {} to {})",
-                        number(low),
-                        number(high)
+                    text: say!(
+                        "out-of-range",
+                        "the value is out of range (normal: {low} to {high})",
+                        low = number(low),
+                        high = number(high)
                     ),
                     score: 0.8,
                     feature: ("value", if value.1 > high { value.1 } else { value.0 }),
@@ -501,18 +498,19 @@ impl AllowWatch {
                 .flatten()
                 .copied()
                 .collect();
-            let mut all: Vec<String> = self
+            let mut all: Vec<Phrase> = self
                 .ends
                 .iter()
                 .filter(|(_, id)| ids.contains(id))
                 .map(|(end, _)| self.list.end_text(end))
                 .collect();
-            all.sort();
+            sort(&mut all);
             return Deviation {
                 kind: "new_commander",
-                text: format!(
-                    "it never commanded that device (normal: {}{doubt})",
-                    some(&all, "nobody")
+                text: say!(
+                    "never-commanded",
+                    "it never commanded that device (normal: {normal})",
+                    normal = but(some(&all, say!("nobody", "nobody")), doubt)
                 ),
                 score: if command.verb.changes() { 0.95 } else { 0.8 },
                 feature: ("known_commanders", all.len() as f64),
@@ -521,24 +519,18 @@ impl AllowWatch {
         let same = |o: &&&Order| {
             o.protocol == command.protocol && o.verb == command.verb && o.function == command.function
         };
-        let points: Vec<String> = known
-            .iter()
-            .filter(same)
-            .map(|o| match o.unit {
-                Some(unit) if Some(unit) != command.unit => format!("{} of unit {unit}", point_text(o)),
-                _ => point_text(o),
-            })
-            .collect();
+        let points: Vec<Phrase> = known.iter().filter(same).map(|o| point_text(o)).collect();
         if points.is_empty() {
-            let mut all: Vec<String> = known.iter().map(|o| o.function.clone()).collect();
-            all.sort();
-            all.dedup();
+            let own = known.iter().map(|o| Phrase::as_written(o.function.as_str()));
+            let mut all: Vec<Phrase> = own.collect();
+            sort(&mut all);
             return Deviation {
                 kind: "new_command",
-                text: format!(
-                    "it never did {} there (normal: {}{doubt})",
-                    command.function,
-                    some(&all, "nothing")
+                text: say!(
+                    "never-did-there",
+                    "it never did {function} there (normal: {normal})",
+                    function = command.function,
+                    normal = but(some(&all, say!("nothing", "nothing")), doubt)
                 ),
                 score: if command.verb.changes() { 0.95 } else { 0.7 },
                 feature: ("known_functions", all.len() as f64),
@@ -546,9 +538,10 @@ impl AllowWatch {
         }
         Deviation {
             kind: "new_point",
-            text: format!(
-                "it never did that to this point (normal: {}{doubt})",
-                some(&points, "none")
+            text: say!(
+                "never-did-to-point",
+                "it never did that to this point (normal: {normal})",
+                normal = but(some(&points, say!("none-known", "none")), doubt)
             ),
             score: if command.verb.changes() { 0.9 } else { 0.6 },
             feature: ("known_points", points.len() as f64),
@@ -556,7 +549,7 @@ impl AllowWatch {
     }
 
     /// What there is to say where it was seen while learning and not accepted.
-    fn doubted(&self, from: &Known, to: &Known, command: &Command) -> String {
+    fn doubted(&self, from: &Known, to: &Known, command: &Command) -> Option<Doubt> {
         let is = |known: &Known, end: &End| {
             let id = self.ends.get(end).copied();
             id.is_some() && known.ends.contains(&id)
@@ -572,13 +565,7 @@ impl AllowWatch {
                 && is(from, &o.from)
                 && is(to, &o.to)
         });
-        match found.and_then(|o| o.seen.doubt) {
-            Some(doubt) => format!(
-                "; seen while learning, but {}, and nobody accepted it",
-                doubt.why()
-            ),
-            None => String::new(),
-        }
+        found.and_then(|o| o.seen.doubt)
     }
 
     fn print(&mut self, event: &Event, sighting: &Sighting, context: &Context) -> Option<Behaviour> {
@@ -601,17 +588,27 @@ impl AllowWatch {
         }
         let mut all: Vec<String> = sets.into_iter().flatten().cloned().collect();
         all.sort();
+        let shown: Vec<Phrase> = all
+            .iter()
+            .map(|print| Phrase::as_written(print.as_str()))
+            .collect();
         let found = Deviation {
             kind: "new_fingerprint",
-            text: format!("that is other software (normal: {})", some(&all, "none")),
+            text: say!(
+                "other-software",
+                "that is other software (normal: {normal})",
+                normal = some(&shown, say!("none-known", "none"))
+            ),
             score: 0.6,
             feature: ("known_fingerprints", all.len() as f64),
         };
         let peer = known.met.peer;
-        let begun = format!(
-            "{} showed the {} fingerprint {value}",
-            peer.text(),
-            sighting.evidence
+        let begun = say!(
+            "showed-fingerprint",
+            "{who} showed the {name} fingerprint {value}",
+            who = peer.text(),
+            name = sighting.evidence,
+            value = value
         );
         self.tell(event, &peer, &begun, vec![found], None)
     }
@@ -627,7 +624,11 @@ impl AllowWatch {
         }
         Some(Deviation {
             kind: "unusual_hour",
-            text: format!("it never did at this hour (normal: {} UTC)", hours_text(hours)),
+            text: say!(
+                "never-at-hour",
+                "it never did at this hour (normal: {hours} UTC)",
+                hours = hours_text(hours)
+            ),
             score: 0.5,
             feature: ("hour_utc", f64::from(hour)),
         })
@@ -655,7 +656,13 @@ impl AllowWatch {
         let seconds = self.list.slot as f64 / 1e9;
         (times > limit).then(|| Deviation {
             kind: "unusually_often",
-            text: format!("that is more than {limit} times within {seconds:.0} s (normal: at most {often})"),
+            text: say!(
+                "too-often",
+                "that is more than {limit} times within {seconds} s (normal: at most {often})",
+                limit = limit,
+                seconds = format!("{seconds:.0}"),
+                often = often
+            ),
             score: 0.6,
             feature: ("times", f64::from(times)),
         })
@@ -667,7 +674,7 @@ impl AllowWatch {
         &mut self,
         event: &Event,
         who: &Peer,
-        begun: &str,
+        begun: &Phrase,
         mut found: Vec<Deviation>,
         technique: Option<Technique>,
     ) -> Option<Behaviour> {
@@ -675,8 +682,8 @@ impl AllowWatch {
         found.retain(|deviation| {
             // Values and counts differ each time: which thing deviates is what counts.
             let what = match deviation.kind {
-                "value_out_of_range" | "unusually_often" => begun.split(" = ").next().unwrap_or(begun),
-                _ => begun,
+                "value_out_of_range" | "unusually_often" => begun.split(" = ").next().unwrap_or_default(),
+                _ => begun.english(),
             };
             let last = self.told.entry((deviation.kind, what.to_owned()));
             last.replace(slot) != Some(slot)
@@ -692,10 +699,15 @@ impl AllowWatch {
             return None;
         }
         told.1 += 1;
-        let reasons: Vec<&str> = found.iter().map(|d| d.text.as_str()).collect();
+        let deviations = sentences(found.iter().map(|d| d.text.clone()));
         Some(Behaviour {
             kind,
-            reason: format!("{begun}: {}", reasons.join("; ")),
+            reason: say!(
+                "deviates",
+                "{what}: {deviations}",
+                what = begun,
+                deviations = deviations
+            ),
             score: found.iter().map(|d| d.score).fold(0.0, f64::max),
             features: found.iter().map(|d| d.feature).collect(),
             technique,
@@ -715,32 +727,64 @@ fn key(order: &Order) -> Key<'_> {
     (&order.protocol, order.verb, &order.function, order.unit, point)
 }
 
-fn words(service: (u8, u16)) -> String {
+fn words(service: (u8, u16)) -> Phrase {
     super::sentence::service_words(service.0, service.1)
 }
 
+fn contacted(from: &Known, to: &Known, what: &Phrase) -> Phrase {
+    say!(
+        "contacted-on",
+        "{who} contacted {whom} on {service}",
+        who = from.met.peer.text(),
+        whom = to.met.peer.text(),
+        service = what
+    )
+}
+
+/// What is normal, and that more was seen which nobody accepted.
+fn but(normal: Phrase, doubt: Option<Doubt>) -> Phrase {
+    match doubt {
+        Some(doubt) => say!(
+            "normal-but",
+            "{normal}; seen while learning, but {why}, and nobody accepted it",
+            normal = normal,
+            why = doubt.why()
+        ),
+        None => normal,
+    }
+}
+
+fn sort(all: &mut Vec<Phrase>) {
+    all.sort_by(|a, b| a.english().cmp(b.english()));
+    all.dedup();
+}
+
 /// A command in few words: texts of the network are long at times.
-fn sentence(command: &Command) -> String {
-    let mut text = command.sentence();
+fn sentence(command: &Command) -> Phrase {
     // Some commands are about no point.
     if command.point.is_empty() && command.value.is_none() {
-        text = command.function.to_owned();
+        return Phrase::as_written(command.function);
     }
-    if text.len() > 200 {
-        text.truncate(text.floor_char_boundary(200));
-        text += "...";
+    let text = command.sentence();
+    match text.len() > 200 {
+        true => say!("cut", "{text}...", text = text.bounded(200)),
+        false => text,
     }
-    text
 }
 
 /// The first of a list, and how many more.
-fn some(all: &[String], none: &str) -> String {
+fn some(all: &[Phrase], none: Phrase) -> Phrase {
+    let comma = |first: Phrase, next: Phrase| say!("comma", "{first}, {next}", first = first, next = next);
+    let joined = |all: &[Phrase]| all.iter().cloned().reduce(comma).unwrap_or_default();
     match all {
-        [] => none.to_owned(),
-        [first @ .., last] if first.len() < 4 => match first {
-            [] => last.clone(),
-            _ => format!("{} and {last}", first.join(", ")),
-        },
-        all => format!("{} and {} more", all[..3].join(", "), all.len() - 3),
+        [] => none,
+        [one] => one.clone(),
+        [first @ .., last] if first.len() < 4 => names(&[joined(first), last.clone()]),
+        all => say!(
+            "and-more",
+            "{first} and {n} more",
+            first = joined(&all[..3]),
+            n = all.len() - 3
+        ),
     }
 }

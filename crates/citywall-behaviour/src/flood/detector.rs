@@ -12,7 +12,7 @@
 
 use std::net::IpAddr;
 
-use citywall_event::{Behaviour, Nanos, Technique};
+use citywall_event::{Behaviour, Nanos, Phrase, Technique, say};
 
 use super::meter::{Class, Key, SLICE, Tally};
 use crate::recent::Recent;
@@ -63,14 +63,14 @@ impl Default for FloodLimits {
 }
 
 /// Kinds of floods that a receiver can suffer, then the sender's.
-const KINDS: [(&str, &str); 7] = [
-    ("syn_flood", "SYNs that nothing follows"),
-    ("ack_flood", "small TCP packets that lead to nothing"),
-    ("udp_flood", "datagrams that nobody answers"),
-    ("amplification", "answers that nobody asked for"),
-    ("icmp_flood", "ICMP messages"),
-    ("packet_flood", "packets and fragments of other protocols"),
-    ("outbound_flood", "packets that are not answered"),
+const KINDS: [&str; 7] = [
+    "syn_flood",
+    "ack_flood",
+    "udp_flood",
+    "amplification",
+    "icmp_flood",
+    "packet_flood",
+    "outbound_flood",
 ];
 const OUTBOUND: usize = 6;
 
@@ -334,40 +334,67 @@ fn protocol(kind: usize, tally: &Tally) -> u8 {
     }
 }
 
-fn name(key: Key) -> String {
+fn name(key: Key) -> Phrase {
     match key {
-        Key::To(ip) => format!("{ip} receives"),
-        Key::Network(ip) => format!("hosts of the network of {ip} receive"),
-        Key::From(ip) => format!("{ip} sends"),
+        Key::To(ip) => say!("receives", "{who} receives", who = ip),
+        Key::Network(ip) => say!(
+            "network-receives",
+            "hosts of the network of {who} receive",
+            who = ip
+        ),
+        Key::From(ip) => say!("sends", "{who} sends", who = ip),
+    }
+}
+
+/// What there is too much of.
+fn of_what(kind: usize) -> Phrase {
+    match kind {
+        0 => say!("flood-of-syns", "SYNs that nothing follows"),
+        1 => say!("flood-of-acks", "small TCP packets that lead to nothing"),
+        2 => say!("flood-of-datagrams", "datagrams that nobody answers"),
+        3 => say!("flood-of-answers", "answers that nobody asked for"),
+        4 => say!("flood-of-icmp", "ICMP messages"),
+        5 => say!("flood-of-others", "packets and fragments of other protocols"),
+        _ => say!("flood-outbound", "packets that are not answered"),
     }
 }
 
 fn began(tally: &Tally, kind: usize, state: &Kind) -> FloodFound {
-    let (kind_name, what) = KINDS[kind];
     let carpet = matches!(tally.key, Key::Network(_));
     let rate = state.peak * PER_SECOND;
     let others = tally.others.estimate();
-    let side = match tally.key {
+    let counted = match tally.key {
         Key::From(_) => "receivers",
         _ => "senders",
     };
-    let who = match (tally.key, tally.main) {
-        (Key::From(_), _) | (_, None) => String::new(),
-        (_, Some(main)) => format!(", most of them by {main}"),
+    let others_told = format!("{others:.0}");
+    let others_told = match (tally.key, tally.main) {
+        (Key::From(_), _) => say!("flood-receivers", "about {n} receivers", n = others_told),
+        (_, None) => say!("flood-senders", "about {n} senders", n = others_told),
+        (_, Some(main)) => say!(
+            "flood-senders-main",
+            "about {n} senders, most of them by {who}",
+            n = others_told,
+            who = main
+        ),
     };
-    let reason = format!(
-        "{} {rate:.0} {what} a second, about {others:.0} {side}{who}; its habit is {:.0}",
-        name(tally.key),
-        state.habit * PER_SECOND
+    let reason = say!(
+        "flooded",
+        "{side} {rate} {what} a second, {others}; its habit is {habit}",
+        side = name(tally.key),
+        rate = format!("{rate:.0}"),
+        what = of_what(kind),
+        others = others_told,
+        habit = format!("{:.0}", state.habit * PER_SECOND)
     );
     let behaviour = Behaviour {
-        kind: if carpet { "carpet_flood" } else { kind_name },
+        kind: if carpet { "carpet_flood" } else { KINDS[kind] },
         reason,
         score: (1.0 - state.habit * 2.0 / state.peak.max(1.0)).clamp(0.5, 1.0),
         features: vec![
             ("packets_per_second", rate),
             ("bytes_per_second", tally.bytes as f64 * PER_SECOND),
-            (side, others),
+            (counted, others),
             ("habit_per_second", state.habit * PER_SECOND),
             ("answers_per_second", f64::from(tally.back) * PER_SECOND),
             ("hosts", tally.hosts.into()),
@@ -388,11 +415,16 @@ fn over((key, kind, protocol): (Key, usize, u8), state: &Kind, since: Nanos) -> 
     let seconds = (state.last - since + SLICE) as f64 / 1e9;
     let behaviour = Behaviour {
         kind: "flood_ended",
-        reason: format!(
-            "{} no more of the {} that lasted {seconds:.1} s ({} packets)",
-            name(key),
-            KINDS[kind].0.replace('_', " "),
-            state.packets
+        reason: say!(
+            "flood-over",
+            "{side} no more of the {what} that lasted {seconds} s ({packets} packets)",
+            side = name(key),
+            what = Phrase::of_file(
+                format!("flood-kind-{}", KINDS[kind].replace('_', "-")),
+                KINDS[kind].replace('_', " ")
+            ),
+            seconds = format!("{seconds:.1}"),
+            packets = state.packets
         ),
         score: 0.0,
         features: vec![

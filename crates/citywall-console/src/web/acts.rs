@@ -13,6 +13,7 @@ use serde::Deserialize;
 use super::context::{Ctx, Refusal, inside};
 use super::incidents::{self, rung};
 use super::layout::{self, csrf};
+use super::{risks, said};
 use crate::app::now;
 use crate::board::Incident;
 use crate::gate::{ActionView, Ask, GateError};
@@ -37,17 +38,17 @@ pub fn card(ctx: &Ctx, action: &ActionView, incident: &Incident, unfolded: bool)
     html! {
         details class={ "action " (action.stage) } id={ "action-" (plain(&action.id)) } open[unfolded] {
             summary {
-                h3 { (rung(ctx, &action.rung)) " " span class="quiet" { (plain(&action.target)) } }
+                h3 { (rung(ctx, &action.rung)) " " span class="quiet" { (said::target(ctx, action)) } }
                 span class="quiet" { (l.t(&format!("stage-{}", action.stage))) }
             }
-            p { (plain(&action.reason)) }
+            p { (said::reason(ctx, action)) }
             @if !action.measures.is_empty() {
-                ul class="diff" aria-label=(l.t("action-diff")) { @for measure in &action.measures { li {
-                    span class="sign" aria-hidden="true" { @if in_force { "=" } @else if open { "+" } @else { "−" } } " " (plain(measure))
+                ul class="diff" aria-label=(l.t("action-diff")) { @for measure in said::each(ctx, &action.measures, &action.messages.measures) { li {
+                    span class="sign" aria-hidden="true" { @if in_force { "=" } @else if open { "+" } @else { "−" } } " " (measure)
                 } } }
             }
             p { strong { (l.t(&format!("stage-{}", action.stage))) } " "
-                @if let Some(outcome) = &action.outcome { (plain(outcome)) }
+                (said::outcome(ctx, action))
                 @if open || in_force { " " (l.count("action-left", minutes(action.remaining_s))) }
             }
             @if open && !action.measures.is_empty() {
@@ -55,8 +56,11 @@ pub fn card(ctx: &Ctx, action: &ActionView, incident: &Incident, unfolded: bool)
                     @if !action.approvals.is_empty() { " " (action.approvals.iter().map(|a| plain(a)).collect::<Vec<_>>().join(", ")) } }
                 @if action.guards.is_empty() { p { (l.t("guards-none")) } } @else {
                     p { (l.t("guards")) }
-                    ul { @for guard in &action.guards { li { (plain(guard)) } } }
-                } p class="quiet" { (l.count("action-ends", minutes(action.time_to_live_s))) }
+                    ul { @for guard in said::each(ctx, &action.guards, &action.messages.guards) { li { (guard) } } }
+                }
+                @let risks = risks::of(ctx, action);
+                @if !risks.is_empty() { p { (l.t("wrong")) } ul { @for risk in &risks { li { (risk) } } } }
+                p class="quiet" { (l.count("action-ends", minutes(action.time_to_live_s))) }
             }
             @let deeds: Vec<(&str, &str)> = [
                 ("approve", if second { "approve-second" } else { "approve" }, approve),
@@ -114,10 +118,13 @@ pub struct ActForm {
 pub async fn perform(ctx: &Ctx, id: &str, deed: &str, hash: &str, reason: &str) -> Result<String, Refusal> {
     let away = |error: GateError| {
         let status = match &error {
-            GateError::Refused(_) => StatusCode::CONFLICT,
+            GateError::Refused { .. } => StatusCode::CONFLICT,
             GateError::Unreachable(_) => StatusCode::BAD_GATEWAY,
         };
-        ctx.refuse_with(status, error.to_string())
+        ctx.refuse_with(
+            status,
+            said::said(ctx, &error.to_string(), error.message()).text(),
+        )
     };
     let (needed, ask) = match deed {
         "approve" => (
@@ -223,7 +230,7 @@ pub async fn page(ctx: Ctx) -> Response {
                 @for (place, action) in list.iter().enumerate() { @if let Some(incident) = known.get(&action.incident) {
                     // The title once over all that belongs to it.
                     @if place == 0 || list.get(place - 1).is_none_or(|before| before.incident != action.incident) {
-                        p class="quiet" { a href={ "/incidents/" (incident.number) } { (plain(&incident.title)) } }
+                        p class="quiet" { a href={ "/incidents/" (incident.number) } { (said::title(&ctx, incident)) } }
                     }
                     (card(&ctx, action, incident, *id == "actions-in-force"))
                 } }
@@ -233,8 +240,8 @@ pub async fn page(ctx: Ctx) -> Response {
             h2 { (l.t("journal")) }
             (layout::table(&l.t("journal"), &["col-when", "col-who", "col-what", "col-on", "col-why", "col-came"].map(|id| l.t(id)), html! {
                 @for act in &acts { tr {
-                    td { (ctx.app().time(i64::try_from(act.at).unwrap_or(0).saturating_mul(1_000_000_000))) } td { (plain(&act.who)) }
-                    td { (plain(&act.what)) } td { (plain(&act.on)) } td { (plain(&act.why)) } td { (plain(&act.came)) }
+                    td { (ctx.known.time(i64::try_from(act.at).unwrap_or(0).saturating_mul(1_000_000_000))) } td { (plain(&act.who)) }
+                    td { (plain(&act.what)) } td { (plain(&act.on)) } td data-verbatim { (plain(&act.why)) } td data-verbatim { (plain(&act.came)) }
                 } }
             }))
         }
@@ -316,7 +323,7 @@ pub async fn ask_normal(ctx: Ctx, Path(number): Path<String>) -> Result<Response
     let l = ctx.l();
     let (draft, covered) = drafted(&ctx, &incident, 7, "");
     let body = html! {
-        p { a href={ "/incidents/" (incident.number) } { (plain(&incident.title)) } }
+        p { a href={ "/incidents/" (incident.number) } { (said::title(&ctx, &incident)) } }
         p { (l.t("normal-means")) }
         dl {
             dt { (l.t("normal-suspect")) } dd { (plain(&draft.suspect)) }
@@ -325,7 +332,7 @@ pub async fn ask_normal(ctx: Ctx, Path(number): Path<String>) -> Result<Response
         }
         h2 { (l.t("normal-tried")) }
         p { (l.count("normal-covers", covered.len() as u64)) }
-        ul { @for incident in covered.iter().take(50) { li { (layout::severity(&ctx, incident.severity)) " " (plain(&incident.title)) } } }
+        ul { @for incident in covered.iter().take(50) { li { (layout::severity(&ctx, incident.severity)) " " (said::title(&ctx, incident)) } } }
         @if harmful(&incident) { p class="error" { (l.t("normal-refused-worst")) } } @else {
             form method="post" action={ "/incidents/" (incident.number) "/normal" } {
                 (csrf(&ctx))
@@ -384,7 +391,7 @@ pub async fn normals(ctx: Ctx) -> Response {
         let zones = |n: &Normal| {
             n.zones
                 .iter()
-                .filter_map(|z| ctx.app().zone(z))
+                .filter_map(|z| ctx.known.zone(z))
                 .collect::<Vec<_>>()
         };
         normals
@@ -407,8 +414,8 @@ pub async fn normals(ctx: Ctx) -> Response {
         td { (plain(&n.suspect)) }
         td { (n.kinds.iter().map(|k| layout::kind(&ctx, k)).collect::<Vec<_>>().join("; ")) }
         td { (n.zones.iter().map(|z| plain(z)).collect::<Vec<_>>().join(", ")) }
-        td { (plain(&n.by)) } td { (plain(&n.reason)) }
-        td { (ctx.app().time(i64::try_from(n.until).unwrap_or(0).saturating_mul(1_000_000_000))) }
+        td { (plain(&n.by)) } td data-verbatim { (plain(&n.reason)) }
+        td { (ctx.known.time(i64::try_from(n.until).unwrap_or(0).saturating_mul(1_000_000_000))) }
         td class="n" { (n.covered) }
         td { @if ctx.may_anywhere(Deed::CallNormal) {
             form method="post" action={ "/normal/" (n.id) "/end" } { (csrf(&ctx)) button { (l.t("normal-end")) } }
@@ -436,7 +443,7 @@ pub async fn end_normal(
         let normals = ctx.app().normals();
         let found = normals.holding(now()).find(|n| n.id == id);
         found
-            .map(|n| n.zones.iter().filter_map(|z| ctx.app().zone(z)).collect())
+            .map(|n| n.zones.iter().filter_map(|z| ctx.known.zone(z)).collect())
             .unwrap_or_default()
     };
     if !ctx

@@ -119,7 +119,7 @@ async fn me(ctx: Ctx) -> Json<Me> {
     let zones = match &ctx.person.scope {
         crate::permission::Scope::City => None,
         crate::permission::Scope::Zones(zones) => {
-            let name = |id| ctx.app().context.zone_name(Some(id)).to_owned();
+            let name = |id| ctx.known.context.zone_name(Some(id)).to_owned();
             Some(zones.iter().map(|id| name(*id)).collect())
         }
     };
@@ -231,7 +231,7 @@ async fn list_normal(ctx: Ctx) -> Json<Vec<Normal>> {
     let zones = |n: &Normal| {
         n.zones
             .iter()
-            .filter_map(|z| ctx.app().zone(z))
+            .filter_map(|z| ctx.known.zone(z))
             .collect::<Vec<_>>()
     };
     let seen = normals

@@ -14,6 +14,7 @@ use utoipa::ToSchema;
 
 use super::context::Ctx;
 use super::layout::{self, link};
+use super::said;
 use crate::text::{bytes, number, plain};
 
 /// Zones that are drawn; a larger city has the table alone.
@@ -77,7 +78,7 @@ pub fn zones(ctx: &Ctx) -> Vec<ZoneView> {
             entry.1 = entry.1.min(incident.severity);
         }
     }
-    let zones = app.context.zones().iter().enumerate();
+    let zones = ctx.known.context.zones().iter().enumerate();
     let seen = zones.filter(|(id, _)| ctx.person.sees(std::iter::once(*id as citywall_event::ZoneId)));
     seen.map(|(_, zone)| {
         let name = zone.name.as_str();
@@ -102,7 +103,7 @@ pub async fn page(ctx: Ctx) -> Response {
     let views = zones(&ctx);
     let (open, events, worst) = {
         let board = ctx.app().board();
-        let list = board.worst_first(&ctx.app().context);
+        let list = board.worst_first(&ctx.known.context);
         let seen: Vec<_> = list.into_iter().filter(|i| ctx.sees(i)).collect();
         let worst: Vec<_> = seen.iter().take(3).map(|i| (*i).clone()).collect();
         (seen.len(), ctx.app().archive().count(), worst)
@@ -117,7 +118,7 @@ pub async fn page(ctx: Ctx) -> Response {
             (figure(&number(events), &l.t("figure-events"), "/events"))
         }
         @if ctx.person.sees_city() { (services(&ctx)) }
-        @if let Some(city) = &ctx.app().city {
+        @if let Some(city) = &ctx.known.city {
             @if views.len() <= DRAWN {
                 section class="wide" aria-labelledby="map" {
                     h2 id="map" { (l.t("city-map")) }
@@ -145,7 +146,7 @@ fn banner(ctx: &Ctx, open: usize, worst: &[crate::board::Incident]) -> Markup {
                 ul { @for incident in worst {
                     li {
                         (layout::severity(ctx, incident.severity)) " "
-                        a href={ "/incidents/" (incident.number) } { (plain(&incident.title)) }
+                        a href={ "/incidents/" (incident.number) } { (said::title(ctx, incident)) }
                         @if let Some(service) = incident.services.first() {
                             " " span class="stake" { (l.with("stake-next", &[("service", &plain(service))])) }
                         }
@@ -161,12 +162,12 @@ fn services(ctx: &Ctx) -> Markup {
     let l = ctx.l();
     let app = ctx.app();
     let board = app.board();
-    let open = board.worst_first(&app.context);
+    let open = board.worst_first(&ctx.known.context);
     let open: Vec<_> = open
         .into_iter()
         .filter(|i| i.change != "closed" || !app.live)
         .collect();
-    let mut list: Vec<_> = app.context.services().iter().take(DRAWN).collect();
+    let mut list: Vec<_> = ctx.known.context.services().iter().take(DRAWN).collect();
     list.sort_by_key(|s| std::cmp::Reverse(s.criticality));
     html! {
         @if !list.is_empty() {

@@ -15,6 +15,7 @@ use maud::html;
 use super::{FRAGMENT, LoggedIn, Source, cookie, layout};
 use crate::app::App;
 use crate::board::Incident;
+use crate::known::Known;
 use crate::permission::{Deed, Person, Reach};
 use crate::words::Language;
 
@@ -93,6 +94,8 @@ impl FromRequestParts<Arc<App>> for Look {
 pub struct Ctx {
     /// Language and the like.
     pub look: Look,
+    /// The city as its file was when the request came.
+    pub known: Arc<Known>,
     /// Who.
     pub person: Person,
     /// Stands in every form.
@@ -114,13 +117,13 @@ impl Ctx {
 
     /// Does the person see this incident?
     pub fn sees(&self, incident: &Incident) -> bool {
-        self.person.sees(self.app().zones_of(incident))
+        self.person.sees(self.known.zones_of(incident))
     }
 
     /// May the person do this about an incident?
     pub fn may(&self, deed: Deed, incident: &Incident) -> bool {
         self.person
-            .may(deed, self.person.reach(self.app().zones_of(incident)))
+            .may(deed, self.person.reach(self.known.zones_of(incident)))
     }
 
     /// May the person do what is about no zone?
@@ -167,10 +170,12 @@ impl FromRequestParts<Arc<App>> for Ctx {
         let Ok(look) = Look::from_request_parts(parts, app).await;
         let login = parts.extensions.get::<LoggedIn>().cloned();
         // Who is no longer in the city file is nobody.
-        let found = login.and_then(|login| Some((app.person(&login.session.person)?, login)));
+        let known = app.known();
+        let found = login.and_then(|login| Some((known.person(&login.session.person)?, login)));
         match found {
             Some((person, login)) => Ok(Ctx {
                 look,
+                known,
                 person,
                 csrf: login.session.csrf,
                 token: login.token,

@@ -16,8 +16,11 @@ use utoipa::{IntoParams, ToSchema};
 use super::context::{Ctx, Refusal};
 use super::incidents::zone_choice;
 use super::layout::{self, link};
-use crate::board::{Board, Device};
+use super::said;
+use crate::board::{Board, Deviation, Device};
+use crate::said::Message;
 use crate::text::{bytes, number, plain};
+use crate::upkeep::Habit;
 
 /// Devices of a page.
 const PAGE: usize = 100;
@@ -46,11 +49,21 @@ pub struct Filter {
 
 /// Does the person see this device?
 pub fn sees(ctx: &Ctx, device: &Device) -> bool {
-    let zone = device.zone.as_deref().and_then(|name| ctx.app().zone(name));
+    let zone = device.zone.as_deref().and_then(|name| ctx.known.zone(name));
     ctx.person.sees(zone.into_iter())
 }
 
-/// The devices that a person sees and a filter lets through, by name.
+/// The city's own by name first, then whoever is outside by address, and last who has no address but a MAC.
+fn rank(device: &Device) -> (u8, &str) {
+    let rank = match (&device.zone, device.addresses.is_empty()) {
+        (Some(zone), _) if zone != OUTSIDE => 0,
+        (_, false) => 1,
+        (_, true) => 2,
+    };
+    (rank, &device.name)
+}
+
+/// The devices that a person sees and a filter lets through: the city's own first.
 pub fn listed<'b>(ctx: &Ctx, board: &'b Board, filter: &Filter) -> Vec<&'b Device> {
     let words = filter.q.to_lowercase();
     let has = |text: &str| text.to_lowercase().contains(&words);
@@ -64,11 +77,12 @@ pub fn listed<'b>(ctx: &Ctx, board: &'b Board, filter: &Filter) -> Vec<&'b Devic
     };
     let zone = |d: &Device| filter.zone.is_empty() || d.zone.as_deref().unwrap_or(OUTSIDE) == filter.zone;
     let role = |d: &Device| filter.role.is_empty() || d.roles.contains(&filter.role);
-    board
-        .devices
-        .values()
+    let devices = board.devices.values();
+    let mut list: Vec<&Device> = devices
         .filter(|d| zone(d) && role(d) && fits(d) && sees(ctx, d))
-        .collect()
+        .collect();
+    list.sort_by_key(|device| rank(device));
+    list
 }
 
 /// `GET /devices`.
@@ -152,7 +166,7 @@ fn rows(ctx: &Ctx, devices: &[&Device]) -> Markup {
             td { (plain(device.zone.as_deref().unwrap_or(OUTSIDE))) }
             td { (device.roles.iter().take(4).map(|r| plain(r)).collect::<Vec<_>>().join(", ")) }
             td { (plain(device.maker.as_deref().unwrap_or(""))) }
-            td { (ctx.app().time_of(&device.last_seen)) }
+            td { (ctx.known.time_of(&device.last_seen)) }
         } } },
     )
 }
@@ -200,6 +214,33 @@ pub struct CommandView {
     pub last: String,
 }
 
+/// A sentence of the signed allow-list.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct HabitView {
+    /// In words, English.
+    pub text: String,
+    /// Why it is only proposed; none where it is allowed.
+    pub doubt: Option<String>,
+    /// What these say in any language.
+    #[schema(value_type = Vec<Object>)]
+    pub messages: [Option<Message>; 2],
+}
+
+/// What the signed allow-list says of a device.
+fn habits(ctx: &Ctx, device: &Device) -> Option<Vec<HabitView>> {
+    let upkeep = ctx.app().upkeep.as_ref()?;
+    let habits = upkeep.habits(&device.name, &device.addresses)?;
+    let view = |habit: Habit| HabitView {
+        messages: [
+            Message::of(&habit.text),
+            habit.doubt.as_ref().and_then(Message::of),
+        ],
+        text: habit.text.to_string(),
+        doubt: habit.doubt.map(|doubt| doubt.to_string()),
+    };
+    Some(habits.into_iter().map(view).collect())
+}
+
 /// All about a device.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct DeviceView {
@@ -209,6 +250,10 @@ pub struct DeviceView {
     pub peers: Vec<Peer>,
     /// What it is told and tells, the forbidden first.
     pub commands: Vec<CommandView>,
+    /// What it does by the signed allow-list, English; none where there is no list.
+    pub habits: Option<Vec<HabitView>>,
+    /// What deviated from that, latest first.
+    pub deviations: Vec<Deviation>,
     /// Incidents that name it.
     pub incidents: Vec<String>,
     /// 0 to 100: how much is wrong and how bad it would be.
@@ -219,7 +264,7 @@ pub struct DeviceView {
 
 /// Gathers what is known of a device.
 pub fn view(ctx: &Ctx, board: &Board, device: &Device) -> DeviceView {
-    let context = &ctx.app().context;
+    let context = &ctx.known.context;
     let own = |ip: &IpAddr| device.addresses.contains(ip);
     let mut peers: Vec<Peer> = board
         .talks
@@ -297,8 +342,11 @@ pub fn view(ctx: &Ctx, board: &Board, device: &Device) -> DeviceView {
         ),
     ];
     peers.truncate(SHOWN);
+    let deviations = device.addresses.iter().filter_map(|ip| board.deviations.get(ip));
     DeviceView {
         device: device.clone(),
+        habits: habits(ctx, device),
+        deviations: deviations.flat_map(|list| list.iter().rev()).cloned().collect(),
         peers,
         commands,
         incidents: incidents.iter().map(|i| i.number.clone()).collect(),
@@ -313,7 +361,7 @@ pub fn view(ctx: &Ctx, board: &Board, device: &Device) -> DeviceView {
 
 /// Commands between ends that fit, the forbidden first, then the most frequent.
 pub fn commands(ctx: &Ctx, board: &Board, fits: &dyn Fn(IpAddr, IpAddr) -> bool) -> Vec<CommandView> {
-    let context = &ctx.app().context;
+    let context = &ctx.known.context;
     let zone = |ip| context.locate(Some(ip), None).zone;
     let mut list: Vec<_> = board
         .commands
@@ -339,7 +387,7 @@ pub fn commands(ctx: &Ctx, board: &Board, fits: &dyn Fn(IpAddr, IpAddr) -> bool)
             times: told.times.max(told.forbidden),
             forbidden: told.forbidden,
             sample: told.sample.clone(),
-            last: ctx.app().time(told.last),
+            last: ctx.known.time(told.last),
         })
         .collect()
 }
@@ -363,6 +411,43 @@ pub fn find(ctx: &Ctx, name: &str) -> Result<DeviceView, Refusal> {
     device
         .map(|device| view(ctx, &board, device))
         .ok_or_else(|| ctx.refuse(StatusCode::NOT_FOUND, "error-device"))
+}
+
+/// The signed allow-list's sentences about a device, and what deviated.
+fn learned(ctx: &Ctx, view: &DeviceView) -> Markup {
+    let l = ctx.l();
+    let sentence = |text: &str, message: Option<&Message>| said::said(ctx, text, message).markup(300);
+    html! {
+        h2 { (l.t("device-habits")) }
+        @match &view.habits {
+            None => { p class="quiet" { (l.t("health-no-list")) } }
+            Some(habits) => {
+                @if habits.is_empty() { p { (l.t("device-habits-none")) } }
+                ul { @for habit in habits.iter().take(AT_ONCE) { (habit_row(&sentence, habit, &l.t("device-habit-doubt"))) } }
+                @if habits.len() > AT_ONCE { details id="habits" {
+                    summary { (l.count("device-peers-more", (habits.len() - AT_ONCE) as u64)) }
+                    ul { @for habit in habits.iter().skip(AT_ONCE).take(SHOWN) { (habit_row(&sentence, habit, &l.t("device-habit-doubt"))) } }
+                } }
+                h3 { (l.t("device-deviations")) }
+                @if view.deviations.is_empty() { p { (l.t("device-deviations-none")) } }
+                ul { @for deviation in view.deviations.iter().take(SHOWN) { li {
+                    time { (ctx.known.time_of(&deviation.at)) } " " (sentence(&deviation.text, deviation.message.as_ref())) " "
+                    a href=(link("/events", &[("id", &deviation.event)])) { (l.t("see-event")) }
+                } } }
+            }
+        }
+    }
+}
+
+fn habit_row(
+    sentence: &dyn Fn(&str, Option<&Message>) -> Markup,
+    habit: &HabitView,
+    doubted: &str,
+) -> Markup {
+    html! { li {
+        (sentence(&habit.text, habit.messages[0].as_ref()))
+        @if let Some(doubt) = &habit.doubt { " " span class="tag" { (doubted) " " (sentence(doubt, habit.messages[1].as_ref())) } }
+    } }
 }
 
 /// `GET /device?name=`.
@@ -392,8 +477,8 @@ pub async fn page(ctx: Ctx, Query(named): Query<Named>) -> Result<Response, Refu
                     (fact("col-hostnames", texts(&device.hostnames)))
                     (fact("col-maker", plain(device.maker.as_deref().unwrap_or(""))))
                     (fact("col-system", plain(device.system.as_deref().unwrap_or(""))))
-                    (fact("col-first", ctx.app().time_of(&device.first_seen)))
-                    (fact("col-last", ctx.app().time_of(&device.last_seen)))
+                    (fact("col-first", ctx.known.time_of(&device.first_seen)))
+                    (fact("col-last", ctx.known.time_of(&device.last_seen)))
                 }
             }
             section {
@@ -421,6 +506,7 @@ pub async fn page(ctx: Ctx, Query(named): Query<Named>) -> Result<Response, Refu
         @if !rest.is_empty() { details id="peers" { summary { (l.count("device-peers-more", rest.len() as u64)) } (peers(rest)) } }
         h2 { (l.t("device-commands")) }
         (super::commands::table(&ctx, &view.commands))
+        (learned(&ctx, &view))
         p { a href=(link("/events", &[("device", &host)])) { (l.t("device-events")) } }
     };
     Ok(layout::page(&ctx, &plain(&device.name), true, body))

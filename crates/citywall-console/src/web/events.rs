@@ -9,7 +9,7 @@ use std::sync::Arc;
 use axum::extract::Query;
 use axum::http::StatusCode;
 use axum::response::Response;
-use citywall_event::ZoneId;
+use citywall_event::{Context, ZoneId};
 use maud::{Markup, html};
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -17,9 +17,10 @@ use utoipa::IntoParams;
 use super::context::{Ctx, Refusal};
 use super::incidents::zone_choice;
 use super::layout::{self, link};
-use crate::app::App;
+use super::said;
 use crate::archive::{Head, Hit, Query as Wanted};
 use crate::permission::Person;
+use crate::said::Message;
 use crate::text::{cut, nanos, plain};
 
 /// Events of a page.
@@ -73,8 +74,8 @@ fn time(text: &str) -> Result<Option<i64>, ()> {
 }
 
 /// Whether a person sees an event: what lies in none of the zones of a department is the city's.
-fn visible(app: &App, person: &Person, zone: Option<ZoneId>, head: &Head<'_>, line: &str) -> bool {
-    let place = |ip: Option<IpAddr>| app.context.locate(ip, None).zone;
+fn visible(city: &Context, person: &Person, zone: Option<ZoneId>, head: &Head<'_>, line: &str) -> bool {
+    let place = |ip: Option<IpAddr>| city.locate(ip, None).zone;
     let ends = [
         head.src_ip.and_then(|ip| place(Some(ip))),
         head.dest_ip.and_then(|ip| place(Some(ip))),
@@ -82,8 +83,7 @@ fn visible(app: &App, person: &Person, zone: Option<ZoneId>, head: &Head<'_>, li
     // An incident concerns more zones than its line's two ends.
     let named = |id: ZoneId| {
         let wide = matches!(&*head.event_type, "incident" | "action");
-        wide && app
-            .context
+        wide && city
             .zone(id)
             .is_some_and(|z| line.contains(&format!("\"{}\"", z.name)))
     };
@@ -92,7 +92,7 @@ fn visible(app: &App, person: &Person, zone: Option<ZoneId>, head: &Head<'_>, li
         return in_zone;
     }
     let own = ends.into_iter().flatten().chain(
-        (0..app.context.zones().len())
+        (0..city.zones().len())
             .filter_map(|id| ZoneId::try_from(id).ok())
             .filter(|id| named(*id)),
     );
@@ -111,11 +111,11 @@ pub async fn search(ctx: &Ctx, filter: &Filter, limit: usize) -> Result<Vec<Hit>
     let app = Arc::clone(ctx.app());
     let zone = match filter.zone.as_str() {
         "" => None,
-        name => Some(app.zone(name).ok_or_else(|| wrong("error-zone"))?),
+        name => Some(ctx.known.zone(name).ok_or_else(|| wrong("error-zone"))?),
     };
     let hosts = match filter.device.as_str() {
         "" => Vec::new(),
-        name => hosts(&app, name).ok_or_else(|| wrong("error-device"))?,
+        name => hosts(ctx, name).ok_or_else(|| wrong("error-device"))?,
     };
     let text = match filter.id.as_str() {
         "" => filter.q.clone(),
@@ -133,26 +133,28 @@ pub async fn search(ctx: &Ctx, filter: &Filter, limit: usize) -> Result<Vec<Hit>
         before: filter.before,
         limit,
     };
-    let person = ctx.person.clone();
+    let (person, known) = (ctx.person.clone(), Arc::clone(&ctx.known));
     let Ok(_place) = ctx.app().searching.acquire().await else {
         return Err(wrong("error-busy"));
     };
     let found = tokio::task::spawn_blocking(move || {
         let snapshot = app.archive().snapshot();
-        snapshot.search(&wanted, &|head, line| visible(&app, &person, zone, head, line))
+        snapshot.search(&wanted, &|head, line| {
+            visible(&known.context, &person, zone, head, line)
+        })
     });
     found.await.map_err(|_| wrong("error-busy"))
 }
 
 /// The addresses of a device, or the address itself.
-fn hosts(app: &App, name: &str) -> Option<Vec<IpAddr>> {
+fn hosts(ctx: &Ctx, name: &str) -> Option<Vec<IpAddr>> {
     if let Ok(ip) = name.parse() {
         return Some(vec![ip]);
     }
-    if let Some(device) = app.board().devices.get(name) {
+    if let Some(device) = ctx.app().board().devices.get(name) {
         return Some(device.addresses.clone()).filter(|list| !list.is_empty());
     }
-    let asset = app.context.assets().iter().find(|a| a.name == name)?;
+    let asset = ctx.known.context.assets().iter().find(|a| a.name == name)?;
     Some(asset.addresses.iter().map(|(ip, _)| *ip).collect())
 }
 
@@ -214,7 +216,7 @@ pub fn ends(ctx: &Ctx, event: &serde_json::Value) -> String {
     let board = ctx.app().board();
     let name = |field: &str| {
         let ip: Option<IpAddr> = event[field].as_str().and_then(|t| t.parse().ok());
-        ip.map(|ip| board.name_of(ip, &ctx.app().context))
+        ip.map(|ip| board.name_of(ip, &ctx.known.context))
     };
     match (name("src_ip"), name("dest_ip")) {
         (Some(from), Some(to)) => format!("{from} → {to}"),
@@ -226,16 +228,40 @@ pub fn ends(ctx: &Ctx, event: &serde_json::Value) -> String {
 fn row(ctx: &Ctx, hit: &Hit) -> Markup {
     let event: serde_json::Value = serde_json::from_str(&hit.line).unwrap_or_default();
     let kind = event["event_type"].as_str().unwrap_or_default();
-    let body = event.get(kind).map(ToString::to_string).unwrap_or_default();
+    let body = told(ctx, kind, &event[kind]);
     let pretty = serde_json::to_string_pretty(&event).unwrap_or_default();
     html! {
         details {
             summary {
-                time { (ctx.app().time_of(event["timestamp"].as_str().unwrap_or_default())) } " "
-                span class="tag" { (plain(kind)) } " " (plain(&ends(ctx, &event))) " " span class="quiet" { (cut(&body, 160)) }
+                time { (ctx.known.time_of(event["timestamp"].as_str().unwrap_or_default())) } " "
+                span class="tag" { (plain(kind)) } " " (plain(&ends(ctx, &event))) " " span class="quiet" { (body) }
             }
             pre { (clean(&pretty)) }
         }
+    }
+}
+
+/// What an event says: its sentence, where it has one, else its members.
+fn told(ctx: &Ctx, kind: &str, body: &serde_json::Value) -> Markup {
+    let field = |names: &[&str]| names.iter().find_map(|name| body[name].as_str());
+    let english = match kind {
+        "violation" | "behaviour" => field(&["reason"]),
+        "incident" => field(&["title"]),
+        _ => None,
+    };
+    let message = Message::deserialize(&body["message"]).ok();
+    match english {
+        Some(english) => said::said(ctx, english, message.as_ref()).markup(160),
+        None if kind == "action" => {
+            let part = |name: &str| {
+                let message = Message::deserialize(&body["messages"][name]).ok();
+                said::said(ctx, body[name].as_str().unwrap_or_default(), message.as_ref()).markup(160)
+            };
+            let rung = super::incidents::rung(ctx, body["kind"].as_str().unwrap_or_default());
+            html! { (rung) " " (part("target")) ": " (part("reason")) }
+        }
+        None if body.is_null() => Markup::default(),
+        None => html! { (cut(&body.to_string(), 160)) },
     }
 }
 

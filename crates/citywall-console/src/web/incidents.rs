@@ -8,14 +8,14 @@ use axum::response::Response;
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::acts;
 use super::context::{Ctx, Refusal};
 use super::layout::{self, link};
+use super::{acts, said};
 use crate::app::now;
 use crate::board::{Incident, Told};
 use crate::gate::{ActionView, GateKind};
 use crate::permission::Deed;
-use crate::text::plain;
+use crate::text::{SHOWN, plain};
 
 /// Incidents of a page.
 const PAGE: usize = 100;
@@ -39,10 +39,14 @@ pub fn listed(ctx: &Ctx, filter: &Filter) -> (Vec<Incident>, Vec<(Incident, u64)
     let board = app.board();
     let words = filter.q.to_lowercase();
     let (mut list, mut normal) = (Vec::new(), Vec::new());
-    for incident in board.worst_first(&app.context) {
+    for incident in board.worst_first(&ctx.known.context) {
         let in_zone = filter.zone.is_empty() || incident.zones.contains(&filter.zone);
         let fits = words.is_empty()
             || incident.title.to_lowercase().contains(&words)
+            || said::said_with(ctx, &board, &incident.title, incident.message.as_ref())
+                .text()
+                .to_lowercase()
+                .contains(&words)
             || incident.number.to_lowercase().contains(&words);
         if !in_zone || !fits || !ctx.sees(incident) {
             continue;
@@ -69,7 +73,7 @@ pub async fn list(ctx: Ctx, Query(filter): Query<Filter>) -> Response {
             @if !normal.is_empty() {
                 h2 { (l.t("incidents-normal")) }
                 ul { @for (incident, id) in normal.iter().take(PAGE) { li {
-                    a href={ "/incidents/" (incident.number) } { (plain(&incident.title)) } " "
+                    a href={ "/incidents/" (incident.number) } { (said::title(&ctx, incident)) } " "
                     a href={ "/normal#n" (id) } { (l.t("normal-see")) }
                 } } }
             }
@@ -92,7 +96,7 @@ fn search(ctx: &Ctx, filter: &Filter) -> Markup {
 
 /// A choice of the zones that the person sees.
 pub fn zone_choice(ctx: &Ctx, chosen: &str) -> Markup {
-    let zones = ctx.app().context.zones().iter().enumerate();
+    let zones = ctx.known.context.zones().iter().enumerate();
     let seen = zones.filter(|(id, _)| ctx.person.sees(std::iter::once(*id as citywall_event::ZoneId)));
     html! {
         select name="zone" {
@@ -106,13 +110,13 @@ fn summary(ctx: &Ctx, incident: &Incident) -> Markup {
     let l = ctx.l();
     html! {
         article {
-            h2 { (layout::severity(ctx, incident.severity)) " " a href={ "/incidents/" (incident.number) } { (plain(&incident.title)) } }
+            h2 { (layout::severity(ctx, incident.severity)) " " a href={ "/incidents/" (incident.number) } { (said::title(ctx, incident)) } }
             p {
                 @if incident.services.is_empty() { (l.t("stake-none")) }
                 @else { strong { (l.t("stake")) } " " (incident.services.iter().map(|s| plain(s)).collect::<Vec<_>>().join(", ")) }
             }
             p class="quiet" {
-                (ctx.app().time_of(&incident.first)) " – " (ctx.app().time_of(&incident.last)) " · "
+                (ctx.known.time_of(&incident.first)) " – " (ctx.known.time_of(&incident.last)) " · "
                 (incident.zones.iter().map(|z| plain(z)).collect::<Vec<_>>().join(", ")) " · "
                 (l.count("reasons-count", incident.reasons.len() as u64)) " · " (l.t(&format!("change-{}", state(incident))))
             }
@@ -149,7 +153,7 @@ pub async fn page(ctx: Ctx, Path(number): Path<String>) -> Result<Response, Refu
     let body = html! {
         p class="lead" {
             (layout::severity(&ctx, incident.severity)) " " (l.t(&format!("change-{}", state(&incident)))) " · "
-            (l.t("since")) " " (ctx.app().time_of(&incident.first)) " · " (l.t("last-evidence")) " " (ctx.app().time_of(&incident.last))
+            (l.t("since")) " " (ctx.known.time_of(&incident.first)) " · " (l.t("last-evidence")) " " (ctx.known.time_of(&incident.last))
             " · " code { (plain(&incident.number)) }
         }
         div class="columns" {
@@ -183,7 +187,7 @@ pub async fn page(ctx: Ctx, Path(number): Path<String>) -> Result<Response, Refu
             a href=(link("/report", &[("incident", &incident.number)])) { (l.t("report-of-incident")) }
         }
     };
-    Ok(layout::page(&ctx, &plain(&incident.title), true, body))
+    Ok(layout::page(&ctx, &said::title(&ctx, &incident), true, body))
 }
 
 /// How sure: what was done counts more than what was tried, and many kinds of evidence more than one.
@@ -203,7 +207,7 @@ fn sureness(ctx: &Ctx, incident: &Incident) -> String {
 
 fn stake(ctx: &Ctx, incident: &Incident) -> Markup {
     let l = ctx.l();
-    let services = ctx.app().context.services();
+    let services = ctx.known.context.services();
     html! {
         @if incident.services.is_empty() { p { (l.t("stake-none")) } } @else {
             ol { @for name in &incident.services { li {
@@ -219,7 +223,7 @@ fn parties(ctx: &Ctx, incident: &Incident) -> Markup {
     let l = ctx.l();
     html! {
         ul { @for party in &incident.suspects { li {
-            (layout::device(&party.name)) @if let Some(ip) = party.ip { " " code { (ip) } }
+            (layout::device(&party.name)) @if let Some(ip) = party.ip.filter(|ip| ip.to_string() != party.name) { " " small { (ip) } }
             " " @if party.taken { strong { (l.t("party-taken")) } }
             " " @if !party.proved { span class="quiet" { (l.t("party-unproved")) } }
         } } }
@@ -256,8 +260,9 @@ fn proposals(
             details {
                 summary { (l.t("told")) }
                 ul { @for told in told { li {
-                    strong { (rung(ctx, &told.kind)) } " " (plain(&told.target)) ": " (plain(&told.reason))
-                    " " span class="quiet" { (plain(&told.status)) @for guard in &told.guards { "; " (plain(guard)) } }
+                    strong { (rung(ctx, &told.kind)) } " " (said::said(ctx, &told.target, told.messages.target.as_ref()).markup(SHOWN))
+                    ": " (said::said(ctx, &told.reason, told.messages.reason.as_ref()).markup(SHOWN))
+                    " " span class="quiet" { (status(ctx, &told.status)) @for guard in said::each(ctx, &told.guards, &told.messages.guards) { "; " (guard) } }
                 } } }
             }
         }
@@ -271,12 +276,19 @@ pub fn rung(ctx: &Ctx, name: &str) -> String {
         .unwrap_or_else(|| plain(name))
 }
 
+/// What became of something that was told, in words.
+fn status(ctx: &Ctx, name: &str) -> String {
+    ctx.l()
+        .find(&format!("status-{name}"))
+        .unwrap_or_else(|| plain(name))
+}
+
 fn timeline(ctx: &Ctx, incident: &Incident) -> Markup {
     let l = ctx.l();
     html! {
         ol class="timeline" { @for reason in &incident.reasons { li {
-            time datetime=(reason.at) { (ctx.app().time_of(&reason.at)) } " "
-            (crate::text::cut(&reason.text, 400)) " "
+            time datetime=(reason.at) { (ctx.known.time_of(&reason.at)) } " "
+            (said::said(ctx, &reason.text, reason.message.as_ref()).markup(400)) " "
             @if let Some(technique) = &reason.technique { span class="tag" { (technique_words(ctx, &technique.id).unwrap_or_else(|| plain(&technique.name))) } " " }
             a href=(link("/events", &[("id", &reason.event)])) { (l.t("see-event")) }
         } } }
@@ -310,7 +322,7 @@ fn techniques(ctx: &Ctx, incident: &Incident) -> Markup {
 /// What to check, whom to call, what not to touch: of the worst kind of evidence.
 fn triage(ctx: &Ctx, incident: &Incident) -> Markup {
     let l = ctx.l();
-    let departments: Vec<String> = match &ctx.app().city {
+    let departments: Vec<String> = match &ctx.known.city {
         Some(city) => {
             let domains = city.domains.iter().filter(|d| incident.domains.contains(&d.name));
             domains

@@ -44,7 +44,7 @@ pub fn page(ctx: &Ctx, title: &str, live: bool, body: Markup) -> Response {
         format!("/look?{query}")
     };
     let city = ctx
-        .app()
+        .known
         .city
         .as_ref()
         .map(|c| c.name.clone())

@@ -22,6 +22,8 @@ pub mod people;
 pub mod policy;
 pub mod rehearsal;
 pub mod report;
+pub mod risks;
+pub mod said;
 pub mod stream;
 pub mod traffic;
 

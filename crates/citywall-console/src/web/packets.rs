@@ -34,14 +34,15 @@ pub async fn download(ctx: Ctx, Path(number): Path<String>) -> Result<Response, 
         .record(&ctx.person.name, "packets", &incident.number, "")
         .await;
     recorded.map_err(|e| broken(e.to_string()))?;
-    let (app, person, wanted) = (Arc::clone(ctx.app()), ctx.person.clone(), wanted(&incident));
+    let (app, known) = (Arc::clone(ctx.app()), Arc::clone(&ctx.known));
+    let (person, wanted) = (ctx.person.clone(), wanted(&incident));
     let Ok(place) = Arc::clone(&app.cutting).acquire_owned().await else {
         return Err(ctx.refuse(StatusCode::SERVICE_UNAVAILABLE, "error-busy"));
     };
     let cut = tokio::task::spawn_blocking(move || {
         // Also where nobody waits for the answer any more, the next begins when this one is done.
         let _place = place;
-        let zone = |ip| app.context.locate(Some(ip), None).zone;
+        let zone = |ip| known.context.locate(Some(ip), None).zone;
         packets.cut(&wanted, &|ends| {
             person.sees_city() || person.sees(ends.into_iter().flatten().filter_map(zone))
         })

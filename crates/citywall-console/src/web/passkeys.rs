@@ -102,7 +102,7 @@ pub async fn login(look: Look, Json(answer): Json<Answer>) -> Response {
     }
     let holder = look.app.accounts().holder(&answer.id);
     let proved = holder.and_then(|(name, passkey)| {
-        look.app.person(&name)?;
+        look.app.known().person(&name)?;
         let uses = look.app.challenges().prove(now, &answer, &site, &passkey).ok()?;
         look.app.accounts().used_passkey(&name, &answer.id, uses).ok()?;
         Some(name)

@@ -18,6 +18,7 @@ use super::passkeys;
 use super::{cookie_name, session_cookie, set_cookie};
 use crate::accounts;
 use crate::app::App;
+use crate::known::Known;
 use crate::passkeys::Site;
 use crate::permission::{Deed, ROLES};
 use crate::text::{cut, plain};
@@ -98,7 +99,7 @@ pub async fn login(look: Look, Form(form): Form<LoginForm>) -> Response {
     let fits = tokio::task::spawn_blocking(move || accounts::verify(&stored, &password)).await;
     drop(place);
     // Who left the city file has an account no more.
-    let known = app.person(&name).is_some() && app.accounts().has(&name);
+    let known = app.known().person(&name).is_some() && app.accounts().has(&name);
     if !fits.unwrap_or(false) || !known {
         {
             let mut attempts = app.attempts();
@@ -179,7 +180,7 @@ fn link_form(look: &Look, token: &str, error: Option<String>) -> Response {
                 @match &person {
                     Some(person) => { p { strong { (plain(person)) } } input type="hidden" name="name" value=(person); }
                     None => label { (l.t("link-who")) select name="name" required {
-                        @for name in people_by_rank(&look.app) { option value=(name.0) { (plain(&name.0)) " (" (name.1.iter().map(|r| l.t(&format!("role-{r}"))).collect::<Vec<_>>().join(", ")) ")" } }
+                        @for name in people_by_rank(&look.app.known()) { option value=(name.0) { (plain(&name.0)) " (" (name.1.iter().map(|r| l.t(&format!("role-{r}"))).collect::<Vec<_>>().join(", ")) ")" } }
                     } }
                 }
                 label { (l.t("link-password")) input type="password" name="password" autocomplete="new-password" required minlength="12" maxlength="256"; }
@@ -194,12 +195,12 @@ fn link_form(look: &Look, token: &str, error: Option<String>) -> Response {
 }
 
 /// People with their roles; administrators first, as they can bring in the others.
-fn people_by_rank(app: &App) -> Vec<(String, Vec<&'static str>)> {
-    let mut people: Vec<(String, Vec<&'static str>)> = app
+fn people_by_rank(known: &Known) -> Vec<(String, Vec<&'static str>)> {
+    let mut people: Vec<(String, Vec<&'static str>)> = known
         .people()
         .into_iter()
         .map(|name| {
-            let roles = app.person(&name).map(|p| p.roles).unwrap_or_default();
+            let roles = known.person(&name).map(|p| p.roles).unwrap_or_default();
             let words = ROLES
                 .iter()
                 .filter(|(role, _)| roles.contains(role))
@@ -226,7 +227,7 @@ pub async fn use_link(look: Look, Path(token): Path<String>, Form(form): Form<Li
         return link_form(&look, &token, Some(look.l().t("link-over")));
     };
     let name = person.unwrap_or(form.name);
-    if app.person(&name).is_none() {
+    if app.known().person(&name).is_none() {
         return link_form(&look, &token, Some(look.l().t("link-nobody")));
     }
     if form.password != form.again {
@@ -278,14 +279,14 @@ pub async fn page(ctx: Ctx) -> Response {
 fn people(ctx: &Ctx, link: Option<(String, String)>) -> Response {
     let l = ctx.l();
     let invite = ctx.may_anywhere(Deed::Invite);
-    let list: Vec<_> = people_by_rank(ctx.app()).into_iter().take(500).collect();
+    let list: Vec<_> = people_by_rank(&ctx.known).into_iter().take(500).collect();
     let has: Vec<bool> = {
         let accounts = ctx.app().accounts();
         list.iter().map(|(name, _)| accounts.has(name)).collect()
     };
     let passkeys = ctx.app().accounts().passkeys(&ctx.person.name).count() as u64;
     let department = |name: &str| {
-        let city = ctx.app().city.as_ref();
+        let city = ctx.known.city.as_ref();
         city.and_then(|c| c.principal(name))
             .map(|p| p.department.clone())
             .unwrap_or_default()
@@ -327,7 +328,7 @@ impl OfPerson {
         if !ctx.may_anywhere(Deed::Invite) {
             return Err(ctx.refuse(StatusCode::FORBIDDEN, "error-role"));
         }
-        match ctx.app().person(&self.name) {
+        match ctx.known.person(&self.name) {
             Some(_) => Ok(()),
             None => Err(ctx.refuse(StatusCode::NOT_FOUND, "link-nobody")),
         }

@@ -36,12 +36,12 @@ pub struct PairView {
 
 /// All pairs that the person sees.
 pub fn view(ctx: &Ctx) -> Vec<PairView> {
-    let Some(city) = &ctx.app().city else {
+    let Some(city) = &ctx.known.city else {
         return Vec::new();
     };
     let matrix = city.matrix();
     let board = ctx.app().board();
-    let seen = |name: &str| ctx.app().zone(name);
+    let seen = |name: &str| ctx.known.zone(name);
     let mut pairs = Vec::new();
     for (from, row) in matrix.names.iter().zip(&matrix.cells) {
         for (to, cell) in matrix.names.iter().zip(row) {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use axum::http::StatusCode;
 use axum::response::Response;
-use citywall_event::OUTSIDE;
+use citywall_event::{OUTSIDE, Phrase};
 use citywall_response::playbook::{Playbooks, Runs};
 use citywall_response::rehearsal::{Rehearsal, Report};
 use citywall_response::{Facts, Settings, VerifiedAct};
@@ -17,7 +17,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::context::{Ctx, Refusal};
-use super::{incidents, layout};
+use super::{incidents, layout, said};
+use crate::gate::Messages;
+use crate::known::Known;
+use crate::said::Message;
 use crate::text::{bytes, number, plain};
 
 /// Actions that are shown.
@@ -34,6 +37,9 @@ pub struct TakenView {
     pub target: String,
     /// Why.
     pub reason: String,
+    /// What these say in any language.
+    #[schema(value_type = Object)]
+    pub messages: Messages,
     /// From when.
     pub from: String,
     /// Until when.
@@ -53,8 +59,33 @@ pub struct RehearsalView {
     pub notices: u64,
     /// In force.
     pub taken: Vec<TakenView>,
-    /// Wanted and not done: incident, rung, target, why it was wanted.
-    pub untaken: Vec<[String; 4]>,
+    /// Wanted and not done.
+    pub untaken: Vec<UntakenView>,
+}
+
+/// An action that was wanted and not done.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct UntakenView {
+    /// Its incident.
+    pub incident: String,
+    /// Rung.
+    pub rung: String,
+    /// On whom.
+    pub target: String,
+    /// Why it was wanted.
+    pub reason: String,
+    /// What these say in any language.
+    #[schema(value_type = Object)]
+    pub messages: Messages,
+}
+
+/// What target and reason say.
+fn messages(target: &Phrase, reason: &Phrase) -> Messages {
+    Messages {
+        target: Message::of(target),
+        reason: Message::of(reason),
+        ..Messages::default()
+    }
 }
 
 /// Rehearses; only for who answers for the whole city, as it is about all of it.
@@ -65,12 +96,12 @@ pub async fn view(ctx: &Ctx) -> Result<RehearsalView, Refusal> {
     if !ctx.person.sees_city() {
         return Err(ctx.refuse(StatusCode::FORBIDDEN, "error-city-only"));
     }
-    let app = Arc::clone(ctx.app());
+    let (app, known) = (Arc::clone(ctx.app()), Arc::clone(&ctx.known));
     let Ok(_place) = ctx.app().searching.acquire().await else {
         return Err(ctx.refuse(StatusCode::SERVICE_UNAVAILABLE, "error-busy"));
     };
     let shown = tokio::task::spawn_blocking(move || {
-        let city = app.city.as_ref()?;
+        let city = known.city.as_ref()?;
         let zones = city
             .zones
             .iter()
@@ -87,13 +118,13 @@ pub async fn view(ctx: &Ctx) -> Result<RehearsalView, Refusal> {
             let _ = rehearsal.line(line);
         });
         let (report, _) = rehearsal.finish();
-        Some(shown(&app, report))
+        Some(shown(&known, report))
     });
     let shown = shown.await.ok().flatten();
     shown.ok_or_else(|| ctx.refuse(StatusCode::NOT_FOUND, "city-none"))
 }
 
-fn shown(app: &crate::app::App, report: Report) -> RehearsalView {
+fn shown(known: &Known, report: Report) -> RehearsalView {
     RehearsalView {
         flows: report.flows,
         notices: report.notices,
@@ -103,16 +134,17 @@ fn shown(app: &crate::app::App, report: Report) -> RehearsalView {
             .map(|taken| TakenView {
                 incident: taken.incident,
                 rung: taken.rung.name().to_owned(),
-                target: taken.target,
-                reason: taken.reason,
-                from: app.time(taken.from),
-                until: app.time(taken.until),
+                messages: messages(&taken.target, &taken.reason),
+                target: taken.target.to_string(),
+                reason: taken.reason.to_string(),
+                from: known.time(taken.from),
+                until: known.time(taken.until),
                 cuts: taken
                     .cuts
                     .iter()
                     .map(|c| {
                         format!(
-                            "{} → {}, {}: {} flows, {}",
+                            "{} → {}, {}: {} ×, {}",
                             c.from,
                             c.to,
                             c.what,
@@ -127,7 +159,13 @@ fn shown(app: &crate::app::App, report: Report) -> RehearsalView {
         untaken: report
             .untaken
             .into_iter()
-            .map(|u| [u.incident, u.rung, u.target, u.reason])
+            .map(|u| UntakenView {
+                messages: messages(&u.target, &u.reason),
+                incident: u.incident,
+                rung: u.rung,
+                target: u.target.to_string(),
+                reason: u.reason.to_string(),
+            })
             .collect(),
     }
 }
@@ -140,6 +178,7 @@ pub async fn page(ctx: Ctx) -> Result<Response, Refusal> {
     let view = view(&ctx).await?;
     let l = ctx.l();
     let work = view.taken.iter().filter(|t| !t.cuts.is_empty()).count();
+    let told = |text: &str, message: Option<&Message>| said::said(&ctx, text, message).markup(300);
     let body = html! {
         p { (l.t("rehearsal-what")) }
         p class="banner" {
@@ -150,8 +189,8 @@ pub async fn page(ctx: Ctx) -> Result<Response, Refusal> {
         @if view.taken.is_empty() { p { (l.t("none")) } }
         @for taken in view.taken.iter().take(SHOWN) {
             article class="action" {
-                h3 { (incidents::rung(&ctx, &taken.rung)) " " span class="quiet" { (plain(&taken.target)) } }
-                p { (plain(&taken.reason)) }
+                h3 { (incidents::rung(&ctx, &taken.rung)) " " span class="quiet" { (told(&taken.target, taken.messages.target.as_ref())) } }
+                p { (told(&taken.reason, taken.messages.reason.as_ref())) }
                 p class="quiet" { (taken.from) " – " (taken.until) " · " a href={ "/incidents/" (taken.incident) } { (plain(&taken.incident)) } }
                 @if taken.cuts.is_empty() { p { (l.t("rehearsal-no-harm")) } } @else {
                     p { strong { (l.t("rehearsal-harm")) } } ul { @for cut in taken.cuts.iter().take(20) { li { (plain(cut)) } } }
@@ -160,8 +199,9 @@ pub async fn page(ctx: Ctx) -> Result<Response, Refusal> {
         }
         h2 { (l.t("rehearsal-untaken")) }
         @if view.untaken.is_empty() { p { (l.t("none")) } }
-        ul { @for [incident, rung, target, reason] in view.untaken.iter().take(SHOWN) { li {
-            strong { (incidents::rung(&ctx, rung)) } " " (plain(target)) ": " (plain(reason)) " " a href={ "/incidents/" (incident) } { (plain(incident)) }
+        ul { @for u in view.untaken.iter().take(SHOWN) { li {
+            strong { (incidents::rung(&ctx, &u.rung)) } " " (told(&u.target, u.messages.target.as_ref())) ": "
+            (told(&u.reason, u.messages.reason.as_ref())) " " a href={ "/incidents/" (u.incident) } { (plain(&u.incident)) }
         } } }
     };
     Ok(layout::page(&ctx, &l.t("nav-rehearsal"), false, body))

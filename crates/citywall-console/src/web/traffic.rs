@@ -10,7 +10,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::context::Ctx;
-use super::{chart, layout};
+use super::{chart, layout, said};
 use crate::board::{Board, MINUTES};
 use crate::permission::Scope;
 use crate::text::{bytes, number, plain};
@@ -98,14 +98,14 @@ pub fn view(ctx: &Ctx) -> TrafficView {
     let zones = series(
         &board,
         |m| &m.zones,
-        |name| city || ctx.person.sees(app.zone(name).into_iter()),
+        |name| city || ctx.person.sees(ctx.known.zone(name).into_iter()),
     );
     let protocols = if city {
         series(&board, |m| &m.protocols, |_| true)
     } else {
         Vec::new()
     };
-    let zone = |ip| app.context.locate(Some(ip), None).zone;
+    let zone = |ip| ctx.known.context.locate(Some(ip), None).zone;
     let mut talks: Vec<_> = board
         .talks
         .iter()
@@ -116,8 +116,8 @@ pub fn view(ctx: &Ctx) -> TrafficView {
         .into_iter()
         .take(TALKERS)
         .map(|((from, to, protocol), talk)| Talker {
-            from: board.name_of(*from, &app.context),
-            to: board.name_of(*to, &app.context),
+            from: board.name_of(*from, &ctx.known.context),
+            to: board.name_of(*to, &ctx.known.context),
             protocol: protocol.clone(),
             flows: talk.flows,
             bytes: talk.bytes,
@@ -135,7 +135,7 @@ pub async fn page(ctx: Ctx) -> Response {
     let l = ctx.l();
     let view = view(&ctx);
     let clock = |minute: i64| {
-        let time = ctx.app().time(minute.saturating_mul(60_000_000_000));
+        let time = ctx.known.time(minute.saturating_mul(60_000_000_000));
         time.get(11..16).unwrap_or_default().to_owned()
     };
     let plot = |list: &[Series], label: &str| {
@@ -162,7 +162,11 @@ pub async fn page(ctx: Ctx) -> Response {
             .incidents
             .values()
             .filter(|i| i.kinds.iter().any(|k| k == "flood") && ctx.sees(i));
-        list.map(|i| (i.number.clone(), i.title.clone())).collect()
+        list.map(|i| {
+            let title = said::said_with(&ctx, &board, &i.title, i.message.as_ref()).text();
+            (i.number.clone(), title)
+        })
+        .collect()
     };
     let heads = ["col-from", "col-to", "col-protocol", "col-flows", "col-bytes"].map(|id| l.t(id));
     let body = html! {

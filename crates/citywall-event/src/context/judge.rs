@@ -9,8 +9,8 @@
 use std::net::IpAddr;
 
 use super::locate::has_no_home;
-use super::{Conduit, Context, OUTSIDE, Place, Service};
-use crate::{Command, Verb, Violation, ViolationKind, protocol_name};
+use super::{Conduit, Context, Place, Service};
+use crate::{Command, Phrase, Verb, Violation, ViolationKind, protocol_name, say};
 
 const ICMP: u8 = 1;
 const TCP: u8 = 6;
@@ -54,11 +54,12 @@ impl Context {
         let (from, to) = (from.0, to.0);
         let mut conduits = self.pairs.between(&self.conduits, from, to).peekable();
         if conduits.peek().is_none() {
-            let reason = format!(
-                "no conduit lets {} reach {} ({})",
-                self.who(from),
-                self.who(to),
-                name_service(service)
+            let reason = say!(
+                "no-conduit",
+                "no conduit lets {from} reach {to} ({what})",
+                from = self.who(from),
+                to = self.who(to),
+                what = name_service(service)
             );
             return Err(self.violation(ViolationKind::Conduit, from, to, reason));
         }
@@ -72,17 +73,20 @@ impl Context {
             }
         }
         let reason = match expected {
-            Some(app) => format!(
-                "the conduit from {} to {} carries {app} there, not {}",
-                self.who(from),
-                self.who(to),
-                name_service(service)
+            Some(app) => say!(
+                "conduit-carries-other",
+                "the conduit from {from} to {to} carries {app} there, not {what}",
+                from = self.who(from),
+                to = self.who(to),
+                app = app,
+                what = name_service(service)
             ),
-            None => format!(
-                "no conduit from {} to {} carries {}",
-                self.who(from),
-                self.who(to),
-                name_service(service)
+            None => say!(
+                "conduit-carries-not",
+                "no conduit from {from} to {to} carries {what}",
+                from = self.who(from),
+                to = self.who(to),
+                what = name_service(service)
             ),
         };
         Err(self.violation(ViolationKind::Protocol, from, to, reason))
@@ -113,13 +117,21 @@ impl Context {
             return Ok(());
         }
         let (from, to) = (from.0, to.0);
-        let refuse = |kind, reason| {
-            let mut violation = self.violation(kind, from, to, reason);
+        let about_command = |mut violation: Violation| {
             violation.command = Some(command.clone());
             Err(violation)
         };
+        let refuse = |kind, rule: Phrase| {
+            let reason = say!(
+                "rule-and-command",
+                "{rule}: {command}",
+                rule = rule,
+                command = command.sentence()
+            );
+            about_command(self.violation(kind, from, to, reason))
+        };
         if let Err(violation) = isolation {
-            return refuse(ViolationKind::Isolation, violation.reason);
+            return about_command(violation);
         }
         let between = |from, to| self.pairs.between(&self.conduits, from, to);
         let conduits: Vec<&Conduit> = between(from, to).collect();
@@ -130,12 +142,18 @@ impl Context {
         {
             return Ok(());
         }
-        let (who, whom, what) = (self.who(from), self.who(to), command.sentence());
+        let (who, whom) = (self.who(from), self.who(to));
         let protocol = command.protocol;
         if conduits.is_empty() {
             return refuse(
                 ViolationKind::Conduit,
-                format!("no conduit lets {who} reach {whom} ({protocol}): {what}"),
+                say!(
+                    "no-conduit",
+                    "no conduit lets {from} reach {to} ({what})",
+                    from = who,
+                    to = whom,
+                    what = protocol
+                ),
             );
         }
         let spoken = conduits
@@ -144,12 +162,24 @@ impl Context {
         if !spoken {
             return refuse(
                 ViolationKind::Protocol,
-                format!("no conduit from {who} to {whom} carries {protocol}: {what}"),
+                say!(
+                    "conduit-carries-not",
+                    "no conduit from {from} to {to} carries {what}",
+                    from = who,
+                    to = whom,
+                    what = protocol
+                ),
             );
         }
         refuse(
             ViolationKind::Command,
-            format!("the conduit from {who} to {whom} carries {protocol}, but not this: {what}"),
+            say!(
+                "conduit-carries-not-this",
+                "the conduit from {from} to {to} carries {protocol}, but not this",
+                from = who,
+                to = whom,
+                protocol = protocol
+            ),
         )
     }
 
@@ -196,7 +226,7 @@ impl Context {
         }
     }
 
-    fn isolation(&self, from: Place, to: Place) -> Option<String> {
+    fn isolation(&self, from: Place, to: Place) -> Option<Phrase> {
         if from.zone == to.zone {
             return None;
         }
@@ -207,22 +237,23 @@ impl Context {
                 .filter(|zone| zone.isolated)
         };
         let zone = isolated(to).or_else(|| isolated(from))?;
-        Some(format!(
-            "zone {} is declared isolated, but {} reached {}",
-            zone.name,
-            self.who(from),
-            self.who(to)
+        Some(say!(
+            "isolated-reached",
+            "zone {zone} is declared isolated, but {from} reached {to}",
+            zone = &zone.name,
+            from = self.who(from),
+            to = self.who(to)
         ))
     }
 
-    fn who(&self, place: Place) -> String {
+    fn who(&self, place: Place) -> Phrase {
         match place.zone {
-            Some(_) => format!("zone {}", self.zone_name(place.zone)),
-            None => OUTSIDE.to_owned(),
+            Some(_) => say!("zone", "zone {name}", name = self.zone_name(place.zone)),
+            None => say!("zone-outside", "outside"),
         }
     }
 
-    fn violation(&self, kind: ViolationKind, from: Place, to: Place, reason: String) -> Violation {
+    fn violation(&self, kind: ViolationKind, from: Place, to: Place, reason: Phrase) -> Violation {
         Violation {
             kind,
             from_zone: self.zone_name(from.zone).to_owned(),

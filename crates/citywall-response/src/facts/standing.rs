@@ -8,7 +8,7 @@
 
 use std::net::IpAddr;
 
-use citywall_event::{AssetInfo, Context, Criticality, Mac, Place, ZoneId};
+use citywall_event::{AssetInfo, Context, Criticality, Mac, Phrase, Place, ZoneId, say};
 
 use super::Facts;
 use crate::Host;
@@ -32,7 +32,7 @@ pub struct HostStanding {
     /// As how bad it counts when it stops.
     pub criticality: Criticality,
     /// Why it counts so, in words.
-    pub why: String,
+    pub why: Phrase,
     /// Everything else needs it: its role.
     pub infrastructure: Option<String>,
     /// It is the wall itself.
@@ -51,10 +51,10 @@ impl HostStanding {
 
 /// As how bad something counts, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Tag(Criticality, String);
+struct Tag(Criticality, Phrase);
 
 impl Tag {
-    fn raise(&mut self, to: Criticality, why: impl FnOnce() -> String) {
+    fn raise(&mut self, to: Criticality, why: impl FnOnce() -> Phrase) {
         if to > self.0 {
             *self = Tag(to, why());
         }
@@ -76,14 +76,21 @@ impl Tags {
     pub(super) fn of(context: &Context, macs: Vec<u32>, own: Vec<IpAddr>, own_macs: Vec<Mac>) -> Tags {
         let needed = |tag: &mut Tag, place: Place| {
             for service in context.dependents(&[place]) {
-                tag.raise(service.criticality, || format!("{} depends on it", service.name));
+                tag.raise(service.criticality, || {
+                    say!("why-depends", "{service} depends on it", service = &service.name)
+                });
             }
         };
         let zone = |(id, zone): (usize, &citywall_event::ZoneInfo)| {
-            let word = zone.criticality.name();
+            let word = word(zone.criticality);
             let mut tag = Tag(
                 zone.criticality,
-                format!("zone {} is of {word} criticality", zone.name),
+                say!(
+                    "why-zone",
+                    "zone {zone} is of {criticality} criticality",
+                    zone = &zone.name,
+                    criticality = word
+                ),
             );
             let id = ZoneId::try_from(id).ok();
             needed(
@@ -99,7 +106,11 @@ impl Tags {
         let asset = |(id, asset): (usize, &AssetInfo)| {
             let mut tag = Tag(
                 asset.criticality,
-                format!("it is of {} criticality", asset.criticality.name()),
+                say!(
+                    "why-asset",
+                    "it is of {criticality} criticality",
+                    criticality = word(asset.criticality)
+                ),
             );
             if let Some(why) = contradiction(context, asset) {
                 tag.raise(Criticality::Safety, || why);
@@ -142,7 +153,15 @@ fn homes(asset: &AssetInfo) -> Vec<Option<ZoneId>> {
     homes
 }
 
-fn contradiction(context: &Context, asset: &AssetInfo) -> Option<String> {
+/// A criticality's name, in words of its own.
+fn word(criticality: Criticality) -> Phrase {
+    Phrase::of_file(
+        format!("criticality-word-{}", criticality.name()),
+        criticality.name(),
+    )
+}
+
+fn contradiction(context: &Context, asset: &AssetInfo) -> Option<Phrase> {
     if planted(Bug::ContradictionIgnored) {
         return None;
     }
@@ -152,20 +171,22 @@ fn contradiction(context: &Context, asset: &AssetInfo) -> Option<String> {
         .collect();
     let first = zones.first()?;
     if let Some(other) = zones.iter().find(|zone| zone.criticality != first.criticality) {
-        return Some(format!(
-            "it stands in zone {} ({}) and in zone {} ({}): what contradicts itself counts as safety",
-            first.name,
-            first.criticality.name(),
-            other.name,
-            other.criticality.name()
+        return Some(say!(
+            "why-two-zones",
+            "it stands in zone {one} ({first}) and in zone {two} ({second}): what contradicts itself counts as safety",
+            one = &first.name,
+            two = &other.name,
+            second = word(other.criticality),
+            first = word(first.criticality)
         ));
     }
     if asset.criticality < first.criticality {
-        return Some(format!(
-            "it is declared {} in zone {}, which is {}: what contradicts itself counts as safety",
-            asset.criticality.name(),
-            first.name,
-            first.criticality.name()
+        return Some(say!(
+            "why-declared-milder",
+            "it is declared {own} in zone {zone}, which is {criticality}: what contradicts itself counts as safety",
+            own = word(asset.criticality),
+            zone = &first.name,
+            criticality = word(first.criticality)
         ));
     }
     None
@@ -218,7 +239,12 @@ impl Facts {
             return tag.clone();
         }
         if let Some(zone) = place.zone {
-            let unknown = || Tag(Criticality::Safety, "its zone is not known".to_owned());
+            let unknown = || {
+                Tag(
+                    Criticality::Safety,
+                    say!("why-zone-unknown", "its zone is not known"),
+                )
+            };
             return self
                 .tags
                 .zones
@@ -231,10 +257,16 @@ impl Facts {
             Host::Mac(_) => false,
         };
         match known || planted(Bug::MissingTagsNormal) {
-            true => Tag(Criticality::Normal, "it stands outside the city".to_owned()),
+            true => Tag(
+                Criticality::Normal,
+                say!("why-outside", "it stands outside the city"),
+            ),
             false => Tag(
                 Criticality::Safety,
-                "the city file does not know it: what has no tag counts as safety".to_owned(),
+                say!(
+                    "why-unknown",
+                    "the city file does not know it: what has no tag counts as safety"
+                ),
             ),
         }
     }

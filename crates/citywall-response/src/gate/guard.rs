@@ -2,7 +2,7 @@
 //!
 //! Owns: what each says, and how much it weighs. Does not own: when it holds (`gate`).
 
-use std::fmt;
+use citywall_event::{Phrase, say};
 
 /// How much a guard weighs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,18 +18,18 @@ pub(crate) enum Weight {
 /// Why something may not be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Guard {
-    Shape { what: String },
-    NotOneDevice { what: String },
+    Shape { what: Phrase },
+    NotOneDevice { what: Phrase },
     Own,
     Infrastructure { role: String },
-    SafetyCutOff { why: String },
+    SafetyCutOff { why: Phrase },
     Unproved,
     Lifeline,
     CutsSafetyWork,
     Observing,
     Stale,
-    Safety { why: String },
-    Essential { why: String },
+    Safety { why: Phrase },
+    Essential { why: Phrase },
     ServesSafety,
     ByLink,
     CutsWork,
@@ -106,63 +106,117 @@ impl Guard {
             Guard::People { .. } => "people",
         }
     }
-}
 
-impl fmt::Display for Guard {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: ", self.name())?;
+    /// The short name, and the sentence.
+    pub(crate) fn words(&self) -> Phrase {
+        say!(
+            "guard",
+            "{name}: {what}",
+            name = self.name(),
+            what = self.sentence()
+        )
+    }
+
+    fn sentence(&self) -> Phrase {
         match self {
-            Guard::Shape { what } | Guard::NotOneDevice { what } => f.write_str(what),
-            Guard::Own => f.write_str("it is the wall itself or the way to it"),
-            Guard::Infrastructure { role } => write!(f, "everything else needs it (role {role})"),
-            Guard::SafetyCutOff { why } => write!(f, "it can never be cut off: {why}"),
-            Guard::Unproved => f.write_str("nothing proves that the source's address is its own"),
-            Guard::Lifeline => {
-                f.write_str("it would cut the way to DNS, DHCP, time, a gateway or the management")
-            }
-            Guard::CutsSafetyWork => f.write_str("it would cut permitted work of what counts as safety"),
-            Guard::Observing => f.write_str("the city's mode is observe: nothing is done"),
-            Guard::Stale => f.write_str("the plan changed since it was shown"),
-            Guard::Safety { why } => write!(f, "two different people must approve: {why}"),
-            Guard::Essential { why } => write!(f, "a person must decide: {why}"),
-            Guard::ServesSafety => {
-                f.write_str("a person must decide: a conduit joins it to what counts as safety")
-            }
-            Guard::ByLink => f.write_str(
-                "a person must decide: a neighbour can borrow a hardware address, and its frames may be others'",
+            Guard::Shape { what } | Guard::NotOneDevice { what } => what.clone(),
+            Guard::Own => say!("guard-own", "it is the wall itself or the way to it"),
+            Guard::Infrastructure { role } => say!(
+                "guard-infrastructure",
+                "everything else needs it (role {role})",
+                role = role
             ),
-            Guard::CutsWork => f.write_str("a person must decide: a conduit permits work there"),
-            Guard::CutsCommands => f.write_str("a person must decide: a conduit permits such commands there"),
-            Guard::Maintenance { window } => write!(f, "somebody works on it now (window {window})"),
-            Guard::Regret => f.write_str("it was rolled back before: a person must decide"),
-            Guard::UnattendedCap { limit } => {
-                write!(
-                    f,
-                    "{limit} devices in ten minutes is all that happens without a person"
-                )
+            Guard::SafetyCutOff { why } => say!(
+                "guard-safety-cut-off",
+                "it can never be cut off: {why}",
+                why = why
+            ),
+            Guard::Unproved => say!(
+                "guard-unproved",
+                "nothing proves that the source's address is its own"
+            ),
+            Guard::Lifeline => say!(
+                "guard-lifeline",
+                "it would cut the way to DNS, DHCP, time, a gateway or the management"
+            ),
+            Guard::CutsSafetyWork => say!(
+                "guard-cuts-safety-work",
+                "it would cut permitted work of what counts as safety"
+            ),
+            Guard::Observing => say!("guard-observing", "the city's mode is observe: nothing is done"),
+            Guard::Stale => say!("guard-stale", "the plan changed since it was shown"),
+            Guard::Safety { why } => say!(
+                "guard-safety",
+                "two different people must approve: {why}",
+                why = why
+            ),
+            Guard::Essential { why } => {
+                say!("guard-essential", "a person must decide: {why}", why = why)
             }
-            Guard::NoAct => f.write_str("no signed act makes this automatic here"),
-            Guard::InForce { action } => write!(f, "{action} has it in force already"),
-            Guard::Foreign => f.write_str("the kernel holds the same by somebody else's hand"),
-            Guard::CityCap { limit } => write!(f, "{limit} actions are in force, as many as the city allows"),
-            Guard::ZoneCap { zone, limit } => {
-                let what = if *limit == 1 { "device" } else { "devices" };
-                write!(
-                    f,
-                    "{limit} {what} of zone {zone} are acted against, as many as may be at a time"
-                )
-            }
-            Guard::People { have, needed } => {
-                let what = if *needed == 1 {
-                    "person"
-                } else {
-                    "different people"
-                };
-                write!(
-                    f,
-                    "{needed} {what} must approve, {have} did; who proposed it does not suffice alone"
-                )
-            }
+            Guard::ServesSafety => say!(
+                "guard-serves-safety",
+                "a person must decide: a conduit joins it to what counts as safety"
+            ),
+            Guard::ByLink => say!(
+                "guard-by-link",
+                "a person must decide: a neighbour can borrow a hardware address, and its frames may be others'"
+            ),
+            Guard::CutsWork => say!(
+                "guard-cuts-work",
+                "a person must decide: a conduit permits work there"
+            ),
+            Guard::CutsCommands => say!(
+                "guard-cuts-commands",
+                "a person must decide: a conduit permits such commands there"
+            ),
+            Guard::Maintenance { window } => say!(
+                "guard-maintenance",
+                "somebody works on it now (window {window})",
+                window = window
+            ),
+            Guard::Regret => say!("guard-regret", "it was rolled back before: a person must decide"),
+            Guard::UnattendedCap { limit } => say!(
+                "guard-unattended-cap",
+                "{limit} devices in ten minutes is all that happens without a person",
+                limit = *limit
+            ),
+            Guard::NoAct => say!("guard-no-act", "no signed act makes this automatic here"),
+            Guard::InForce { action } => say!(
+                "guard-in-force",
+                "{action} has it in force already",
+                action = action
+            ),
+            Guard::Foreign => say!(
+                "guard-foreign",
+                "the kernel holds the same by somebody else's hand"
+            ),
+            Guard::CityCap { limit } => say!(
+                "guard-city-cap",
+                "{limit} actions are in force, as many as the city allows",
+                limit = *limit
+            ),
+            Guard::ZoneCap { zone, limit: 1 } => say!(
+                "guard-zone-cap-one",
+                "1 device of zone {zone} are acted against, as many as may be at a time",
+                zone = zone
+            ),
+            Guard::ZoneCap { zone, limit } => say!(
+                "guard-zone-cap",
+                "{limit} devices of zone {zone} are acted against, as many as may be at a time",
+                limit = *limit,
+                zone = zone
+            ),
+            Guard::People { have, needed: 1 } => say!(
+                "guard-people-one",
+                "1 person must approve, {have} did; who proposed it does not suffice alone",
+                have = *have
+            ),
+            Guard::People { have, needed } => say!(
+                "guard-people",
+                "{needed} different people must approve, {have} did; who proposed it does not suffice alone",
+                needed = *needed,
+                have = *have
+            ),
         }
     }
 }

@@ -7,7 +7,7 @@
 mod guard;
 mod shape;
 
-use citywall_event::{Criticality, Nanos};
+use citywall_event::{Criticality, Nanos, Phrase, say};
 
 use crate::bug::{Bug, planted};
 use crate::facts::Device;
@@ -94,9 +94,9 @@ impl Verdict {
     }
 
     /// All guards in words, the gravest first.
-    pub(crate) fn words(&self) -> Vec<String> {
+    pub(crate) fn words(&self) -> Vec<Phrase> {
         let all = self.never.iter().chain(&self.attended).chain(&self.wait);
-        all.map(Guard::to_string).collect()
+        all.map(Guard::words).collect()
     }
 }
 
@@ -183,9 +183,10 @@ fn judge_measure(case: &Case<'_>, rung: Rung, measure: &Measure, verdict: &mut V
     let mut standing = case.facts.standing(host);
     if case.grounds.contradicts && standing.criticality < Criticality::Safety {
         standing.criticality = Criticality::Safety;
-        standing.why = "its address and its hardware address belong to different devices: what contradicts \
-                        itself counts as safety"
-            .to_owned();
+        standing.why = say!(
+            "why-addresses-differ",
+            "its address and its hardware address belong to different devices: what contradicts itself counts as safety"
+        );
     }
     if standing.own {
         verdict.add(Guard::Own);

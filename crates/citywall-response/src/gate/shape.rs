@@ -5,7 +5,7 @@
 
 use std::net::IpAddr;
 
-use citywall_event::Mac;
+use citywall_event::{Mac, Phrase, say};
 
 use super::Guard;
 use crate::{Action, Facts, Host, Measure, Rung, Settings};
@@ -14,41 +14,53 @@ use crate::{Action, Facts, Host, Measure, Rung, Settings};
 pub(crate) const MEASURES: usize = 16;
 
 pub(super) fn judge(action: &Action, facts: &Facts, settings: &Settings) -> Option<Guard> {
-    let shape = |what: &str| {
-        let what = what.to_owned();
-        Some(Guard::Shape { what })
-    };
+    let shape = |what: Phrase| Some(Guard::Shape { what });
     let count = action.measures.len();
     if count == 0 || count > MEASURES {
-        return shape("an action has one to sixteen measures");
+        return shape(say!("shape-measures", "an action has one to sixteen measures"));
     }
     if !(1..=settings.longest).contains(&action.time_to_live) {
-        return shape("its time to live is not within what the city allows");
+        return shape(say!(
+            "shape-time",
+            "its time to live is not within what the city allows"
+        ));
     }
     let device = action.measures.first().map(|m| facts.device(m.host()));
     for measure in &action.measures {
         if !belongs(action.rung, measure) {
-            return shape("its measures are not those of its rung");
+            return shape(say!("shape-rung", "its measures are not those of its rung"));
         }
         if Some(facts.device(measure.host())) != device {
-            return shape("an action is about one device");
+            return shape(say!("shape-one-device", "an action is about one device"));
         }
         if let Host::Ip(ip) = measure.host()
             && (!is_one_host(ip) || is_border(facts, ip))
         {
-            let what = format!("{ip} is not the address of one device");
+            let what = say!(
+                "not-one-address",
+                "{host} is not the address of one device",
+                host = ip
+            );
             return Some(Guard::NotOneDevice { what });
         }
         if let Host::Mac(mac) = measure.host()
             && !is_one_station(mac)
         {
-            let what = format!("{} is not the hardware address of one device", measure.host());
+            let what = say!(
+                "not-one-hardware-address",
+                "{host} is not the hardware address of one device",
+                host = measure.host().to_string()
+            );
             return Some(Guard::NotOneDevice { what });
         }
         if let Some(to) = measure.to()
             && !facts.is_one_target(to)
         {
-            let what = format!("{to} is neither one zone's network nor one address");
+            let what = say!(
+                "not-one-network",
+                "{network} is neither one zone's network nor one address",
+                network = to.to_string()
+            );
             return Some(Guard::NotOneDevice { what });
         }
         if let Measure::LimitRate {
@@ -60,7 +72,10 @@ pub(super) fn judge(action: &Action, facts: &Facts, settings: &Settings) -> Opti
             ..
         } = measure
         {
-            return shape("a limit that lets nothing pass is no limit");
+            return shape(say!(
+                "shape-no-limit",
+                "a limit that lets nothing pass is no limit"
+            ));
         }
     }
     None

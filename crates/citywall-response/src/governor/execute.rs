@@ -3,8 +3,10 @@
 //! Owns: the steps of an action, what time does to it, acts, and a new city file. Does not own:
 //! what may be done (`gate`).
 
+use citywall_event::{Phrase, say};
+
 use super::state::Tracked;
-use super::{ACTS, ENDED, Governor, REGRETS, Stage};
+use super::{ACTS, ENDED, Governor, REGRETS, Stage, texts};
 use crate::bug::{Bug, planted};
 use crate::effect::Outcome;
 use crate::gate::{self, Asker, Guard};
@@ -17,7 +19,7 @@ impl Governor {
             return Ok(());
         };
         let approved = self.ask(tracked, |case| gate::approve(case, asker))?;
-        let guards = self.judge(tracked).words();
+        let guards = texts(&self.judge(tracked).words());
         let devices = self.devices_of(tracked);
         let unattended = matches!(asker, Asker::Act(_));
         let watch = self.to_watch(tracked);
@@ -109,7 +111,10 @@ impl Governor {
                 self.note(Fact::Applied { action: id.clone() });
                 self.tell(&tracked, "applied", Vec::new());
             }
-            Err(why) => self.take_back(serial, Outcome::Failed { why }),
+            Err(why) => {
+                let why = Phrase::as_written(why);
+                self.take_back(serial, Outcome::Failed { why });
+            }
         }
     }
 
@@ -207,7 +212,7 @@ impl Governor {
                     self.end(serial, Outcome::Lapsed)
                 }
                 Stage::Applying if late => {
-                    let why = "the hand did not answer in time".to_owned();
+                    let why = say!("hand-late", "the hand did not answer in time");
                     self.take_back(serial, Outcome::Failed { why });
                 }
                 Stage::Applying | Stage::Active if over => self.take_back(serial, Outcome::Expired),
@@ -239,15 +244,16 @@ impl Governor {
     pub(super) fn take_act(&mut self, act: VerifiedAct) {
         let serial = act.act().serial;
         if serial <= self.act_serial {
-            let text = format!(
-                "an act with serial {} was heard already: sign one with a greater",
-                self.act_serial
+            let text = say!(
+                "refused-serial",
+                "an act with serial {serial} was heard already: sign one with a greater",
+                serial = self.act_serial
             );
             return self.refuse(None, text);
         }
         let left = act.act().expires.saturating_sub(self.clock.wall());
         if left <= 0 {
-            return self.refuse(None, "the act is over already".to_owned());
+            return self.refuse(None, say!("refused-act-over", "the act is over already"));
         }
         self.act_serial = serial;
         self.clock.believe_wall();
@@ -280,7 +286,7 @@ impl Governor {
                 continue;
             };
             let verdict = self.judge(tracked);
-            let gone = verdict.never.first().map(ToString::to_string);
+            let gone = verdict.never.first().map(Guard::words);
             let changed = tracked.plan.revision != self.facts.revision;
             match (tracked.stage, gone) {
                 (Stage::Proposed, Some(why)) => self.end(serial, Outcome::Withdrawn { why }),
@@ -312,23 +318,24 @@ impl Governor {
             severity: tracked.severity,
             grounds: tracked.grounds.clone(),
             needed: verdict.needed,
-            guards: verdict.words(),
+            guards: texts(&verdict.words()),
         });
         self.tell(&tracked, "proposed", verdict.words());
     }
 }
 
 /// How an outcome is told: the status and what there is to say.
-fn told(outcome: &Outcome) -> (&'static str, Vec<String>) {
+fn told(outcome: &Outcome) -> (&'static str, Vec<Phrase>) {
+    let by = |who: &str| vec![say!("by-whom", "by {who}", who = who)];
     match outcome {
         Outcome::Applied => ("applied", Vec::new()),
         Outcome::Expired => ("expired", Vec::new()),
-        Outcome::Undone { by } => ("undone", vec![format!("by {by}")]),
+        Outcome::Undone { by: who } => ("undone", by(who)),
         Outcome::RolledBack { why } => ("rolled-back", vec![why.clone()]),
         Outcome::Withdrawn { why } => ("withdrawn", vec![why.clone()]),
         Outcome::Failed { why } => ("failed", vec![why.clone()]),
         Outcome::Refused { guards } => ("refused", guards.clone()),
-        Outcome::Rejected { by } => ("rejected", vec![format!("by {by}")]),
+        Outcome::Rejected { by: who } => ("rejected", by(who)),
         Outcome::Lapsed => ("lapsed", Vec::new()),
     }
 }

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use citywall_event::{Criticality, Dependency, Nanos};
+use citywall_event::{Criticality, Dependency, Nanos, Phrase, say};
 
 use super::state::Tracked;
 use super::{Governor, Stage, VITALS};
@@ -112,7 +112,7 @@ impl Governor {
     }
 
     /// What is worse about a device since an action began.
-    fn worse(&self, tracked: &Tracked, now: &Vital) -> Option<String> {
+    fn worse(&self, tracked: &Tracked, now: &Vital) -> Option<Phrase> {
         if !tracked.watch.contains(&now.address) {
             return None;
         }
@@ -124,7 +124,8 @@ impl Governor {
         }
         let before = tracked.baseline.iter().find(|v| v.address == now.address);
         let safety = self.facts.standing(Host::Ip(now.address)).criticality == Criticality::Safety;
-        worse_than(before, now, safety).map(|what| format!("{}: {what}", now.address))
+        worse_than(before, now, safety)
+            .map(|what| say!("worse", "{who}: {what}", who = now.address, what = what))
     }
 
     /// Says whose vitals are wanted, and with whom not, where that has changed: of what is in force, and of
@@ -171,7 +172,7 @@ impl Governor {
 }
 
 /// Says what is worse than before.
-fn worse_than(before: Option<&Vital>, now: &Vital, safety: bool) -> Option<String> {
+fn worse_than(before: Option<&Vital>, now: &Vital, safety: bool) -> Option<Phrase> {
     let share = |lost: u64, packets: u64| {
         // Losses of a thousand packets, and never nothing where something was lost.
         lost.saturating_mul(1_000)
@@ -181,17 +182,26 @@ fn worse_than(before: Option<&Vital>, now: &Vital, safety: bool) -> Option<Strin
     let lost = share(now.lost, now.packets);
     let allowed = if safety { 0 } else { LOST_OF_THOUSAND };
     if lost > lost_before.saturating_add(allowed) {
-        return Some(format!("{} packets of permitted work were lost", now.lost));
+        return Some(say!(
+            "worse-lost",
+            "{n} packets of permitted work were lost",
+            n = now.lost
+        ));
     }
     let before = before?;
     let answers = |v: &Vital| (v.asked >= ENOUGH).then(|| v.answered.saturating_mul(100) / v.asked.max(1));
     if let (Some(then), Some(now)) = (answers(before), answers(now))
         && now.saturating_mul(2) < then
     {
-        return Some(format!("{now} of 100 requests are answered, {then} were before"));
+        return Some(say!(
+            "worse-answers",
+            "{now} of 100 requests are answered, {then} were before",
+            now = now,
+            then = then
+        ));
     }
     if before.heartbeat == Some(true) && now.heartbeat == Some(false) {
-        return Some("its heartbeat stopped".to_owned());
+        return Some(say!("worse-heartbeat", "its heartbeat stopped"));
     }
     None
 }

@@ -18,7 +18,7 @@ mod state;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 
-use citywall_event::Nanos;
+use citywall_event::{Nanos, Phrase};
 
 use crate::effect::Outcome;
 use crate::facts::Device;
@@ -72,7 +72,7 @@ pub struct View {
     /// How many different people must.
     pub needed: u32,
     /// What the gate says now: the guards that hold it back.
-    pub guards: Vec<String>,
+    pub guards: Vec<Phrase>,
     /// What is left of it, nanoseconds: until it ends, or until it can no longer be approved.
     pub remaining: Nanos,
     /// What became of it, where it is over.
@@ -269,20 +269,20 @@ impl Governor {
         self.out.push(Effect::Journal(Entry { at, fact }));
     }
 
-    fn refuse(&mut self, action: Option<&ActionId>, reason: String) {
+    fn refuse(&mut self, action: Option<&ActionId>, reason: Phrase) {
         self.out.push(Effect::Refused(Refusal {
             action: action.cloned(),
             reason,
         }));
     }
 
-    fn tell(&mut self, tracked: &Tracked, status: &'static str, guards: Vec<String>) {
+    fn tell(&mut self, tracked: &Tracked, status: &'static str, guards: Vec<Phrase>) {
         let id = tracked.action().id.0.clone();
         self.out.push(Effect::Tell(event(tracked, id, status, guards)));
     }
 
     /// What was never an action has no name.
-    fn tell_refused(&mut self, tracked: &Tracked, guards: Vec<String>) {
+    fn tell_refused(&mut self, tracked: &Tracked, guards: Vec<Phrase>) {
         self.out
             .push(Effect::Tell(event(tracked, String::new(), "refused", guards)));
     }
@@ -342,8 +342,13 @@ impl Governor {
     }
 }
 
+/// In English, for the journal and for who asked.
+fn texts(words: &[Phrase]) -> Vec<String> {
+    words.iter().map(Phrase::to_string).collect()
+}
+
 /// How the log tells of an action.
-fn event(tracked: &Tracked, id: String, status: &'static str, guards: Vec<String>) -> citywall_event::Action {
+fn event(tracked: &Tracked, id: String, status: &'static str, guards: Vec<Phrase>) -> citywall_event::Action {
     let action = tracked.action();
     citywall_event::Action {
         id,

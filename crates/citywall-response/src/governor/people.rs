@@ -3,6 +3,7 @@
 //! Owns: which role may what, and that one person counts once, whatever accounts there are. Does
 //! not own: how many people it takes (`gate`).
 
+use citywall_event::{say, sentences};
 use citywall_policy::Role;
 
 use super::{Governor, Stage};
@@ -30,21 +31,39 @@ impl Governor {
 
     pub(super) fn approve(&mut self, by: &Account, id: &ActionId, hash: PlanHash) {
         let Some(serial) = self.find(id) else {
-            return self.refuse(Some(id), format!("there is no open action {id}"));
+            return self.refuse(
+                Some(id),
+                say!(
+                    "refused-no-action",
+                    "there is no open action {action}",
+                    action = &id.0
+                ),
+            );
         };
         let Some(person) = self.person_with(by, &[Role::Approver]) else {
-            let text = format!("{} is nobody whom the city file makes an approver", by.0);
+            let text = say!(
+                "refused-no-approver",
+                "{who} is nobody whom the city file makes an approver",
+                who = &by.0
+            );
             return self.refuse(Some(id), text);
         };
         let Some(tracked) = self.actions.get_mut(&serial) else {
             return;
         };
         if tracked.stage != Stage::Proposed {
-            return self.refuse(Some(id), format!("{id} waits for no approval"));
+            return self.refuse(
+                Some(id),
+                say!(
+                    "refused-waits-not",
+                    "{action} waits for no approval",
+                    action = &id.0
+                ),
+            );
         }
         let current = tracked.hash == hash || planted(Bug::HashIgnored);
         if !current {
-            return self.refuse(Some(id), Guard::Stale.to_string());
+            return self.refuse(Some(id), Guard::Stale.words());
         }
         if !tracked.approvals.contains(&person) {
             tracked.approvals.push(person.clone());
@@ -74,38 +93,50 @@ impl Governor {
             if waits && guards.iter().all(|guard| matches!(guard, Guard::People { .. })) {
                 return;
             }
-            let guards: Vec<String> = guards.iter().map(ToString::to_string).collect();
-            self.refuse(Some(&id), guards.join("; "));
+            self.refuse(Some(&id), sentences(guards.iter().map(Guard::words)));
         }
     }
 
     pub(super) fn reject(&mut self, by: &Account, id: &ActionId) {
         let Some(person) = self.operator(by) else {
-            return self.refuse(Some(id), format!("{} may not reject", by.0));
+            return self.refuse(
+                Some(id),
+                say!("refused-reject", "{who} may not reject", who = &by.0),
+            );
         };
         match self.find(id) {
             Some(serial) if self.stage(serial) == Some(Stage::Proposed) => {
                 self.end(serial, Outcome::Rejected { by: person });
             }
-            _ => self.refuse(Some(id), format!("{id} waits for no approval")),
+            _ => self.refuse(
+                Some(id),
+                say!(
+                    "refused-waits-not",
+                    "{action} waits for no approval",
+                    action = &id.0
+                ),
+            ),
         }
     }
 
     pub(super) fn undo(&mut self, by: &Account, id: &ActionId) {
         let Some(person) = self.operator(by) else {
-            return self.refuse(Some(id), format!("{} may not undo", by.0));
+            return self.refuse(Some(id), say!("refused-undo", "{who} may not undo", who = &by.0));
         };
         match self.find(id) {
             Some(serial) if matches!(self.stage(serial), Some(Stage::Applying | Stage::Active)) => {
                 self.take_back(serial, Outcome::Undone { by: person });
             }
-            _ => self.refuse(Some(id), format!("{id} is not in force")),
+            _ => self.refuse(
+                Some(id),
+                say!("refused-not-in-force", "{action} is not in force", action = &id.0),
+            ),
         }
     }
 
     pub(super) fn answer(&mut self, by: &Account, answer: &Answer) {
         if self.operator(by).is_none() {
-            return self.refuse(None, format!("{} may not answer", by.0));
+            return self.refuse(None, say!("refused-answer", "{who} may not answer", who = &by.0));
         }
         let said = self.runs.answer(self.clock.now(), answer);
         let mut shed = 0;
@@ -114,7 +145,14 @@ impl Governor {
 
     pub(super) fn end_acts(&mut self, by: &Account) {
         let Some(person) = self.operator(by) else {
-            return self.refuse(None, format!("{} may not end automatic mode", by.0));
+            return self.refuse(
+                None,
+                say!(
+                    "refused-end-acts",
+                    "{who} may not end automatic mode",
+                    who = &by.0
+                ),
+            );
         };
         self.acts.clear();
         self.note(Fact::ActsEnded { by: person });

@@ -3,11 +3,12 @@
 //! Owns: what becomes a proposal, how many are kept, and which go when there is no room. Does not
 //! own: what is planned (`planner`), and whether it may be (`gate`).
 
-use citywall_event::Nanos;
+use citywall_event::{Nanos, Phrase, say, sentences};
 
 use super::state::{BY_HAND, Known, Tracked};
-use super::{Governor, INCIDENTS, Stage};
+use super::{Governor, INCIDENTS, Stage, texts};
 use crate::effect::Outcome;
+use crate::gate::Guard;
 use crate::planner::{self, Draft};
 use crate::playbook::{Said, Say, Standing, Wish};
 use crate::{
@@ -95,7 +96,7 @@ impl Governor {
                 let action = tracked.action();
                 known.is_over(action.rung, &action.target, &action.measures);
             }
-            let why = "the flood is over".to_owned();
+            let why = say!("withdrawn-flood-over", "the flood is over");
             match stage {
                 Stage::Proposed => self.end(serial, Outcome::Withdrawn { why }),
                 Stage::Applying | Stage::Active => self.take_back(serial, Outcome::Withdrawn { why }),
@@ -175,7 +176,11 @@ impl Governor {
                 &self.settings,
                 &open,
             ),
-            None if wish.rung <= Rung::Notify => vec![Draft::of(wish.rung, incident, &wish.reason)],
+            None if wish.rung <= Rung::Notify => vec![Draft::of(
+                wish.rung,
+                Phrase::as_written(incident),
+                wish.reason.clone(),
+            )],
             None => Vec::new(),
         };
         if drafts.is_empty() {
@@ -209,26 +214,35 @@ impl Governor {
         let Some(person) = self.operator(by) else {
             return self.refuse(
                 None,
-                format!("{} may not propose: the city file gives no such role", by.0),
+                say!(
+                    "refused-propose",
+                    "{who} may not propose: the city file gives no such role",
+                    who = &by.0
+                ),
             );
         };
         let Some(measure) = measure_by_hand(&proposal, self.settings.packets_per_second) else {
-            let text = format!(
-                "{} cannot be proposed so: deny-conduit and deny-command need a second end, \
-                                 the others have none",
-                proposal.rung.name()
+            let text = say!(
+                "refused-ends",
+                "{rung} cannot be proposed so: deny-conduit and deny-command need a second end, the others have none",
+                rung = proposal.rung.name()
             );
             return self.refuse(None, text);
         };
         let incident = proposal.incident.unwrap_or_else(|| BY_HAND.to_owned());
         let target = match measure.to() {
-            Some(to) => format!("{} to {to}", proposal.host),
-            None => proposal.host.to_string(),
+            Some(to) => say!(
+                "target-pair",
+                "{who} to {whom}",
+                who = proposal.host.to_string(),
+                whom = to.to_string()
+            ),
+            None => Phrase::as_written(proposal.host.to_string()),
         };
         let draft = Draft {
             rung: proposal.rung,
             target,
-            reason: proposal.reason,
+            reason: Phrase::as_written(proposal.reason),
             measures: vec![measure],
             grounds: Grounds {
                 proved: false,
@@ -247,7 +261,10 @@ impl Governor {
         if shed > 0 {
             self.refuse(
                 None,
-                "too many proposals are open: approve or reject some".to_owned(),
+                say!(
+                    "refused-too-many",
+                    "too many proposals are open: approve or reject some"
+                ),
             );
         }
     }
@@ -265,7 +282,10 @@ impl Governor {
         }
         if self.is_open(&draft) {
             if draft.grounds.by_hand.is_some() {
-                self.refuse(None, "this is proposed or in force already".to_owned());
+                self.refuse(
+                    None,
+                    say!("refused-again", "this is proposed or in force already"),
+                );
             }
             return;
         }
@@ -273,17 +293,17 @@ impl Governor {
         let verdict = self.judge(&tracked);
         tracked.needed = verdict.needed;
         if !verdict.never.is_empty() {
-            let guards: Vec<String> = verdict.never.iter().map(ToString::to_string).collect();
+            let guards: Vec<Phrase> = verdict.never.iter().map(Guard::words).collect();
             let action = tracked.action();
             self.note(Fact::Refused {
                 incident: terms.incident.to_owned(),
                 what: format!("{} {}", action.rung.name(), action.target),
                 by: action.owner.clone(),
-                guards: guards.clone(),
+                guards: texts(&guards),
             });
             self.tell_refused(&tracked, guards.clone());
             if tracked.grounds.by_hand.is_some() {
-                self.refuse(Some(&tracked.action().id), guards.join("; "));
+                self.refuse(Some(&tracked.action().id), sentences(guards));
             }
             return;
         }
@@ -298,7 +318,7 @@ impl Governor {
             severity: tracked.severity,
             grounds: tracked.grounds.clone(),
             needed: tracked.needed,
-            guards: verdict.words(),
+            guards: texts(&verdict.words()),
         });
         self.tell(&tracked, "proposed", verdict.words());
         self.actions.insert(serial, tracked);
@@ -313,9 +333,9 @@ impl Governor {
             actions: vec![Action {
                 id: ActionId(id),
                 rung: draft.rung,
-                target: bounded(draft.target),
-                reason: bounded(draft.reason),
-                owner: bounded(terms.owner.clone()),
+                target: draft.target.bounded(TEXT),
+                reason: draft.reason.bounded(TEXT),
+                owner: Phrase::as_written(terms.owner.as_str()).bounded(TEXT).to_string(),
                 time_to_live: terms.time_to_live.unwrap_or(self.settings.time_to_live),
                 measures: draft.measures,
             }],
@@ -407,15 +427,4 @@ fn measure_by_hand(proposal: &Proposal, packets_per_second: u32) -> Option<Measu
         (Rung::Isolate, None) => Some(Measure::Isolate { host }),
         _ => None,
     }
-}
-
-fn bounded(mut text: String) -> String {
-    if text.len() > TEXT {
-        let mut end = TEXT;
-        while !text.is_char_boundary(end) {
-            end -= 1;
-        }
-        text.truncate(end);
-    }
-    text
 }

@@ -7,7 +7,7 @@
 //! restart. Of what was in force, the rest of its life goes on; where the kernel holds less of it,
 //! more of it or longer than it may, it is taken back.
 
-use citywall_event::Nanos;
+use citywall_event::{Nanos, say};
 
 use super::state::{Tracked, serial_of};
 use super::{Governor, Stage};
@@ -164,7 +164,10 @@ impl Governor {
             };
             match tracked.stage {
                 Stage::Applying => {
-                    let why = "the wall stopped before this was known to be in force".to_owned();
+                    let why = say!(
+                        "wall-stopped",
+                        "the wall stopped before this was known to be in force"
+                    );
                     self.take_back(serial, Outcome::Failed { why });
                 }
                 Stage::Undoing => {
@@ -243,15 +246,18 @@ impl Governor {
             return;
         }
         let why = match (whole, longest) {
-            (false, _) => Some("the kernel does not hold it whole any more"),
-            (true, Some(longest)) if longest > allowed.saturating_add(SLACK) => {
-                Some("the kernel holds it for longer than it may")
-            }
+            (false, _) => Some(say!(
+                "kernel-not-whole",
+                "the kernel does not hold it whole any more"
+            )),
+            (true, Some(longest)) if longest > allowed.saturating_add(SLACK) => Some(say!(
+                "kernel-too-long",
+                "the kernel holds it for longer than it may"
+            )),
             _ => None,
         };
         match why {
             Some(why) => {
-                let why = why.to_owned();
                 self.take_back(serial, Outcome::Withdrawn { why });
             }
             None => {

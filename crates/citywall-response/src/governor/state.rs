@@ -4,7 +4,7 @@
 
 use std::net::IpAddr;
 
-use citywall_event::Nanos;
+use citywall_event::{Nanos, Phrase};
 
 use super::Stage;
 use crate::bug::{Bug, planted};
@@ -45,8 +45,8 @@ impl Tracked {
         static NONE: Action = Action {
             id: ActionId(String::new()),
             rung: Rung::Observe,
-            target: String::new(),
-            reason: String::new(),
+            target: Phrase::NONE,
+            reason: Phrase::NONE,
             owner: String::new(),
             time_to_live: 0,
             measures: Vec::new(),

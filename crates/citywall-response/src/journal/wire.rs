@@ -5,7 +5,7 @@
 
 use std::net::IpAddr;
 
-use citywall_event::{Mac, Nanos, Prefix, Verb, VerbSet};
+use citywall_event::{Mac, Nanos, Phrase, Prefix, Verb, VerbSet};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -425,8 +425,8 @@ fn plan_form(plan: &Plan) -> PlanForm {
     let action = |action: &Action| ActionForm {
         id: action.id.0.clone(),
         rung: action.rung.name().to_owned(),
-        target: action.target.clone(),
-        reason: action.reason.clone(),
+        target: action.target.to_string(),
+        reason: action.reason.to_string(),
         owner: action.owner.clone(),
         time_to_live: action.time_to_live,
         measures: action.measures.iter().map(measure_form).collect(),
@@ -443,8 +443,8 @@ fn read_plan(form: PlanForm) -> Result<Plan, String> {
         Ok(Action {
             rung: read_rung(&form.rung)?,
             id: ActionId(form.id),
-            target: form.target,
-            reason: form.reason,
+            target: Phrase::as_written(form.target),
+            reason: Phrase::as_written(form.reason),
             owner: form.owner,
             time_to_live: form.time_to_live,
             measures: form
@@ -575,10 +575,12 @@ fn outcome_form(outcome: Outcome) -> OutcomeForm {
         Outcome::Applied => OutcomeForm::Applied,
         Outcome::Expired => OutcomeForm::Expired,
         Outcome::Undone { by } => OutcomeForm::Undone { by },
-        Outcome::RolledBack { why } => OutcomeForm::RolledBack { why },
-        Outcome::Withdrawn { why } => OutcomeForm::Withdrawn { why },
-        Outcome::Failed { why } => OutcomeForm::Failed { why },
-        Outcome::Refused { guards } => OutcomeForm::Refused { guards },
+        Outcome::RolledBack { why } => OutcomeForm::RolledBack { why: why.to_string() },
+        Outcome::Withdrawn { why } => OutcomeForm::Withdrawn { why: why.to_string() },
+        Outcome::Failed { why } => OutcomeForm::Failed { why: why.to_string() },
+        Outcome::Refused { guards } => OutcomeForm::Refused {
+            guards: guards.iter().map(Phrase::to_string).collect(),
+        },
         Outcome::Rejected { by } => OutcomeForm::Rejected { by },
         Outcome::Lapsed => OutcomeForm::Lapsed,
     }
@@ -589,10 +591,18 @@ fn read_outcome(form: OutcomeForm) -> Outcome {
         OutcomeForm::Applied => Outcome::Applied,
         OutcomeForm::Expired => Outcome::Expired,
         OutcomeForm::Undone { by } => Outcome::Undone { by },
-        OutcomeForm::RolledBack { why } => Outcome::RolledBack { why },
-        OutcomeForm::Withdrawn { why } => Outcome::Withdrawn { why },
-        OutcomeForm::Failed { why } => Outcome::Failed { why },
-        OutcomeForm::Refused { guards } => Outcome::Refused { guards },
+        OutcomeForm::RolledBack { why } => Outcome::RolledBack {
+            why: Phrase::as_written(why),
+        },
+        OutcomeForm::Withdrawn { why } => Outcome::Withdrawn {
+            why: Phrase::as_written(why),
+        },
+        OutcomeForm::Failed { why } => Outcome::Failed {
+            why: Phrase::as_written(why),
+        },
+        OutcomeForm::Refused { guards } => Outcome::Refused {
+            guards: guards.into_iter().map(Phrase::as_written).collect(),
+        },
         OutcomeForm::Rejected { by } => Outcome::Rejected { by },
         OutcomeForm::Lapsed => Outcome::Lapsed,
     }

@@ -11,7 +11,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use citywall_event::Nanos;
+use citywall_event::{Nanos, Phrase};
 
 use super::error::limits;
 use super::model::{Playbook, Target};
@@ -358,7 +358,7 @@ impl Response {
                         rung,
                         suspect,
                         time_to_live,
-                        reason: reason.clone(),
+                        reason: words(&reason),
                     })));
                 }
             }
@@ -419,6 +419,22 @@ fn step_id(run: &Run, step: usize) -> String {
         .steps
         .get(step)
         .map_or(String::new(), |s| s.id.clone())
+}
+
+/// A playbook's words, by an id made of them: language files know those of the built-in playbooks.
+fn words(text: &str) -> Phrase {
+    if text.is_empty() {
+        return Phrase::default();
+    }
+    let mut id = "playbook".to_owned();
+    for word in text
+        .split(|c: char| !c.is_ascii_alphanumeric())
+        .filter(|w| !w.is_empty())
+    {
+        id.push('-');
+        id.push_str(&word.to_ascii_lowercase());
+    }
+    Phrase::of_file(id, text)
 }
 
 fn over(incident: &str, run: &Run, (completed, reason): (bool, String)) -> Said {

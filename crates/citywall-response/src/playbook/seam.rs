@@ -2,7 +2,7 @@
 //!
 //! Owns: these values. Does not own: the table of running playbooks (`runs`), the interpreter (`run`).
 
-use citywall_event::{Criticality, Nanos};
+use citywall_event::{Criticality, Nanos, Phrase};
 
 use crate::Rung;
 
@@ -33,7 +33,7 @@ pub struct Wish {
     /// For how long, nanoseconds; `None` = the city's default.
     pub time_to_live: Option<Nanos>,
     /// Why, in the playbook's words.
-    pub reason: String,
+    pub reason: Phrase,
 }
 
 /// A step that waits for a person.

@@ -2,7 +2,7 @@
 //!
 //! Owns: the numbers. Does not own: how they are shown (the binary).
 
-use citywall_event::Nanos;
+use citywall_event::{Nanos, Phrase, say};
 
 use crate::playbook::Question;
 use crate::{Action, ActionId, Measure, Outcome, Rung, Stage, View};
@@ -47,9 +47,9 @@ pub struct Taken {
     /// The rung.
     pub rung: Rung,
     /// On whom.
-    pub target: String,
+    pub target: Phrase,
     /// Why.
-    pub reason: String,
+    pub reason: Phrase,
     /// Who answers for it.
     pub owner: String,
     /// From when.
@@ -57,7 +57,7 @@ pub struct Taken {
     /// Until when.
     pub until: Nanos,
     /// Why it was over before its time.
-    pub outcome: Option<String>,
+    pub outcome: Option<Phrase>,
     /// What the kernel would have held.
     pub measures: Vec<Measure>,
     /// Permitted work that it would have cut.
@@ -104,13 +104,13 @@ pub struct Untaken {
     /// The rung.
     pub rung: String,
     /// On whom.
-    pub target: String,
+    pub target: Phrase,
     /// Why it was wanted.
-    pub reason: String,
+    pub reason: Phrase,
     /// When.
     pub at: Nanos,
     /// What held it back: guards, or that nobody approved.
-    pub held_by: Vec<String>,
+    pub held_by: Vec<Phrase>,
 }
 
 /// What a playbook asked of people.
@@ -127,17 +127,14 @@ pub struct Asked {
 }
 
 /// What became of an action, for people.
-fn words(outcome: &Outcome) -> String {
+fn words(outcome: &Outcome) -> Phrase {
     match outcome {
-        Outcome::Applied => "in force".to_owned(),
-        Outcome::Expired => "its time was over".to_owned(),
-        Outcome::Undone { by } => format!("{by} took it back"),
-        Outcome::RolledBack { why } => format!("taken back by itself: {why}"),
-        Outcome::Withdrawn { why } => format!("withdrawn: {why}"),
-        Outcome::Failed { why } => format!("could not be done: {why}"),
-        Outcome::Refused { guards } => format!("refused: {}", guards.join("; ")),
-        Outcome::Rejected { by } => format!("{by} said no"),
-        Outcome::Lapsed => "nobody approved in time".to_owned(),
+        Outcome::Undone { by } => say!("outcome-took-back", "{who} took it back", who = by),
+        Outcome::RolledBack { why } => {
+            say!("outcome-back-by-itself", "taken back by itself: {why}", why = why)
+        }
+        Outcome::Rejected { by } => say!("outcome-said-no", "{who} said no", who = by),
+        outcome => outcome.words(),
     }
 }
 
@@ -186,7 +183,14 @@ impl Report {
             self.told += 1;
             return;
         }
-        // What was refused before it was an action is heard of as the journal's `refused`.
+        // What was refused before it was an action was heard of as the journal's `refused`, in English.
+        if action.id.is_empty()
+            && let Some(untaken) = self.untaken.last_mut()
+            && (untaken.incident == action.incident && untaken.target == action.target)
+        {
+            untaken.target.clone_from(&action.target);
+            untaken.held_by.clone_from(&action.guards);
+        }
         if action.id.is_empty() || self.taken.iter().any(|t| t.id == action.id) {
             return;
         }
@@ -220,10 +224,13 @@ impl Report {
             id: String::new(),
             incident: incident.to_owned(),
             rung: rung.to_owned(),
-            target: target.to_owned(),
-            reason: format!("asked for by {by}"),
+            target: Phrase::as_written(target),
+            reason: say!("asked-by", "asked for by {who}", who = by),
             at,
-            held_by: guards.to_vec(),
+            held_by: guards
+                .iter()
+                .map(|guard| Phrase::as_written(guard.as_str()))
+                .collect(),
         });
     }
 

@@ -53,7 +53,7 @@ fn report(change: &'static str, at: Nanos) -> IncidentReport {
     IncidentReport {
         change,
         number: "I0-7-0".into(),
-        title: "camera, which had been taken over, changed a lamp".into(),
+        title: citywall_event::Phrase::as_written("camera, which had been taken over, changed a lamp"),
         severity: 2,
         zones: Vec::new(),
         domains: Vec::new(),
@@ -62,7 +62,7 @@ fn report(change: &'static str, at: Nanos) -> IncidentReport {
         reasons: vec![Reason {
             event: Order::of_packet(at, 0, 7, 0),
             at,
-            text: "why".into(),
+            text: citywall_event::Phrase::as_written("why"),
             technique: None,
         }],
         parties: Parties {

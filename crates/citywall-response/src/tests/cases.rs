@@ -397,7 +397,7 @@ impl World<'_> {
             time_to_live: *self
                 .dice
                 .pick(&[None, Some(i64::MAX), Some(-1), Some(600 * SECOND)]),
-            reason: "x".repeat(self.dice.below(2_000)),
+            reason: citywall_event::Phrase::as_written("x".repeat(self.dice.below(2_000))),
         };
         let incident = format!("I0-{}-1", self.dice.below(self.incidents));
         self.stats.add("hostile wish");

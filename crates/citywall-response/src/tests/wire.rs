@@ -19,7 +19,9 @@ fn entries_are_frozen_and_read_back() {
         },
         Fact::Undoing {
             action: action.clone(),
-            outcome: Outcome::RolledBack { why: "w".to_owned() },
+            outcome: Outcome::RolledBack {
+                why: citywall_event::Phrase::as_written("w"),
+            },
         },
         Fact::Ended {
             action,

@@ -185,6 +185,14 @@ pub(super) struct Client {
     next: u64,
 }
 
+/// The enforcer refused, with the message that it is in other languages; null where it has none.
+#[derive(Debug, thiserror::Error)]
+#[error("{text}")]
+pub(super) struct Refused {
+    pub(super) text: String,
+    pub(super) message: Value,
+}
+
 impl Client {
     /// Connects, as a person.
     ///
@@ -260,7 +268,11 @@ impl Client {
                     if ["value", "not-a-message"].contains(&text(&answer, "code")) {
                         bail!(Invalid(refused));
                     }
-                    bail!("{refused}")
+                    let message = answer["message"].clone();
+                    bail!(Refused {
+                        text: refused,
+                        message
+                    })
                 }
                 _ => {}
             }

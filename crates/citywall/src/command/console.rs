@@ -10,15 +10,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use citywall_console::{ActionView, Ask, Console, Gate, GateError, GateKind, Options, Packets, Rehearsed};
+use citywall_console::{
+    ActionView, Ask, Console, Gate, GateError, GateKind, Options, Packets, Rehearsed, Upkeep,
+};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::Invalid;
-use super::actions::Client;
-use super::evidence::Replayed;
+use super::actions::{Client, Refused};
+use super::evidence::Kept;
 use crate::End;
 use crate::cli::WatchArgs;
+use crate::packets::FOLDER;
 use crate::settings::Settings;
 
 /// Bytes of the earlier log that are shown.
@@ -68,7 +71,12 @@ pub fn run(args: &ConsoleArgs) -> anyhow::Result<End> {
 ///
 /// # Errors
 /// Where it cannot listen, or its folder is not one of ours.
-pub fn start(args: &WatchArgs, settings: &Settings, live: bool) -> anyhow::Result<Option<Console>> {
+pub fn start(
+    args: &WatchArgs,
+    settings: &Settings,
+    live: bool,
+    upkeep: Arc<dyn Upkeep>,
+) -> anyhow::Result<Option<Console>> {
     let Some(address) = args.console else {
         return Ok(None);
     };
@@ -90,6 +98,7 @@ pub fn start(args: &WatchArgs, settings: &Settings, live: bool) -> anyhow::Resul
         certificate,
         live,
         packets: kept(args, settings, live),
+        upkeep: Some(upkeep),
     })
     .context("--console")?;
     if let (true, Some(out)) = (live, &args.out)
@@ -107,12 +116,19 @@ pub fn start(args: &WatchArgs, settings: &Settings, live: bool) -> anyhow::Resul
     Ok(Some(console))
 }
 
-/// The packets of a replay lie in its captures; those of standard input and of live traffic are gone.
+/// The packets of a replay lie in its captures, those of live traffic in the ring where one is kept; those of
+/// standard input are gone.
 fn kept(args: &WatchArgs, settings: &Settings, live: bool) -> Option<Arc<dyn Packets>> {
-    let files = args.pcap.clone();
-    let again = !live && files.iter().all(|file| file.is_file());
     let keys = settings.key_options();
-    again.then(|| Arc::new(Replayed { files, keys }) as Arc<dyn Packets>)
+    let kept = match (live, &args.out) {
+        (true, Some(out)) if settings.packets > 0 => Kept::in_ring(out.join(FOLDER), keys),
+        (true, _) => return None,
+        (false, _) if args.pcap.iter().all(|file| file.is_file()) => {
+            Kept::in_captures(args.pcap.clone(), keys)
+        }
+        (false, _) => return None,
+    };
+    Some(Arc::new(kept))
 }
 
 /// Shows the end of what the run before wrote.
@@ -170,7 +186,12 @@ impl Gate for Enforcer {
             Ask::Undo { action } => json!({ "type": "undo", "action": action, "reason": reason }),
         };
         let answer = self.connect(person)?.ask(question);
-        let answer = answer.map_err(|e| GateError::Refused(format!("{e:#}")))?;
+        let answer = answer.map_err(|e| GateError::Refused {
+            text: format!("{e:#}"),
+            message: e
+                .downcast_ref()
+                .and_then(|refused: &Refused| serde_json::from_value(refused.message.clone()).ok()),
+        })?;
         Ok(answer["done"].as_str().unwrap_or_default().to_owned())
     }
 

@@ -16,6 +16,7 @@ pub mod range;
 pub mod rehearse;
 pub mod serve;
 pub mod service;
+pub mod upkeep;
 pub mod watch;
 
 use std::path::PathBuf;

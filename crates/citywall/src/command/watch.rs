@@ -4,14 +4,15 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Instant, SystemTime};
 
 use anyhow::Context as _;
 use citywall_capture::{
     CaptureError, FileLimits, Files as CaptureFiles, FrameSource, Interface, LiveOptions, RunAs,
 };
 
-use super::{Invalid, console};
+use super::{Invalid, console, upkeep};
 use crate::End;
 use crate::allowed::{LAST_GOOD, SERIALS};
 use crate::cli::WatchArgs;
@@ -21,6 +22,7 @@ use crate::output::alerting::Alerting;
 use crate::output::eve::{self, EveLog, Rotation};
 use crate::output::syslog::Target;
 use crate::output::{story, summary, webhook};
+use crate::packets::Keeper;
 use crate::pipeline::learning::LEARNED;
 use crate::pipeline::ordered::Stage;
 use crate::pipeline::run::{self, Outcome, Shared, Signals};
@@ -59,19 +61,34 @@ pub fn run(args: &WatchArgs) -> anyhow::Result<End> {
         .as_deref()
         .map(|out| open_log(out, &settings, live))
         .transpose()?;
+    let mut keeper = None;
+    if let Some(out) = args.out.as_deref().filter(|_| settings.packets > 0) {
+        let (started, kept) = Keeper::start(out, settings.packets, now(), sources)
+            .with_context(|| format!("--keep-packets: cannot keep them in {}", out.display()))?;
+        sources = kept;
+        keeper = Some(started);
+    }
     let mut alerting = Alerting::start(&settings.config, metrics).context("cannot start the outputs")?;
     if let Some(socket) = &args.enforcer {
         alerting
             .report_to(socket)
             .context("--enforcer: cannot start the line to it")?;
     }
-    let shared = Shared::new(Arc::clone(&settings));
+    let shared = Arc::new(Shared::new(Arc::clone(&settings)));
     let mut stage = Stage::new(Arc::clone(&settings), log, alerting);
     let signals = listen(live)?;
-    let console = console::start(args, &settings, live)?;
+    let drops = Arc::new(AtomicU64::new(u64::MAX));
+    let kept = keeper.as_ref().map(Keeper::watch);
+    let upkeep = upkeep::Run::new(args, Arc::clone(&shared), kept, Arc::clone(&drops));
+    let console = console::start(args, &settings, live, Arc::new(upkeep))?;
     if let Some(console) = &console {
         let feed = console.feed.clone();
         stage.listen(Box::new(move |line| feed.line(line)));
+        let reload = console.reloader();
+        if live {
+            stage.on_show(Box::new(move |seen| drops.store(seen.drops, Ordering::Relaxed)));
+        }
+        stage.on_reload(Box::new(move |settings| reload(settings.city.clone())));
     }
     let outcome = if live {
         let interface = settings.interface.as_deref().unwrap_or("");
@@ -82,7 +99,16 @@ pub fn run(args: &WatchArgs) -> anyhow::Result<End> {
         run::replay(source, &shared, workers, &mut stage, &signals, !args.json)
     };
     stage.finish();
-    let numbers = summary::summary(&outcome, &stage, &summary::Usage::now(started), workers);
+    if let Some(keeper) = &mut keeper {
+        keeper.finish();
+    }
+    let numbers = summary::summary(
+        &outcome,
+        &stage,
+        &summary::Usage::now(started),
+        workers,
+        keeper.as_ref().map(Keeper::kept),
+    );
     let end = tell(args, &shared.get(), &outcome, &stage, started, &numbers)?;
     if let Some(console) = &console {
         console.finished(numbers);
@@ -91,6 +117,12 @@ pub fn run(args: &WatchArgs) -> anyhow::Result<End> {
         }
     }
     Ok(end)
+}
+
+/// Nanoseconds since 1970, by the machine's clock.
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(0, |since| since.as_nanos() as u64)
 }
 
 /// One worker per core.
@@ -104,14 +136,17 @@ fn load(args: &WatchArgs) -> anyhow::Result<Settings> {
         name: "the built-in city file".into(),
         text: STORY_CITY.into(),
     });
-    let disk = args
-        .disk
-        .as_deref()
-        .map(Size::parse)
-        .transpose()
-        .map_err(|e| Invalid(format!("--disk: {e}")))?;
+    let size = |text: &Option<String>, option: &str| {
+        let size = text.as_deref().map(Size::parse).transpose();
+        size.map_err(|e| Invalid(format!("{option}: {e}")))
+    };
+    let disk = size(&args.disk, "--disk")?;
+    let packets = size(&args.keep_packets, "--keep-packets")?;
     let mut settings = Settings::load(&args.files, city, args.interface.clone(), disk.map(|d| d.0))
         .map_err(|error| Invalid(format!("{error:#}")))?;
+    settings
+        .keep_packets(packets.map_or(0, |size| size.0))
+        .map_err(Invalid)?;
     settings
         .hold_use()
         .map_err(|error| Invalid(format!("{error:#}")))?;
@@ -279,7 +314,7 @@ fn open_log(out: &std::path::Path, settings: &Settings, live: bool) -> anyhow::R
     let rotation = Rotation {
         size: events.rotate_size.0,
         age,
-        disk: events.disk.0,
+        disk: events.disk.0.saturating_sub(settings.packets),
     };
     EveLog::open(out, rotation, live).with_context(|| unwritable(out))
 }

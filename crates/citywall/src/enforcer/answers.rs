@@ -3,6 +3,7 @@
 //! Owns: the members of answers and of what is told unasked (`docs/spec/control.md`).
 //! Does not own: what is asked (`lines`), and the words for an action (`citywall-response`).
 
+use citywall_event::Phrase;
 use citywall_policy::Role;
 use citywall_response::playbook::{Said, Say};
 use citywall_response::{View, whole_seconds};
@@ -33,6 +34,15 @@ pub fn error(number: Option<u64>, code: &str, text: &str) -> String {
     line(&json!({ "type": "error", "id": number, "code": code, "text": text }))
 }
 
+/// The gate's refusal, with its message for other languages.
+pub fn refused(number: u64, reason: &Phrase) -> String {
+    let message = reason.message_json();
+    let message: Option<Value> = message.and_then(|text| serde_json::from_str(&text).ok());
+    line(&json!({
+        "type": "error", "id": number, "code": "refused", "text": reason.english(), "message": message,
+    }))
+}
+
 /// An answer with its members.
 pub fn answer(number: u64, members: Value) -> String {
     let mut whole = json!({ "type": "answer", "id": number });
@@ -53,8 +63,8 @@ pub fn told(action: &citywall_event::Action) -> String {
         "incident": action.incident,
         "kind": action.kind,
         "status": action.status,
-        "target": action.target,
-        "reason": action.reason,
+        "target": action.target.english(),
+        "reason": action.reason.english(),
     }}))
 }
 
@@ -63,7 +73,7 @@ pub fn said(said: &Said) -> Value {
     match &said.say {
         Say::Wish(wish) => json!({
             "incident": said.incident, "playbook": wish.playbook, "step": wish.step,
-            "wish": wish.rung.name(), "reason": wish.reason,
+            "wish": wish.rung.name(), "reason": wish.reason.english(),
         }),
         Say::Ask(question) => json!({
             "incident": said.incident, "playbook": question.playbook, "step": question.step,
@@ -92,18 +102,19 @@ pub fn view(view: &View) -> Value {
         "id": action.id.0,
         "incident": view.incident,
         "rung": action.rung.name(),
-        "target": action.target,
-        "reason": action.reason,
+        "target": action.target.english(),
+        "reason": action.reason.english(),
         "owner": action.owner,
         "stage": view.stage.name(),
         "hash": view.hash.to_string(),
         "approvals": view.approvals,
         "needed": view.needed,
-        "guards": view.guards,
+        "guards": view.guards.iter().map(|guard| guard.english()).collect::<Vec<_>>(),
         "time_to_live_s": whole_seconds(action.time_to_live),
         "remaining_s": whole_seconds(view.remaining),
         "measures": measures,
         "outcome": view.outcome.as_ref().map(ToString::to_string),
+        "messages": serde_json::from_str::<Value>(&view.messages_json()).unwrap_or_default(),
     })
 }
 

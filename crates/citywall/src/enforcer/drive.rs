@@ -399,7 +399,7 @@ impl Drive {
         match self.asker {
             Some((connection, number)) if !self.answered => {
                 self.answered = true;
-                let line = answers::error(Some(number), "refused", &refusal.reason);
+                let line = answers::refused(number, &refusal.reason);
                 self.connections.send(connection, &line);
             }
             _ => log::info!("refused: {}", refusal.reason),

@@ -149,7 +149,7 @@ impl Policy {
                 && self
                     .context
                     .allows_elsewhere(from.place, to.place, service, command),
-            reason: violation.reason,
+            reason: violation.reason.to_string(),
         })
     }
 
@@ -158,7 +158,7 @@ impl Policy {
         let (a, b) = ((from.place, Some(from.ip)), (to.place, Some(to.ip)));
         let Violation { reason, .. } = self.context.judge_contact(a, b, service).err()?;
         Some(Refusal {
-            reason,
+            reason: reason.to_string(),
             point_only: false,
         })
     }

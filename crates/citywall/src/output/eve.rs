@@ -74,7 +74,7 @@ pub fn make_directory(directory: &Path) -> io::Result<()> {
 pub fn hand_over(directory: &Path, user: u32) -> io::Result<()> {
     make_directory(directory)?;
     give(directory, user, |name| {
-        ["summary.json", "eve.json", "console"].contains(&name) || name.starts_with("eve.json.")
+        ["summary.json", "eve.json", "console", "packets"].contains(&name) || name.starts_with("eve.json.")
     })
 }
 

@@ -10,7 +10,9 @@ use std::path::Path;
 
 use hashbrown::HashMap;
 
-use citywall_event::{Action, Body, Command, Context, Criticality, Event, IncidentReport, Nanos, Verb};
+use citywall_event::{
+    Action, Body, Command, Context, Criticality, Event, IncidentReport, Nanos, Verb, sentences,
+};
 
 use super::summary::Usage;
 use crate::pipeline::judge::Judge;
@@ -61,7 +63,7 @@ const REFUSED: usize = 2;
 fn with_guards(text: String, action: &Action) -> String {
     match action.guards.is_empty() {
         true => text,
-        false => format!("{text} [{}]", action.guards.join("; ")),
+        false => format!("{text} [{}]", sentences(action.guards.iter().cloned())),
     }
 }
 

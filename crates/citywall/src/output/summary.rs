@@ -6,6 +6,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::output::eve::create_private;
+use crate::packets::Kept;
 use crate::pipeline::ordered::Stage;
 use crate::pipeline::run::Outcome;
 
@@ -46,7 +47,7 @@ fn utc(at: Option<i64>) -> Value {
 }
 
 /// The run in numbers.
-pub fn summary(outcome: &Outcome, stage: &Stage, usage: &Usage, workers: u16) -> Value {
+pub fn summary(outcome: &Outcome, stage: &Stage, usage: &Usage, workers: u16, kept: Option<Kept>) -> Value {
     let prepare = &outcome.prepare;
     let worker = &outcome.workers;
     let judge = stage.judge().counters();
@@ -60,6 +61,9 @@ pub fn summary(outcome: &Outcome, stage: &Stage, usage: &Usage, workers: u16) ->
         || judge.values().any(|count| *count > 0)
         || outcome.kernel_drops > 0
         || lost > 0;
+    let packets_kept = kept.map(
+        |kept| json!({ "bytes": kept.bytes, "budget_bytes": kept.budget, "packets_given_up": kept.shed }),
+    );
     let per_cpu = |count: u64| (count as f64 / usage.cpu.max(1e-9)).round();
     json!({
         "format": citywall_event::FORMAT,
@@ -84,6 +88,7 @@ pub fn summary(outcome: &Outcome, stage: &Stage, usage: &Usage, workers: u16) ->
             "judge": judge,
         },
         "log_parts_removed": log.map_or(0, |log| log.removed),
+        "packets_kept": packets_kept,
         "nothing_was_shed": !shed,
         "interrupted": outcome.interrupted,
         "damaged_inputs": outcome.damage.iter().map(|d| json!({

@@ -22,6 +22,10 @@ use crate::stats::Seen;
 
 /// Who hears the log's lines.
 pub type Listener = Box<dyn FnMut(&[u8])>;
+/// Who hears how far the run is.
+pub type Shown = Box<dyn FnMut(&Seen)>;
+/// Who hears of new settings.
+pub type Reloaded = Box<dyn FnMut(&Settings)>;
 
 /// The ordered stage.
 pub struct Stage {
@@ -42,6 +46,8 @@ pub struct Stage {
     line: Vec<u8>,
     /// Hears every line of the log, written or not.
     listener: Option<Listener>,
+    reloaded: Option<Reloaded>,
+    shown: Option<Shown>,
     /// Source and packet of the last conclusion, and how many it has.
     late: (u16, u64, u32),
     /// The next whole second of packet time.
@@ -65,6 +71,8 @@ impl Stage {
             run: ("", 0),
             line: Vec::new(),
             listener: None,
+            reloaded: None,
+            shown: None,
             late: (0, 0, 0),
             border: Nanos::MIN,
             last: Order::default(),
@@ -76,8 +84,21 @@ impl Stage {
         self.listener = Some(listener);
     }
 
+    /// Has somebody told how far the run is, some times a second.
+    pub fn on_show(&mut self, shown: Shown) {
+        self.shown = Some(shown);
+    }
+
+    /// Has somebody told of new settings.
+    pub fn on_reload(&mut self, reloaded: Reloaded) {
+        self.reloaded = Some(reloaded);
+    }
+
     /// Takes new settings.
     pub fn reload(&mut self, settings: Arc<Settings>) {
+        if let Some(reloaded) = &mut self.reloaded {
+            reloaded(&settings);
+        }
         self.judge.reload(&settings);
         let told = self.proposer.reload(&settings);
         self.settings = settings;
@@ -157,6 +178,9 @@ impl Stage {
             log.flush();
         }
         self.settle();
+        if let Some(shown) = &mut self.shown {
+            shown(seen);
+        }
         self.alerting.heartbeat(&self.counts, seen);
     }
 

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use citywall_behaviour::{ConversationFeatures, Judgement, Model, Seen};
-use citywall_event::{Behaviour, Body, Context, Event, Nanos};
+use citywall_event::{Behaviour, Body, Context, Event, Nanos, Phrase, say, sentences};
 
 /// A device is told of once in this time.
 const QUIET: Nanos = 3_600_000_000_000;
@@ -82,23 +82,27 @@ impl Unusual {
 
 fn behaviour(event: &Event, seen: &Seen, judged: &Judgement, chance: f64, class: &str) -> Behaviour {
     let parts = judged.reasons.iter();
-    let words: Vec<String> = parts
-        .map(|r| {
-            format!(
-                "{} {} (normal: {})",
-                r.feature.replace('_', " "),
-                r.found,
-                r.normal
-            )
-        })
-        .collect();
+    let parts = parts.map(|r| {
+        say!(
+            "feature-unusual",
+            "{feature} {found} (normal: {normal})",
+            feature = Phrase::of_file(
+                format!("feature-{}", r.feature.replace('_', "-")),
+                r.feature.replace('_', " ")
+            ),
+            found = &r.found,
+            normal = &r.normal
+        )
+    });
     Behaviour {
         kind: "unusual_conversation",
-        reason: format!(
-            "{} spoke with {} as devices of {class} do not: {}",
-            seen.src,
-            seen.dst,
-            words.join("; ")
+        reason: say!(
+            "spoke-unusually",
+            "{who} spoke with {whom} as devices of {class} do not: {parts}",
+            who = seen.src,
+            whom = seen.dst,
+            class = class,
+            parts = sentences(parts)
         ),
         score: 1.0 - chance,
         features: judged.reasons.iter().map(|r| (r.feature, r.share)).collect(),

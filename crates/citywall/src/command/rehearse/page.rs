@@ -203,9 +203,9 @@ pub fn json(report: &Report) -> Value {
             })
         };
         json!({
-            "id": t.id, "incident": t.incident, "rung": t.rung.name(), "target": t.target, "reason": t.reason,
+            "id": t.id, "incident": t.incident, "rung": t.rung.name(), "target": t.target.english(), "reason": t.reason.english(),
             "owner": t.owner, "from": utc(t.from), "until": utc(t.until),
-            "seconds": t.until.saturating_sub(t.from) as f64 / 1e9, "outcome": t.outcome,
+            "seconds": t.until.saturating_sub(t.from) as f64 / 1e9, "outcome": t.outcome.as_ref().map(|outcome| outcome.english()),
             "measures": t.measures.len(), "touched_work": t.touched_work(),
             "cut": t.cuts.iter().map(cut).collect::<Vec<_>>(), "pairs_not_listed": t.beyond,
             "services": t.services,
@@ -213,8 +213,8 @@ pub fn json(report: &Report) -> Value {
     };
     let untaken = |u: &Untaken| {
         json!({
-            "id": u.id, "incident": u.incident, "rung": u.rung, "target": u.target, "reason": u.reason,
-            "at": utc(u.at), "held_by": u.held_by,
+            "id": u.id, "incident": u.incident, "rung": u.rung, "target": u.target.english(), "reason": u.reason.english(),
+            "at": utc(u.at), "held_by": u.held_by.iter().map(|why| why.english()).collect::<Vec<_>>(),
         })
     };
     json!({
