@@ -33,6 +33,8 @@ const PENDING: &str = "pending";
 const UNATTENDED: &str = "unattended";
 /// Held while the folder or the kernel is changed.
 const LOCK: &str = "lock";
+/// How long the lock is waited for before whoever holds it is named.
+const PATIENCE: Duration = Duration::from_secs(2);
 /// What the watchdog says when it is on guard.
 const ON_GUARD: &str = "on guard";
 /// Longest file that is read back.
@@ -78,7 +80,13 @@ impl Applied {
             .mode(0o600)
             .open(&path)
             .with_context(|| format!("cannot open {}", path.display()))?;
-        if lock.try_lock().is_err() {
+        // The one before may be at its last lines: a watchdog that has just gone back still holds it.
+        let end = Instant::now() + PATIENCE;
+        while lock.try_lock().is_err() {
+            if Instant::now() < end {
+                std::thread::sleep(Duration::from_millis(20));
+                continue;
+            }
             bail!(
                 "another `citywall enforce` is at work in {}: wait for it to end",
                 folder.display()
