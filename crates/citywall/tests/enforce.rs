@@ -171,6 +171,8 @@ fn what_was_before_comes_back_by_itself() {
         ))
         .stdin(Stdio::null())
         .stdout(Stdio::null())
+        // What outlives the shell does not keep whoever reads this test's words waiting.
+        .stderr(Stdio::null())
         .spawn()
         .unwrap();
     until("the apply", || ruleset().contains("table inet citywall"));
