@@ -12,16 +12,20 @@ use crate::{Mac, Nanos, Order};
 /// Writes one JSON object. Keys are field names of the registry, so they are never escaped.
 pub struct Object<'a> {
     out: &'a mut Vec<u8>,
-    first: bool,
+    /// What stands before the next member: the bracket, then a comma. So the bracket is written with the first
+    /// member, and each member is one copy of a size that is known when compiling.
+    before: u8,
 }
 
 impl<'a> Object<'a> {
     /// Writes `{`, what `fill` adds, and `}`.
     pub fn write(out: &mut Vec<u8>, fill: impl FnOnce(&mut Object<'_>)) {
-        out.push(b'{');
-        let mut object = Object { out, first: true };
+        let mut object = Object { out, before: b'{' };
         fill(&mut object);
-        out.push(b'}');
+        if object.before == b'{' {
+            object.out.push(b'{');
+        }
+        object.out.push(b'}');
     }
 
     /// Inlined always: with a key that is known when compiling this is one look at the room and a few
@@ -34,20 +38,17 @@ impl<'a> Object<'a> {
             return self.long_key(key);
         }
         let mut text = [b'"'; ROOM];
-        text[0] = b',';
+        text[0] = self.before;
         text[2..end - 2].copy_from_slice(key.as_bytes());
         text[end - 1] = b':';
-        let text = if self.first { &text[1..end] } else { &text[..end] };
-        self.out.extend_from_slice(text);
-        self.first = false;
+        self.out.extend_from_slice(&text[..end]);
+        self.before = b',';
     }
 
     #[cold]
     fn long_key(&mut self, key: &str) {
-        if !self.first {
-            self.out.push(b',');
-        }
-        self.first = false;
+        self.out.push(self.before);
+        self.before = b',';
         self.out.push(b'"');
         self.out.extend_from_slice(key.as_bytes());
         self.out.extend_from_slice(b"\":");
@@ -149,13 +150,7 @@ impl<'a> Object<'a> {
     #[inline]
     pub fn array(&mut self, key: &str, fill: impl FnOnce(&mut Array<'_>)) {
         self.key(key);
-        self.out.push(b'[');
-        let mut array = Array {
-            out: self.out,
-            first: true,
-        };
-        fill(&mut array);
-        self.out.push(b']');
+        Array::write(self.out, fill);
     }
 
     /// Appends text that is already JSON members (`"a":1,"b":2`); the caller vouches for it.
@@ -164,10 +159,8 @@ impl<'a> Object<'a> {
         if rendered.is_empty() {
             return;
         }
-        if !self.first {
-            self.out.push(b',');
-        }
-        self.first = false;
+        self.out.push(self.before);
+        self.before = b',';
         self.out.extend_from_slice(rendered);
     }
 }
@@ -175,16 +168,24 @@ impl<'a> Object<'a> {
 /// Writes one JSON array.
 pub struct Array<'a> {
     out: &'a mut Vec<u8>,
-    first: bool,
+    /// What stands before the next element, as in [`Object`].
+    before: u8,
 }
 
 impl Array<'_> {
+    fn write(out: &mut Vec<u8>, fill: impl FnOnce(&mut Array<'_>)) {
+        let mut array = Array { out, before: b'[' };
+        fill(&mut array);
+        if array.before == b'[' {
+            array.out.push(b'[');
+        }
+        array.out.push(b']');
+    }
+
     #[inline]
     fn comma(&mut self) {
-        if !self.first {
-            self.out.push(b',');
-        }
-        self.first = false;
+        self.out.push(self.before);
+        self.before = b',';
     }
 
     /// A string element.
@@ -257,13 +258,7 @@ impl Array<'_> {
     /// A nested array.
     pub fn array(&mut self, fill: impl FnOnce(&mut Array<'_>)) {
         self.comma();
-        self.out.push(b'[');
-        let mut array = Array {
-            out: self.out,
-            first: true,
-        };
-        fill(&mut array);
-        self.out.push(b']');
+        Array::write(self.out, fill);
     }
 }
 

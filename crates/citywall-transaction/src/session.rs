@@ -26,7 +26,6 @@ pub enum SessionState {
 
 /// One conversation's protocol state.
 pub struct Session {
-    hint: Hint,
     inner: Inner,
 }
 
@@ -40,8 +39,9 @@ enum Inner {
     Unknown,
 }
 
-#[derive(Default)]
 struct Probing {
+    /// Here, as nobody asks for it once the protocol is known.
+    hint: Hint,
     /// Pieces of the stream in arrival order.
     kept: Vec<Piece>,
     kept_bytes: usize,
@@ -62,9 +62,16 @@ impl Session {
     /// A conversation of which nothing is known but its carrier and ports (`hint.direction` is
     /// ignored).
     pub fn new(hint: Hint) -> Session {
-        Session {
+        let probing = Probing {
             hint,
-            inner: Inner::Probing(Box::default()),
+            kept: Vec::new(),
+            kept_bytes: 0,
+            seen: [0; 2],
+            ruled_out: [false; 2],
+            broken: [false; 2],
+        };
+        Session {
+            inner: Inner::Probing(Box::new(probing)),
         }
     }
 
@@ -122,7 +129,7 @@ impl Session {
             Content::Datagram(data) => {
                 let hint = Hint {
                     direction,
-                    ..self.hint
+                    ..probing.hint
                 };
                 match ask(&hint, data) {
                     Answer::Yes(entry, reversed) => self.open(entry, reversed, segment, limits, out),
@@ -157,7 +164,7 @@ impl Session {
         if !probing.ruled_out[i] {
             let hint = Hint {
                 direction,
-                ..self.hint
+                ..probing.hint
             };
             let earlier: Vec<u8> = probing
                 .kept
@@ -209,18 +216,19 @@ impl Session {
         limits: &Limits,
         out: &mut Output,
     ) {
-        let mut dissector = (entry.open)(limits, &self.hint);
-        if let Inner::Probing(probing) = &self.inner {
-            for piece in &probing.kept {
-                if !probing.broken[piece.direction.index()] {
-                    let content = Content::Bytes(&piece.bytes);
-                    dissector.feed(&input(piece.at, piece.direction, content, reversed), out);
-                }
+        let Inner::Probing(probing) = &self.inner else {
+            return;
+        };
+        let mut dissector = (entry.open)(limits, &probing.hint);
+        for piece in &probing.kept {
+            if !probing.broken[piece.direction.index()] {
+                let content = Content::Bytes(&piece.bytes);
+                dissector.feed(&input(piece.at, piece.direction, content, reversed), out);
             }
-            for direction in [Direction::ToResponder, Direction::ToInitiator] {
-                if probing.broken[direction.index()] {
-                    dissector.feed(&input(segment.at, direction, Content::Gap(0), reversed), out);
-                }
+        }
+        for direction in [Direction::ToResponder, Direction::ToInitiator] {
+            if probing.broken[direction.index()] {
+                dissector.feed(&input(segment.at, direction, Content::Gap(0), reversed), out);
             }
         }
         dissector.feed(

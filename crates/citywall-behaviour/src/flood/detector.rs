@@ -101,23 +101,29 @@ pub struct FloodFound {
     pub began: bool,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug, Default)]
 struct Kind {
     /// Packets a slice that nothing explained, as a habit.
     habit: f64,
     /// What is beyond, added up.
     sum: f64,
-    /// When the flood began.
-    since: Option<Nanos>,
-    /// The last slice of the flood that was not calm.
+    /// While it is on; apart, as nearly nobody suffers one.
+    flood: Option<Box<Flood>>,
+}
+
+#[derive(Debug, Default)]
+struct Flood {
+    /// When it began.
+    since: Nanos,
+    /// The last slice that was not calm.
     last: Nanos,
-    /// Packets of the flood so far, those of the slice at hand, and the worst slice.
+    /// Packets so far, those of the slice at hand, and the worst slice.
     packets: u64,
     slice: u64,
     peak: f64,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug, Default)]
 struct State {
     seen: u32,
     kinds: [Kind; KINDS.len()],
@@ -130,7 +136,8 @@ struct State {
 #[derive(Debug)]
 pub struct FloodDetector {
     limits: FloodLimits,
-    states: Recent<Key, State>,
+    /// Boxed: a map has more room than entries.
+    states: Recent<Key, Box<State>>,
     /// Floods that are on: bounded by `ACTIVE`.
     active: Vec<(Key, usize, u8)>,
 }
@@ -183,9 +190,9 @@ impl FloodDetector {
         if on || self.active.len() >= ACTIVE {
             return None;
         }
+        let flood = state.kinds[kind].flood.as_ref()?;
         self.active.push((tally.key, kind, protocol(kind, &whole)));
-        let state = state.kinds[kind];
-        Some(began(&whole, kind, &state))
+        Some(began(&whole, kind, state.kinds[kind].habit, flood.peak))
     }
 
     /// A border of packet time: tells floods that are over.
@@ -197,15 +204,14 @@ impl FloodDetector {
             let Some(state) = states.get(key) else {
                 return false;
             };
-            let k = &mut state.kinds[kind];
-            if at.saturating_sub(k.last) <= calm {
-                return true;
-            }
-            if let Some(since) = k.since {
-                ended.push(over((key, kind, protocol), k, since));
+            if let Some(flood) = &state.kinds[kind].flood {
+                if at.saturating_sub(flood.last) <= calm {
+                    return true;
+                }
+                ended.push(over((key, kind, protocol), flood));
             }
             for kind in &mut state.kinds {
-                kind.since = None;
+                kind.flood = None;
                 kind.sum = 0.0;
             }
             false
@@ -271,7 +277,9 @@ impl State {
             for (kind, (habit, sum)) in self.kinds.iter_mut().zip(self.before) {
                 kind.habit = habit;
                 kind.sum = sum;
-                kind.packets -= kind.slice;
+                if let Some(flood) = &mut kind.flood {
+                    flood.packets -= flood.slice;
+                }
             }
             return *whole;
         }
@@ -285,7 +293,7 @@ impl State {
             self.seen = self.seen.saturating_add(missing as u32);
         }
         self.seen = self.seen.saturating_add(1);
-        self.before = self.kinds.map(|k| (k.habit, k.sum));
+        self.before = self.kinds.each_ref().map(|k| (k.habit, k.sum));
         self.slice = Some(*tally);
         *tally
     }
@@ -299,27 +307,28 @@ impl Kind {
         let beyond = packets - threshold;
         // What is beyond in one slice counts up to what makes a flood by itself.
         self.sum = (self.sum + beyond.max(-floor / 8.0)).clamp(0.0, 4.0 * threshold);
-        if self.sum >= threshold {
-            self.since.get_or_insert(slice);
+        if self.sum >= threshold && self.flood.is_none() {
+            self.flood = Some(Box::new(Flood {
+                since: slice,
+                ..Flood::default()
+            }));
         }
-        let on = self.since.is_some();
-        self.slice = 0;
-        if on {
-            self.slice = packets as u64;
-            self.packets += self.slice;
-            self.peak = self.peak.max(packets);
+        if let Some(flood) = &mut self.flood {
+            flood.slice = packets as u64;
+            flood.packets += flood.slice;
+            flood.peak = flood.peak.max(packets);
             if packets > threshold / 2.0 {
-                self.last = slice;
+                flood.last = slice;
             }
-        } else {
-            let learned = self.habit + LEARN * (packets - self.habit);
-            self.habit = if known {
-                learned.min((self.habit * GROWTH).max(floor / 100.0))
-            } else {
-                learned
-            };
+            return true;
         }
-        on
+        let learned = self.habit + LEARN * (packets - self.habit);
+        self.habit = if known {
+            learned.min((self.habit * GROWTH).max(floor / 100.0))
+        } else {
+            learned
+        };
+        false
     }
 }
 
@@ -359,9 +368,9 @@ fn of_what(kind: usize) -> Phrase {
     }
 }
 
-fn began(tally: &Tally, kind: usize, state: &Kind) -> FloodFound {
+fn began(tally: &Tally, kind: usize, habit: f64, peak: f64) -> FloodFound {
     let carpet = matches!(tally.key, Key::Network(_));
-    let rate = state.peak * PER_SECOND;
+    let rate = peak * PER_SECOND;
     let others = tally.others.estimate();
     let counted = match tally.key {
         Key::From(_) => "receivers",
@@ -385,17 +394,17 @@ fn began(tally: &Tally, kind: usize, state: &Kind) -> FloodFound {
         rate = format!("{rate:.0}"),
         what = of_what(kind),
         others = others_told,
-        habit = format!("{:.0}", state.habit * PER_SECOND)
+        habit = format!("{:.0}", habit * PER_SECOND)
     );
     let behaviour = Behaviour {
         kind: if carpet { "carpet_flood" } else { KINDS[kind] },
         reason,
-        score: (1.0 - state.habit * 2.0 / state.peak.max(1.0)).clamp(0.5, 1.0),
+        score: (1.0 - habit * 2.0 / peak.max(1.0)).clamp(0.5, 1.0),
         features: vec![
             ("packets_per_second", rate),
             ("bytes_per_second", tally.bytes as f64 * PER_SECOND),
             (counted, others),
-            ("habit_per_second", state.habit * PER_SECOND),
+            ("habit_per_second", habit * PER_SECOND),
             ("answers_per_second", f64::from(tally.back) * PER_SECOND),
             ("hosts", tally.hosts.into()),
         ],
@@ -411,8 +420,8 @@ fn began(tally: &Tally, kind: usize, state: &Kind) -> FloodFound {
     }
 }
 
-fn over((key, kind, protocol): (Key, usize, u8), state: &Kind, since: Nanos) -> FloodFound {
-    let seconds = (state.last - since + SLICE) as f64 / 1e9;
+fn over((key, kind, protocol): (Key, usize, u8), flood: &Flood) -> FloodFound {
+    let seconds = (flood.last - flood.since + SLICE) as f64 / 1e9;
     let behaviour = Behaviour {
         kind: "flood_ended",
         reason: say!(
@@ -424,13 +433,13 @@ fn over((key, kind, protocol): (Key, usize, u8), state: &Kind, since: Nanos) -> 
                 KINDS[kind].replace('_', " ")
             ),
             seconds = format!("{seconds:.1}"),
-            packets = state.packets
+            packets = flood.packets
         ),
         score: 0.0,
         features: vec![
             ("seconds", seconds),
-            ("packets", state.packets as f64),
-            ("peak_per_second", state.peak * PER_SECOND),
+            ("packets", flood.packets as f64),
+            ("peak_per_second", flood.peak * PER_SECOND),
         ],
         technique: None,
         evidence: Vec::new(),
