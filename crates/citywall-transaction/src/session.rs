@@ -30,6 +30,8 @@ pub struct Session {
 }
 
 enum Inner {
+    /// Nothing was heard. Most conversations are known by their first piece, and need no memory of it.
+    New(Hint),
     Probing(Box<Probing>),
     Known {
         protocol: Protocol,
@@ -62,23 +64,15 @@ impl Session {
     /// A conversation of which nothing is known but its carrier and ports (`hint.direction` is
     /// ignored).
     pub fn new(hint: Hint) -> Session {
-        let probing = Probing {
-            hint,
-            kept: Vec::new(),
-            kept_bytes: 0,
-            seen: [0; 2],
-            ruled_out: [false; 2],
-            broken: [false; 2],
-        };
         Session {
-            inner: Inner::Probing(Box::new(probing)),
+            inner: Inner::New(hint),
         }
     }
 
     /// What it speaks.
     pub fn state(&self) -> SessionState {
         match &self.inner {
-            Inner::Probing(_) => SessionState::Probing,
+            Inner::New(_) | Inner::Probing(_) => SessionState::Probing,
             Inner::Known { protocol, .. } => SessionState::Known(*protocol),
             Inner::Unknown => SessionState::Unknown,
         }
@@ -104,6 +98,10 @@ impl Session {
                     out.done.swap(0, 1);
                 }
             }
+            Inner::New(hint) => {
+                let hint = *hint;
+                self.first(hint, segment, limits, out);
+            }
             Inner::Probing(_) => self.probe(segment, limits, out),
         }
     }
@@ -114,9 +112,28 @@ impl Session {
             dissector.finish(at, out);
         }
         self.inner = match std::mem::replace(&mut self.inner, Inner::Unknown) {
-            Inner::Probing(_) => Inner::Unknown,
+            Inner::New(_) | Inner::Probing(_) => Inner::Unknown,
             known => known,
         };
+    }
+
+    fn first(&mut self, hint: Hint, segment: &Segment<'_>, limits: &Limits, out: &mut Output) {
+        if let Content::Datagram(data) | Content::Bytes(data) = segment.content {
+            let direction = segment.direction;
+            if let Answer::Yes(entry, reversed) = ask(&Hint { direction, ..hint }, data) {
+                let dissector = (entry.open)(limits, &hint);
+                return self.go_on(entry, reversed, dissector, segment, out);
+            }
+        }
+        self.inner = Inner::Probing(Box::new(Probing {
+            hint,
+            kept: Vec::new(),
+            kept_bytes: 0,
+            seen: [0; 2],
+            ruled_out: [false; 2],
+            broken: [false; 2],
+        }));
+        self.probe(segment, limits, out);
     }
 
     fn probe(&mut self, segment: &Segment<'_>, limits: &Limits, out: &mut Output) {
@@ -231,6 +248,17 @@ impl Session {
                 dissector.feed(&input(segment.at, direction, Content::Gap(0), reversed), out);
             }
         }
+        self.go_on(entry, reversed, dissector, segment, out);
+    }
+
+    fn go_on(
+        &mut self,
+        entry: &'static ProtocolEntry,
+        reversed: bool,
+        mut dissector: Box<dyn Dissector>,
+        segment: &Segment<'_>,
+        out: &mut Output,
+    ) {
         dissector.feed(
             &input(segment.at, segment.direction, segment.content, reversed),
             out,

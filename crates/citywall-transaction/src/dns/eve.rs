@@ -1,5 +1,7 @@
 //! The `dns` event: field names of Suricata's EVE, DNS version 3.
 
+use std::cell::Cell;
+
 use citywall_event::json::{self, Array, Object};
 
 use super::codes;
@@ -22,16 +24,22 @@ struct Writer<'a> {
     text: Vec<u8>,
 }
 
+thread_local! {
+    /// What the names of the last message were put together in, for the next one's.
+    static TEXT: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
 /// Writes the `dns` object.
 pub(super) fn write(message: &DnsMessage, o: &mut Object<'_>) {
     let mut writer = Writer {
         message,
-        text: Vec::with_capacity(128),
+        text: TEXT.take(),
     };
     o.object("dns", |o| {
         writer.header(o);
         writer.sections(o);
     });
+    TEXT.set(writer.text);
 }
 
 impl Writer<'_> {

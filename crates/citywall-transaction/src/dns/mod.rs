@@ -211,9 +211,10 @@ fn asked(message: &DnsMessage, direction: Direction) -> Option<(Direction, Item)
     if !unknown && !name::may_be_longer(&message.raw, question.name, LONG) {
         return None;
     }
-    let mut bytes = Vec::new();
+    let mut bytes = Vec::with_capacity(64);
     name::present(&message.raw, question.name, false, &mut bytes);
-    let mut name = String::from_utf8_lossy(&bytes).into_owned();
+    let lossy = |error: std::string::FromUtf8Error| String::from_utf8_lossy(error.as_bytes()).into_owned();
+    let mut name = String::from_utf8(bytes).unwrap_or_else(lossy);
     name.make_ascii_lowercase();
     let dots = name.rmatch_indices('.').nth(1).map_or(0, |(at, _)| at);
     if !unknown && dots < LONG {
