@@ -212,6 +212,8 @@ pub struct Raid<'a> {
     pub dice: Dice,
     pub stream: &'a mut Stream,
     pub truth: Attack,
+    /// Devices that have attacks of their own.
+    pub busy: &'a [usize],
 }
 
 impl Raid<'_> {
@@ -259,7 +261,9 @@ fn places(city: &City) -> Vec<(usize, Option<usize>, u32)> {
 /// Puts all attacks of a day into the stream.
 pub fn day(city: &City, begin: Nanos, day: u32, stream: &mut Stream) -> Vec<Attack> {
     let mut all = Vec::new();
-    for (family, by, _) in places(city).into_iter().filter(|p| p.2 == day) {
+    let places = places(city);
+    let busy: Vec<usize> = places.iter().filter_map(|p| p.1).collect();
+    for (family, by, _) in places.into_iter().filter(|p| p.2 == day) {
         let mut raid = Raid {
             city,
             by,
@@ -273,6 +277,7 @@ pub fn day(city: &City, begin: Nanos, day: u32, stream: &mut Stream) -> Vec<Atta
                 done: Vec::new(),
                 touched: Vec::new(),
             },
+            busy: &busy,
         };
         (FAMILIES[family].make)(&mut raid);
         raid.truth.done.sort_by_key(|d| d.0);

@@ -137,7 +137,9 @@ pub struct Plan {
     pub power_cut: (u32, f64),
     /// The stations' cloud is down: day, second, seconds.
     pub outage: (u32, f64, f64),
-    /// Devices that are switched off on this day's number are those that the poller misses.
+    /// From this day on the password of the kiosks is another.
+    pub password: u32,
+    /// Devices that the poller looks for though they are gone.
     pub off: usize,
 }
 
@@ -211,6 +213,7 @@ impl City {
             crowd,
             power_cut,
             outage: (outage.0, outage.1, dice.between(2.0, 7.0) * 3_600.0),
+            password: dice.count(u64::from(CALIBRATED), u64::from(DAYS) - 1) as u32,
             off: dice.count(1, 4) as usize,
         };
         City { seed, devices, plan }

@@ -93,7 +93,8 @@ pub struct Figures {
 /// Scores of the device-days of a run that are judged.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Scores {
-    normal: Vec<f64>,
+    /// Of normal ones: one list for all families, or one for each.
+    normal: Vec<Vec<f64>>,
     attacks: Vec<Option<f64>>,
 }
 
@@ -135,10 +136,14 @@ pub fn false_alerts(run: &Run, says: &[Say], limit: f64, from: u32, to: u32) -> 
     let normal = |s: &&Say| !attacked(run, s.unit.into(), s.day.into());
     let mut alerts: Vec<Say> = says.iter().filter(within).filter(normal).copied().collect();
     alerts.sort_by_key(|s| (s.unit, s.at));
-    let mut last: Option<(u16, Nanos)> = None;
+    // From the first of them: who never stops is told of every hour.
+    let mut first: Option<(u16, Nanos)> = None;
     alerts.retain(|say| {
-        let known = last.replace((say.unit, say.at));
-        known.is_none_or(|(unit, at)| unit != say.unit || say.at - at > EPISODE)
+        let new = first.is_none_or(|(unit, at)| unit != say.unit || say.at - at > EPISODE);
+        if new {
+            first = Some((say.unit, say.at));
+        }
+        new
     });
     alerts
 }
@@ -155,10 +160,13 @@ pub fn measure(voice: &Voice, runs: &[Run]) -> Figures {
                 .flat_map(|day| (0..units).map(move |u| (day, u)))
                 .map(|(d, u)| of(d, u)),
         );
-        let mut found = Scores::default();
+        let mut found = Scores {
+            normal: vec![Vec::new()],
+            ..Scores::default()
+        };
         for (day, unit) in (CALIBRATED..DAYS).flat_map(|day| (0..units).map(move |u| (day, u))) {
             if !attacked(run, unit, day) {
-                found.normal.push(of(day, unit));
+                found.normal[0].push(of(day, unit));
             }
         }
         let attack = |family| run.attacks.iter().find(|a| a.family == family);
@@ -229,19 +237,47 @@ impl Fared {
 /// True-positive rates of all families at the lowest limit that at most `rate` of the normal device-days are
 /// above. `None` where there are too few of them to say, or no attack.
 fn rates(scores: &[&Scores], rate: f64) -> Vec<Option<f64>> {
-    let normal: Vec<f64> = scores.iter().flat_map(|s| &s.normal).copied().collect();
-    let enough = normal.len() as f64 * rate >= 1.0;
-    let limit = threshold(&normal, rate);
+    let lists = scores.first().map_or(0, |s| s.normal.len());
+    let limits: Vec<(bool, f64)> = (0..lists)
+        .map(|list| {
+            let normal: Vec<f64> = scores.iter().flat_map(|s| &s.normal[list]).copied().collect();
+            (normal.len() as f64 * rate >= 1.0, threshold(&normal, rate))
+        })
+        .collect();
     (0..FAMILIES.len())
         .map(|family| {
-            let of: Vec<f64> = scores
+            let (enough, limit) = *limits.get(family).or(limits.first())?;
+            let of = scores
                 .iter()
-                .filter_map(|s| s.attacks.get(family).copied().flatten())
-                .collect();
+                .filter_map(|s| s.attacks.get(family).copied().flatten());
+            let of: Vec<f64> = of.collect();
             let found = of.iter().filter(|s| **s > limit).count();
             (enough && !of.is_empty()).then(|| found as f64 / of.len() as f64)
         })
         .collect()
+}
+
+/// Each family by what is meant for it alone: `of` says which of the voice's words those are. Everything else
+/// is what it is for the whole voice.
+pub fn measure_each(voice: &Voice, runs: &[Run], of: impl Fn(usize, &Say) -> bool) -> Figures {
+    let mut all = measure(voice, runs);
+    all.scores.iter_mut().for_each(|s| s.normal.clear());
+    for family in 0..FAMILIES.len() {
+        let says = voice.says.iter();
+        let says = says.map(|says| says.iter().filter(|say| of(family, say)).copied().collect());
+        let meant = Voice {
+            name: String::new(),
+            says: says.collect(),
+            ..*voice
+        };
+        let mut found = measure(&meant, runs);
+        all.families[family].rates = found.families[family].rates;
+        for (run, found) in all.scores.iter_mut().zip(&mut found.scores) {
+            run.normal.append(&mut found.normal);
+            run.attacks[family] = found.attacks[family];
+        }
+    }
+    all
 }
 
 /// The mean over some families.

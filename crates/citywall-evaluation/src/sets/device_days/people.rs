@@ -107,10 +107,22 @@ impl Work<'_> {
         }
         for _ in 0..self.dice.below(60) {
             let second = self.dice.between(arrives, leaves);
-            let at = self.at(second);
-            let name = format!("{}.avqs.example", self.dice.letters(40, b"0123456789abcdef"));
-            self.stream.ask(at, own, RESOLVER, Some((name, false)));
+            self.asks_about_file(second);
         }
+        // Now and then all files are looked at.
+        if self.dice.chance(0.04) {
+            let begin = self.dice.between(arrives, leaves);
+            for _ in 0..self.dice.count(60, 300) {
+                let second = begin + self.dice.between(0.0, 900.0);
+                self.asks_about_file(second);
+            }
+        }
+    }
+
+    fn asks_about_file(&mut self, second: f64) {
+        let name = format!("{}.avqs.example", self.dice.letters(40, b"0123456789abcdef"));
+        let at = self.at(second);
+        self.stream.ask(at, self.device.ip, RESOLVER, Some((name, false)));
     }
 
     /// Pictures both ways for an hour, with somebody who was never met before.
@@ -127,7 +139,7 @@ impl Work<'_> {
         self.talk(second, call);
     }
 
-    /// A desk, and logins on devices: one in two is mistyped at first, few more than once.
+    /// A desk, and logins on devices: one in three is mistyped at first, few more than once.
     pub fn admin(&mut self) {
         self.office();
         if self.weekend() {
@@ -142,7 +154,7 @@ impl Work<'_> {
             let mut second = self.dice.between(30_000.0, 60_000.0);
             let (port, app) = self.dice.pick(&[(23, "telnet"), (80, "http")]);
             let visit = Talk::tcp(own, device.ip, port, [2_000, 9_000], 4.0).app(app);
-            while self.dice.chance(0.4) {
+            while self.dice.chance(0.3) {
                 self.stream.login(self.at(second), &visit, false);
                 second += self.dice.between(5.0, 20.0);
             }

@@ -16,6 +16,8 @@ use crate::trial::Settings;
 
 /// Rows of normal windows that trees are trained on.
 const TREE_ROWS: usize = 4_000;
+/// Runs whose attacks they are shown.
+const TREE_RUNS: usize = 4;
 
 /// A window, said when it is over.
 fn say(row: &Row, score: f64) -> Say {
@@ -108,22 +110,22 @@ fn shows(row: &Row, attack: &Attack) -> bool {
     usize::from(row.unit) == attack.unit && begin <= attack.end() && begin + HOUR > attack.start()
 }
 
-/// Trained on the attacks of another run: they know what these attacks look like, which nobody does.
+/// Trained on the attacks of other runs: they know what these attacks look like, which nobody does.
 fn boosted(runs: &[Run], settings: &Settings) -> Option<Voice> {
-    if runs.len() < 2 {
-        return None;
-    }
+    let others = TREE_RUNS.min(runs.len() - 1);
     let mut all = Vec::new();
     for i in 0..runs.len() {
-        let other = &runs[(i + 1) % runs.len()];
-        let normal: Vec<&Row> = other.rows.iter().filter(learned).collect();
-        let every = normal.len().div_ceil(TREE_ROWS).max(1);
-        let normal: Vec<Vec<f64>> = normal.into_iter().step_by(every).map(wide).collect();
-        let attacks = other
-            .rows
-            .iter()
-            .filter(|row| other.attacks.iter().any(|a| shows(row, a)));
-        let attacks: Vec<Vec<f64>> = attacks.map(wide).collect();
+        let (mut normal, mut attacks) = (Vec::new(), Vec::new());
+        for other in (1..=others).map(|by| &runs[(i + by) % runs.len()]) {
+            let rows: Vec<&Row> = other.rows.iter().filter(learned).collect();
+            let every = (rows.len() * others).div_ceil(TREE_ROWS).max(1);
+            normal.extend(rows.into_iter().step_by(every).map(wide));
+            let shown = other
+                .rows
+                .iter()
+                .filter(|row| other.attacks.iter().any(|a| shows(row, a)));
+            attacks.extend(shown.map(wide));
+        }
         all.push(Trees::fit(normal, attacks, settings.seed)?);
     }
     let start = (settings.cpu)();
@@ -140,7 +142,7 @@ fn boosted(runs: &[Run], settings: &Settings) -> Option<Voice> {
         })
         .collect();
     Some(Voice {
-        name: "boosted trees (shown attacks of another run)".to_owned(),
+        name: "boosted trees (shown attacks of other runs)".to_owned(),
         says,
         limit: Limit::Calibrated,
         cpu: Some(per_million(runs, (settings.cpu)() - start)),

@@ -205,6 +205,7 @@ pub fn worm(raid: &mut Raid<'_>) {
     let names: Vec<IpAddr> = neighbours.iter().map(|n| n.1).collect();
     let victims = if blind { unknown } else { names };
     spread(raid, from, begin, &victims, true);
+    neighbours.retain(|(unit, _)| !raid.busy.contains(unit));
     for (unit, ip) in neighbours.into_iter().take(2) {
         raid.truth.touched.push(unit);
         let later = begin + seconds(raid.dice.between(300.0, 1_200.0));

@@ -5,15 +5,6 @@ use std::collections::HashSet;
 use super::stream::{Dice, HOUR, SECOND};
 use super::*;
 
-/// Says nothing.
-struct Mute;
-
-impl Sensor for Mute {
-    fn event(&mut self, _: Event, _: &mut dyn FnMut(Told)) {}
-    fn packet(&mut self, _: Nanos, _: &Sample, _: &mut dyn FnMut(Told)) {}
-    fn finish(&mut self, _: Nanos, _: &mut dyn FnMut(Told)) {}
-}
-
 /// Says that everything is an attack.
 struct Loud;
 
@@ -38,7 +29,7 @@ impl Sensor for Loud {
 }
 
 const SETTINGS: Settings = Settings {
-    draws: 20,
+    draws: 5,
     seed: 5,
     rate: 1e-3,
     cpu: || 0.0,
@@ -71,11 +62,11 @@ fn value(table: &Plain, row: &str, column: &str) -> f64 {
 fn who_never_speaks_finds_nothing_and_the_same_seed_gives_the_same_tables() {
     let tables = tables_of(2, || Box::new(Mute));
     let who = &tables[0];
-    assert_eq!(value(who, "the ordered stage", "told"), 0.0);
-    assert_eq!(value(who, "the ordered stage", "false alerts"), 0.0);
+    assert_eq!(value(who, "ours, all", "told"), 0.0);
+    assert_eq!(value(who, "ours, all", "false alerts"), 0.0);
     // Two runs are 1,200 device-days and more: enough for 1e-3.
-    assert_eq!(value(who, "the ordered stage", "TPR at 1e-3"), 0.0);
-    assert_eq!(cell(who, "the ordered stage", "TPR at 1e-4"), "-");
+    assert_eq!(value(who, "ours, all", "TPR at 1e-3"), 0.0);
+    assert_eq!(cell(who, "ours, all", "TPR at 1e-4"), "-");
     assert!(tables[3].rows.is_empty());
     let names = [
         "boxplot",
@@ -87,7 +78,7 @@ fn who_never_speaks_finds_nothing_and_the_same_seed_gives_the_same_tables() {
     for rival in names {
         assert!(who.rows.iter().any(|row| row[0].starts_with(rival)), "{rival}");
     }
-    assert!(value(who, "boosted trees", "TPR at 1e-3") > 0.2);
+    assert!(value(who, "rate threshold: conv", "all families") > 0.1);
     assert_eq!(tables, tables_of(2, || Box::new(Mute)));
 }
 
@@ -95,11 +86,12 @@ fn who_never_speaks_finds_nothing_and_the_same_seed_gives_the_same_tables() {
 fn who_always_speaks_is_told_by_its_false_alerts_and_ranks_nothing() {
     let tables = tables_of(2, || Box::new(Loud));
     let who = &tables[0];
-    assert_eq!(value(who, "the ordered stage", "told"), 1.0);
-    assert!(value(who, "the ordered stage", "false alerts") > 1.0);
-    assert_eq!(value(who, "the ordered stage", "TPR at 1e-3"), 0.0);
+    assert_eq!(value(who, "ours, all", "told"), 1.0);
+    assert_eq!(value(who, "ours, each", "TPR at 1e-3"), 0.0);
+    assert!(value(who, "ours, all", "false alerts") > 1.0);
+    assert_eq!(value(who, "ours, all", "TPR at 1e-3"), 0.0);
     let flood = &tables[1].rows[0];
-    assert_eq!((flood[5].as_str(), flood[6].as_str()), ("2", "2"));
+    assert_eq!((flood[6].as_str(), flood[7].as_str()), ("2", "2"));
 }
 
 /// All that a run says, by day, and its attacks.
@@ -124,7 +116,9 @@ fn each_family_is_there_once_on_a_device_of_its_own_and_within_its_day() {
         for attack in &attacks {
             let name = attacks::FAMILIES[attack.family].name;
             let begin = BEGIN + Nanos::from(attack.day) * DAY;
-            assert!(attack.done.len() >= 5, "{name}: {}", attack.done.len());
+            // An upload may be one conversation; everything else takes several.
+            let least = if name == "bulk upload" { 1 } else { 5 };
+            assert!(attack.done.len() >= least, "{name}: {}", attack.done.len());
             assert!(
                 attack.start() >= begin && attack.end() < begin + DAY,
                 "{name} of {seed}"
