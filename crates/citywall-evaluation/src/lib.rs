@@ -8,6 +8,7 @@ mod forest;
 mod metrics;
 pub mod sets;
 mod table;
+mod trees;
 mod trial;
 
 pub use metrics::{Scored, counts, interval, pr_auc, recall_at, roc_auc, threshold};

@@ -8,11 +8,10 @@ use std::collections::{BTreeMap, HashSet};
 
 use citywall_event::Nanos;
 use serde::Serialize;
-use smartcore::linalg::basic::matrix::DenseMatrix;
-use smartcore::xgboost::{XGRegressor, XGRegressorParameters};
 
 use crate::forest::IsolationForest;
 use crate::metrics::{Scored, interval, pr_auc, recall_at, roc_auc, threshold};
+use crate::trees::Trees;
 
 /// One thing to judge.
 #[derive(Clone, Debug)]
@@ -391,30 +390,16 @@ impl Case {
     }
 
     fn boosted_trees(&self, settings: &Settings) -> Option<Own> {
-        if self.examples.is_empty() || self.training.is_empty() {
-            return None;
-        }
         let every = |all: &[Sample]| all.len().div_ceil(TREE_ROWS / 2).max(1);
-        let mut rows = Vec::new();
-        let mut labels = Vec::new();
-        for (samples, label) in [(&self.training, 0.0), (&self.examples, 1.0)] {
-            for s in samples.iter().step_by(every(samples)) {
-                rows.push(s.features.clone());
-                labels.push(label);
-            }
-        }
-        let parameters = XGRegressorParameters::default()
-            .with_n_estimators(30)
-            .with_max_depth(4)
-            .with_seed(settings.seed);
-        let trees = XGRegressor::fit(&DenseMatrix::from_2d_vec(&rows).ok()?, &labels, parameters).ok()?;
-        let predict = |samples: &[Sample]| {
-            let rows: Vec<Vec<f64>> = samples.iter().map(|s| s.features.clone()).collect();
-            match DenseMatrix::from_2d_vec(&rows) {
-                Ok(rows) => trees.predict(&rows).unwrap_or_default(),
-                Err(_) => Vec::new(),
-            }
+        let some = |all: &[Sample]| -> Vec<Vec<f64>> {
+            all.iter()
+                .step_by(every(all))
+                .map(|s| s.features.clone())
+                .collect()
         };
+        let trees = Trees::fit(some(&self.training), some(&self.examples), settings.seed)?;
+        let predict =
+            |samples: &[Sample]| trees.predict(samples.iter().map(|s| s.features.clone()).collect());
         let start = (settings.cpu)();
         let (calibration, test) = (predict(&self.calibration), predict(&self.test));
         Some(Own {
@@ -422,7 +407,7 @@ impl Case {
             calibration,
             test,
             cpu: (settings.cpu)() - start,
-            state: 30 * 31 * 32,
+            state: Trees::BYTES,
         })
     }
 }

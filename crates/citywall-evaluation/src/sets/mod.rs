@@ -3,6 +3,7 @@
 //! Owns: reading each set, its labels and its traps. Data that is not there is `SetError::Absent`, never
 //! an empty case.
 
+pub mod device_days;
 pub mod floods;
 pub mod forecasts;
 mod generated;

@@ -25,11 +25,12 @@ struct Wanted<'a> {
 
 type Run = fn(&Wanted<'_>) -> Result<Vec<Report>, SetError>;
 
-const SETS: [(&str, Run); 7] = [
+const SETS: [(&str, Run); 8] = [
     ("iot23", iot23),
     ("modbus", modbus),
     ("allow-lists", allow_lists),
     ("floods", floods),
+    ("device-days", device_days),
     ("captures", captures),
     ("forecasts", forecasts),
     ("speed", speed),
@@ -182,6 +183,11 @@ fn forecasts(wanted: &Wanted<'_>) -> Result<Vec<Report>, SetError> {
 
 fn floods(wanted: &Wanted<'_>) -> Result<Vec<Report>, SetError> {
     let tables = floods::table(everything(wanted).as_deref(), wanted.runs, &wanted.settings)?;
+    Ok(tables.into_iter().map(Report::Plain).collect())
+}
+
+fn device_days(wanted: &Wanted<'_>) -> Result<Vec<Report>, SetError> {
+    let tables = super::device_days::run(wanted.runs, &wanted.settings)?;
     Ok(tables.into_iter().map(Report::Plain).collect())
 }
 

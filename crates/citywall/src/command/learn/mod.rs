@@ -5,6 +5,7 @@
 
 mod allow_list;
 mod captures;
+mod device_days;
 mod evaluate;
 mod explain;
 pub mod model;

@@ -1,0 +1,163 @@
+//! The ordered stage, given a simulated city instead of packets from a network.
+//!
+//! Owns: hearing events, tallies and borders of time in the way in which `pipeline::ordered` hears them, and
+//! noting what the judge calls behaviour. Does not own: the city and the measures (`citywall-evaluation`), and
+//! detection.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use citywall_behaviour::{Meter, Sample, Tally};
+use citywall_evaluation::sets::SetError;
+use citywall_evaluation::sets::device_days::{Bench, CITY, Sensor, Told, tables};
+use citywall_evaluation::{Plain, Settings as Measured};
+use citywall_event::{Body, Event, Nanos, Order};
+
+use crate::cli::Files;
+use crate::pipeline::judge::{Conclusion, Judge};
+use crate::settings::{CitySource, Settings};
+
+/// The tables.
+///
+/// # Errors
+/// Where the city of the set is no city.
+pub(super) fn run(runs: u32, measured: &Measured) -> Result<Vec<Plain>, SetError> {
+    let settings = settings()?;
+    let mut sensor = || Box::new(Stage::new(&settings, measured.seed)) as Box<dyn Sensor>;
+    let mut bench = Bench {
+        sensor: &mut sensor,
+        resident,
+    };
+    Ok(tables(runs, measured, &mut bench))
+}
+
+/// With the city of the set and nothing learned: what a new installation has.
+fn settings() -> Result<Arc<Settings>, SetError> {
+    let source = CitySource {
+        name: "the city of the device-days".to_owned(),
+        text: CITY.to_owned(),
+    };
+    let wrong = |error: anyhow::Error| SetError::Line {
+        path: PathBuf::from("the city of the device-days"),
+        line: 0,
+        what: format!("{error:#}"),
+    };
+    let settings = Settings::load(&Files::default(), Some(source), None, None).map_err(wrong)?;
+    Ok(Arc::new(settings))
+}
+
+/// Bytes of memory that this process has (proc_pid_status(5)).
+fn resident() -> Option<usize> {
+    let text = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kilobytes: usize = line.trim().split(' ').next()?.parse().ok()?;
+    Some(kilobytes * 1_024)
+}
+
+/// The judge, and what stands before it.
+struct Stage {
+    settings: Arc<Settings>,
+    judge: Judge,
+    meter: Meter,
+    tallies: Vec<Tally>,
+    /// The next whole second.
+    border: Nanos,
+    last: Order,
+}
+
+impl Stage {
+    fn new(settings: &Arc<Settings>, seed: u64) -> Stage {
+        Stage {
+            settings: Arc::clone(settings),
+            judge: Judge::new(settings),
+            meter: Meter::new(seed, 1),
+            tallies: Vec::new(),
+            border: Nanos::MIN,
+            last: Order::default(),
+        }
+    }
+
+    /// Goes on to a moment: what was counted until then, and the border of a second.
+    fn go_on(&mut self, at: Nanos, tell: &mut dyn FnMut(Told)) {
+        if at < self.border {
+            return;
+        }
+        let first = self.border == Nanos::MIN;
+        let now = at.div_euclid(1_000_000_000).saturating_mul(1_000_000_000);
+        self.border = now.saturating_add(1_000_000_000);
+        if first {
+            return;
+        }
+        self.meter.advance(now, &mut self.tallies);
+        self.tallies(now, tell);
+        let conclusions = self.judge.tick(now, &self.settings.context);
+        self.conclude(now, conclusions, tell);
+    }
+
+    fn tallies(&mut self, at: Nanos, tell: &mut dyn FnMut(Told)) {
+        for tally in std::mem::take(&mut self.tallies) {
+            let conclusions = self.judge.tally(&tally, &self.settings.context);
+            self.conclude(at, conclusions, tell);
+        }
+    }
+
+    /// The judge hears what it concluded, too, and not without end.
+    fn conclude(&mut self, at: Nanos, conclusions: Vec<Conclusion>, tell: &mut dyn FnMut(Told)) {
+        let mut queue: VecDeque<Conclusion> = conclusions.into();
+        let mut left = 256;
+        while let Some((subject, body)) = queue.pop_front() {
+            if let Body::Behaviour(behaviour) = &body {
+                tell(Told {
+                    at,
+                    about: subject.src_ip,
+                    kind: behaviour.kind,
+                    score: behaviour.score,
+                });
+            }
+            self.last.phase = Order::LATE;
+            self.last.ordinal += 1;
+            let event = Event {
+                order: self.last,
+                at,
+                subject,
+                app_proto: None,
+                body,
+            };
+            left -= 1;
+            if left > 0 {
+                queue.extend(self.judge.event(&event, &self.settings.context));
+            }
+        }
+    }
+}
+
+impl Sensor for Stage {
+    fn event(&mut self, mut event: Event, tell: &mut dyn FnMut(Told)) {
+        self.go_on(event.at, tell);
+        self.last = event.order;
+        let context = &self.settings.context;
+        let subject = &mut event.subject;
+        subject.src_zone = context.locate(subject.src_ip, subject.src_mac).zone;
+        subject.dst_zone = context.locate(subject.dst_ip, None).zone;
+        let conclusions = self.judge.event(&event, context);
+        if !conclusions.is_empty() {
+            self.conclude(event.at, conclusions, tell);
+        }
+    }
+
+    fn packet(&mut self, at: Nanos, sample: &Sample, tell: &mut dyn FnMut(Told)) {
+        self.go_on(at, tell);
+        self.meter.packet(at, sample, &mut self.tallies);
+        if !self.tallies.is_empty() {
+            self.tallies(at, tell);
+        }
+    }
+
+    fn finish(&mut self, at: Nanos, tell: &mut dyn FnMut(Told)) {
+        self.go_on(at, tell);
+        let conclusions = self.judge.finish(at, &self.settings.context);
+        self.conclude(at, conclusions, tell);
+        self.judge.end();
+    }
+}
