@@ -4,6 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 fn scratch(name: &str) -> PathBuf {
     let path = std::env::temp_dir().join(format!("citywall-replay-{name}-{}", std::process::id()));
@@ -207,4 +208,35 @@ fn a_full_disk_is_told_and_the_exit_code_says_so() {
     assert!(counted["drops"]["events_not_written"].as_u64().unwrap() > 0);
     assert!(counted["packets"].as_u64().unwrap() > 1_000, "counting went on");
     fs::remove_dir_all(directory).unwrap();
+}
+
+/// Whoever reads a stranger's capture starts no program and opens no connection: the kernel holds it.
+#[test]
+fn commands_that_read_captures_are_confined() {
+    let own = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    if !own.contains("\nSeccomp:") {
+        eprintln!("SKIPPED: this kernel does not say whether a process is under seccomp");
+        return;
+    }
+    for arguments in [
+        &["commands", "--pcap", "-"][..],
+        &["policy", "learn", "--pcap", "-"],
+    ] {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_citywall"))
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        // It waits for the capture; by then it is confined.
+        let status = format!("/proc/{}/status", child.id());
+        let end = Instant::now() + Duration::from_secs(20);
+        while !fs::read_to_string(&status).unwrap().contains("\nSeccomp:\t2") {
+            assert!(Instant::now() < end, "{arguments:?} reads unconfined");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        drop(child.stdin.take());
+        child.wait().unwrap();
+    }
 }

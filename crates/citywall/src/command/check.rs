@@ -4,6 +4,7 @@ use serde_json::json;
 
 use crate::End;
 use crate::cli::CheckArgs;
+use crate::enforcer::confine::confine_reader;
 use crate::settings::Settings;
 
 /// Runs the command.
@@ -11,6 +12,7 @@ use crate::settings::Settings;
 /// # Errors
 /// Never: what is wrong is printed, and the exit code says so.
 pub fn run(args: &CheckArgs) -> anyhow::Result<End> {
+    confine_reader(None)?;
     let settings = match Settings::load(&args.files, None, None, None) {
         Ok(settings) => settings,
         Err(error) => {

@@ -10,6 +10,7 @@ use serde_json::json;
 use super::{Invalid, replay_events};
 use crate::End;
 use crate::cli::CommandsArgs;
+use crate::enforcer::confine::confine_reader;
 use crate::output::story::party;
 use crate::settings::Settings;
 
@@ -39,6 +40,7 @@ struct Tally {
 /// # Errors
 /// Where files are invalid or cannot be read.
 pub fn run(args: &CommandsArgs) -> anyhow::Result<End> {
+    confine_reader(None)?;
     let settings = Settings::load(&args.files, None, None, None).map_err(|e| Invalid(format!("{e:#}")))?;
     let settings = Arc::new(settings);
     let mut rows = BTreeMap::new();

@@ -36,6 +36,8 @@ pub enum Role {
     Parser,
     /// `citywall watch`: reads hostile bytes, tells what it saw. Its captures or rings are open already.
     Sensor,
+    /// A command that reads captures, logs or other people's files, and says what is in them.
+    Reader,
 }
 
 /// Folders, files and ports that a process may touch.
@@ -59,10 +61,6 @@ impl Reach {
     /// Adds the folder that a file stands in: whoever edits a file mostly replaces it, and a rule on
     /// the file itself would stay with the one that was replaced.
     pub fn read_beside(&mut self, file: &Path) {
-        let folder = |file: &Path| {
-            let folder = file.parent().filter(|p| !p.as_os_str().is_empty());
-            folder.unwrap_or(Path::new(".")).to_owned()
-        };
         self.read.push(folder(file));
         // A link leads to where the file is.
         if let Ok(linked) = file.canonicalize() {
@@ -96,30 +94,59 @@ impl Reach {
     }
 }
 
+/// The folder that a file stands in.
+fn folder(file: &Path) -> PathBuf {
+    let folder = file.parent().filter(|p| !p.as_os_str().is_empty());
+    folder.unwrap_or(Path::new(".")).to_owned()
+}
+
 /// Confines this thread and all that it starts, for good.
 ///
 /// # Errors
 /// Where the kernel refuses. A kernel without Landlock, or with an old one, is told in the log and
 /// is no error: seccomp and the missing capabilities hold all the same.
 pub fn confine(role: Role, reach: &Reach) -> anyhow::Result<()> {
+    // A command of a moment does not say each time what `citywall doctor` says of this kernel.
+    let level = match role {
+        Role::Reader => log::Level::Debug,
+        _ => log::Level::Warn,
+    };
     match restrict_files(role, reach).context("cannot restrict files (Landlock)")? {
         RulesetStatus::FullyEnforced => {}
         RulesetStatus::PartiallyEnforced => {
             log::info!("this kernel's Landlock is old: files are restricted, not all else");
         }
         RulesetStatus::NotEnforced => {
-            log::warn!("this kernel has no Landlock: files are restricted by their owners alone");
+            log::log!(
+                level,
+                "this kernel has no Landlock: files are restricted by their owners alone"
+            );
         }
     }
     let filter = filter(role, reach).context("cannot make the list of system calls (seccomp)")?;
     match seccompiler::apply_filter(&filter) {
         // A kernel, or what stands in for one (valgrind), that does not know the call.
         Err(seccompiler::Error::Seccomp(error)) if error.raw_os_error() == Some(libc::ENOSYS) => {
-            log::warn!("this kernel has no seccomp: system calls are restricted by rights alone");
+            log::log!(
+                level,
+                "this kernel has no seccomp: system calls are restricted by rights alone"
+            );
             Ok(())
         }
         applied => applied.context("cannot restrict system calls (seccomp)"),
     }
+}
+
+/// Confines a command that reads files of strangers: it starts no program, opens no connection, and writes in
+/// the folders of these files alone.
+///
+/// # Errors
+/// As [`confine`].
+pub fn confine_reader<'a>(written: impl IntoIterator<Item = &'a PathBuf>) -> anyhow::Result<()> {
+    let mut reach = Reach::default();
+    reach.read.push("/".into());
+    reach.write.extend(written.into_iter().map(|file| folder(file)));
+    confine(Role::Reader, &reach)
 }
 
 /// What this kernel holds a process back by, in words, and whether that is all that is wished for. Tried
@@ -403,7 +430,7 @@ const NETWORK: &[libc::c_long] = &[libc::SYS_bind, libc::SYS_connect, libc::SYS_
 fn families(role: Role) -> &'static [libc::c_int] {
     match role {
         Role::Hand => &[libc::AF_NETLINK],
-        Role::Enforcer | Role::Holder | Role::Parser | Role::Sensor => &[],
+        Role::Enforcer | Role::Holder | Role::Parser | Role::Sensor | Role::Reader => &[],
     }
 }
 
@@ -418,14 +445,14 @@ fn filter(role: Role, reach: &Reach) -> anyhow::Result<BpfProgram> {
         Role::Hand => &[COMMON, PROGRAMS, OLD, HAND],
         Role::Holder => &[COMMON, PROGRAMS, OLD, HOLDER],
         Role::Parser => &[PARSER],
-        Role::Sensor => &[COMMON, OLD, STATE, network],
+        Role::Sensor | Role::Reader => &[COMMON, OLD, STATE, network],
     };
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> = BTreeMap::new();
     for call in lists.iter().copied().flatten() {
         rules.insert(*call, Vec::new());
     }
     // A sensor that finds names' addresses loads modules for that.
-    if role == Role::Parser || (role == Role::Sensor && reach.families.is_empty()) {
+    if matches!(role, Role::Parser | Role::Reader) || (role == Role::Sensor && reach.families.is_empty()) {
         let executed = SeccompCmpOp::MaskedEq(libc::PROT_EXEC as u64);
         for call in MAPS {
             let never = SeccompCondition::new(2, SeccompCmpArgLen::Dword, executed.clone(), 0)?;

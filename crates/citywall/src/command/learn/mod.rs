@@ -14,7 +14,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use self::allow_list::AllowListAction;
 use crate::End;
+use crate::enforcer::confine::confine_reader;
 
 /// `citywall learn`.
 #[derive(Args, Clone, Debug)]
@@ -45,7 +47,7 @@ enum LearnAction {
     Explain(explain::ExplainArgs),
     /// Learn who does what, read it, sign it, and give it to those who enforce it.
     #[command(subcommand)]
-    AllowList(allow_list::AllowListAction),
+    AllowList(AllowListAction),
 }
 
 const EVALUATE: &str = "Examples:
@@ -92,6 +94,14 @@ pub struct EvaluateArgs {
 /// # Errors
 /// Where a file cannot be used.
 pub fn run(args: &LearnArgs) -> anyhow::Result<End> {
+    // Those that keep keys, models and lists read files that were verified, or that whoever runs them made.
+    match &args.action {
+        LearnAction::Evaluate(args) => confine_reader(&args.scores)?,
+        LearnAction::Train(args) => confine_reader([&args.out])?,
+        LearnAction::Show { .. } | LearnAction::Explain(_) => confine_reader(None)?,
+        LearnAction::AllowList(AllowListAction::Train(args)) => confine_reader(&args.out)?,
+        _ => {}
+    }
     match &args.action {
         LearnAction::Evaluate(args) => evaluate::run(args),
         LearnAction::Train(args) => model::train(args),

@@ -71,7 +71,7 @@ pub struct TrainArgs {
     seed: u64,
     /// Where the model goes; it is not signed yet.
     #[arg(long, value_name = "FILE")]
-    out: PathBuf,
+    pub(super) out: PathBuf,
 }
 
 /// `citywall learn sign`.

@@ -15,6 +15,7 @@ use clap::{Args, Subcommand};
 
 use super::Invalid;
 use crate::End;
+use crate::enforcer::confine::confine_reader;
 
 /// `citywall policy`.
 #[derive(Args, Clone, Debug)]
@@ -125,6 +126,11 @@ what comes from outside is not proposed, but stands at the end in comments. Noth
 /// # Errors
 /// Where files cannot be read or are invalid.
 pub fn run(args: &PolicyArgs) -> anyhow::Result<End> {
+    let written = match &args.command {
+        PolicyCommand::Learn(args) => args.out.as_ref(),
+        _ => None,
+    };
+    confine_reader(written)?;
     match &args.command {
         PolicyCommand::Show { city, json } => show::run(&read(city)?, *json),
         PolicyCommand::Explain {

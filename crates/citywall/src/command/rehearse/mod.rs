@@ -28,6 +28,7 @@ use super::watch::{STORY_CAPTURE, STORY_CITY};
 use super::{Invalid, playbook};
 use crate::End;
 use crate::cli::Files;
+use crate::enforcer::confine::confine_reader;
 use crate::output::alerting::Alerting;
 use crate::pipeline::ordered::Stage;
 use crate::pipeline::run::{self, Shared, Signals};
@@ -96,6 +97,7 @@ Nothing is touched. Guards and limits are those of the live wall, on the same ev
 /// # Errors
 /// Where files are invalid or cannot be read.
 pub fn run(args: &RehearseArgs) -> anyhow::Result<End> {
+    confine_reader(&args.journal)?;
     let settings = Arc::new(load(args)?);
     let Some(city) = &settings.city else {
         let text = "a rehearsal needs to know who is who: name the city file with --city FILE";

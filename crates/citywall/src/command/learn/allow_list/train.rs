@@ -44,7 +44,7 @@ pub struct TrainArgs {
     devices: usize,
     /// Where the list goes [default: only its sentences, on the screen].
     #[arg(long, value_name = "FILE")]
-    out: Option<PathBuf>,
+    pub(in crate::command::learn) out: Option<PathBuf>,
 }
 
 pub(super) fn run(args: &TrainArgs) -> anyhow::Result<End> {
