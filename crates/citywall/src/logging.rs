@@ -23,9 +23,9 @@ impl Log for Lines {
             Level::Debug | Level::Trace => ("<7>", "debug"),
         };
         if self.journal {
-            eprintln!("{prefix}{}", record.args());
+            errln!("{prefix}{}", record.args());
         } else {
-            eprintln!("citywall: {name}: {}", record.args());
+            errln!("citywall: {name}: {}", record.args());
         }
     }
 

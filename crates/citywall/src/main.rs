@@ -3,6 +3,10 @@
 //! The only member that names both planes: it puts the data plane (packets to events) and the
 //! control plane (events to incidents) together. Owns no detection and no protocol.
 
+// First: the macros in it are for all that follow.
+#[macro_use]
+mod screen;
+
 mod allowed;
 mod cli;
 mod command;
@@ -54,13 +58,17 @@ fn main() -> ExitCode {
         cli::Command::Range(args) => command::range::run(&args),
         cli::Command::RangeDevice(args) => command::range::device(&args),
     };
+    if let Some(error) = screen::failed() {
+        errln!("citywall: standard output: {error}: what is missing there was not kept");
+        return ExitCode::FAILURE;
+    }
     match result {
         Ok(End::Done) => ExitCode::SUCCESS,
         Ok(End::Usage) => ExitCode::from(2),
         Ok(End::Damaged) => ExitCode::from(3),
         Ok(End::Failed) => ExitCode::FAILURE,
         Err(error) => {
-            eprintln!("citywall: {error:#}");
+            errln!("citywall: {error:#}");
             ExitCode::from(if error.is::<command::Invalid>() { 2 } else { 1 })
         }
     }

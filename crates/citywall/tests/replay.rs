@@ -240,3 +240,31 @@ fn commands_that_read_captures_are_confined() {
         child.wait().unwrap();
     }
 }
+
+#[test]
+fn whoever_stops_reading_is_no_fault_and_a_full_disk_is() {
+    let city = Path::new(env!("CARGO_MANIFEST_DIR")).join("story/city.toml");
+    let city = city.to_str().unwrap();
+    for arguments in [
+        &["check", "--city", city][..],
+        &["policy", "show", "--city", city],
+        &["doctor"],
+        &["watch"],
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_citywall"));
+        command.args(arguments).stderr(Stdio::piped());
+        let mut gone = command.stdout(Stdio::piped()).spawn().unwrap();
+        drop(gone.stdout.take());
+        let output = gone.wait_with_output().unwrap();
+        let told = text(&output.stderr);
+        assert!(!told.contains("panicked"), "{arguments:?}: {told}");
+        if arguments[0] == "check" {
+            assert_eq!(code(&output), Some(0), "{told}");
+            let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+            let output = command.stdout(full).output().unwrap();
+            assert_eq!(code(&output), Some(1));
+            let told = text(&output.stderr);
+            assert!(told.contains("No space left"), "{told}");
+        }
+    }
+}

@@ -17,12 +17,12 @@ pub fn run(args: &CheckArgs) -> anyhow::Result<End> {
         Ok(settings) => settings,
         Err(error) => {
             if args.json {
-                println!(
+                outln!(
                     "{}",
                     json!({ "valid": false, "errors": format!("{error:#}").lines().collect::<Vec<_>>() })
                 );
             } else {
-                eprintln!("{error:#}");
+                errln!("{error:#}");
             }
             return Ok(End::Usage);
         }
@@ -47,17 +47,17 @@ pub fn run(args: &CheckArgs) -> anyhow::Result<End> {
             "rules_refused": refused,
             "findings": findings,
         });
-        println!("{report}");
+        outln!("{report}");
         return Ok(End::Done);
     }
     explain(&settings);
-    println!(
+    outln!(
         "Rules: {} loaded, {} refused",
         settings.rules.len(),
         refused.len()
     );
     for line in refused.iter().chain(&findings) {
-        println!("  {line}");
+        outln!("  {line}");
     }
     Ok(End::Done)
 }
@@ -71,17 +71,17 @@ fn now() -> i64 {
 fn explain(settings: &Settings) {
     let context = &settings.context;
     match &settings.city {
-        Some(city) => println!(
+        Some(city) => outln!(
             "City: {}, {} zones, {} assets, {} services",
             city.name,
             context.zones().len(),
             context.assets().len(),
             context.services().len()
         ),
-        None => println!("City: none given (--city FILE); everything would be allowed"),
+        None => outln!("City: none given (--city FILE); everything would be allowed"),
     }
     for zone in context.zones() {
-        println!(
+        outln!(
             "  zone {} ({}, {}){}",
             zone.name,
             zone.domain,
@@ -90,7 +90,7 @@ fn explain(settings: &Settings) {
         );
     }
     let config = &settings.config;
-    println!(
+    outln!(
         "Limits: {} flows, {} MB of stream memory, {} MB for eve.json",
         config.limits.flows,
         config.limits.stream_memory.0 >> 20,

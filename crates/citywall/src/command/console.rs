@@ -63,7 +63,7 @@ pub fn run(args: &ConsoleArgs) -> anyhow::Result<End> {
         return Err(Invalid(text).into());
     }
     let token = citywall_console::leave_link(&folder, name)?;
-    println!("Open this once, at the console's own address:\n  /link/{token}");
+    outln!("Open this once, at the console's own address:\n  /link/{token}");
     Ok(End::Done)
 }
 
@@ -106,9 +106,9 @@ pub fn start(
     {
         log::warn!("the console does not show what was before this start: {error}");
     }
-    eprintln!("citywall: the console is at {}", console.url);
+    errln!("citywall: the console is at {}", console.url);
     if let Some(link) = &console.first_link {
-        eprintln!(
+        errln!(
             "citywall: nobody has an account yet; open this once: {}{link}",
             console.url
         );
@@ -209,7 +209,7 @@ impl Gate for Enforcer {
 
 /// After a replay: serves on until Ctrl-C.
 pub fn linger(stop: &Arc<AtomicBool>) {
-    eprintln!("citywall: the replay is over; the console goes on until Ctrl-C");
+    errln!("citywall: the replay is over; the console goes on until Ctrl-C");
     while !stop.load(Ordering::Relaxed) {
         std::thread::sleep(Duration::from_millis(50));
     }

@@ -37,18 +37,18 @@ pub fn run(args: &DoctorArgs) -> anyhow::Result<End> {
             .iter()
             .map(|f| json!({ "ok": f.ok, "for": f.what, "found": f.found, "fix": (!f.ok).then_some(&f.fix) }))
             .collect();
-        println!("{}", serde_json::Value::from(list));
+        outln!("{}", serde_json::Value::from(list));
         return Ok(End::Done);
     }
     for finding in &findings {
-        println!(
+        outln!(
             "{}  {:<28} {}",
             if finding.ok { "ok     " } else { "lacking" },
             finding.what,
             finding.found
         );
         if !finding.ok {
-            println!("         {:<28} fix: {}", "", finding.fix);
+            outln!("         {:<28} fix: {}", "", finding.fix);
         }
     }
     Ok(End::Done)

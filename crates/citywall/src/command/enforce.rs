@@ -17,6 +17,7 @@ use super::serve::{self, Place, ServeArgs};
 use crate::End;
 use crate::enforcer::applied::{self, Applied, Boot, Done};
 use crate::enforcer::own;
+use crate::screen;
 
 /// Where what was in force before is remembered: root's, apart from what the sensor's user owns, as
 /// what lies here is loaded at the next start.
@@ -189,9 +190,9 @@ pub fn run(args: &EnforceArgs) -> anyhow::Result<End> {
 
 fn tell(args: &EnforceArgs, state: &str, text: &str) -> anyhow::Result<End> {
     if args.json {
-        println!("{}", json!({ "state": state }));
+        outln!("{}", json!({ "state": state }));
     } else {
-        println!("{text}");
+        outln!("{text}");
     }
     Ok(End::Done)
 }
@@ -279,17 +280,17 @@ fn dry_run(args: &EnforceArgs) -> anyhow::Result<End> {
             "blocked": now.blocked,
             "not_ours": now.not_ours(),
         });
-        println!("{told}");
+        outln!("{told}");
         return Ok(End::Done);
     }
     for difference in &differences {
-        print!("{difference}");
+        screen::out(format_args!("{difference}"));
     }
     if differences.is_empty() {
-        println!("nothing would change: the kernel holds what the city file says");
+        outln!("nothing would change: the kernel holds what the city file says");
     } else {
         let lines: usize = differences.iter().map(|d| d.added.len() + d.removed.len()).sum();
-        println!(
+        outln!(
             "{} places would change, {lines} lines; {} measures in force stay in force",
             differences.len(),
             now.held.len()

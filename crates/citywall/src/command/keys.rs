@@ -100,7 +100,7 @@ pub fn run(args: &KeysArgs) -> anyhow::Result<End> {
     match &args.action {
         KeysAction::New { file } => {
             let key = files::new_key(file).map_err(|e| Invalid(e.to_string()))?;
-            println!("{}: key {}", file.display(), key.public().id().hex());
+            outln!("{}: key {}", file.display(), key.public().id().hex());
         }
         KeysAction::Show {
             file,
@@ -115,14 +115,14 @@ pub fn run(args: &KeysArgs) -> anyhow::Result<End> {
                 (Some(name), Some(principal)) => {
                     let purposes: Vec<&str> = purpose.iter().map(|p| p.name()).collect();
                     let text = |text: &str| toml::Value::from(text).to_string();
-                    println!(
+                    outln!(
                         "\n[[key]]\nname = {}\nprincipal = {}",
                         text(name),
                         text(principal)
                     );
-                    println!("public = \"{}\"\npurposes = {purposes:?}", public.text());
+                    outln!("public = \"{}\"\npurposes = {purposes:?}", public.text());
                 }
-                _ => println!("{}", public.text()),
+                _ => outln!("{}", public.text()),
             }
         }
         KeysAction::Sign {
@@ -162,7 +162,7 @@ fn sign(
     let text = format!("{}\n", signed.to_json().trim_end());
     files::replace(out, text.as_bytes()).with_context(|| format!("cannot write {}", out.display()))?;
     let names: Vec<&str> = rungs.iter().map(|r| r.name()).collect();
-    println!(
+    outln!(
         "{}: {} automatic in {} for {hours} h, serial {serial}, signed by key {}",
         out.display(),
         names.join(", "),

@@ -46,7 +46,7 @@ pub fn replay_log(folder: &Path, hear: &mut dyn FnMut(&Event)) -> anyhow::Result
         wrong += lines(&part, &mut take).with_context(|| part.display().to_string())?;
     }
     if wrong > 0 {
-        eprintln!("citywall: {wrong} lines are no events and were left out");
+        errln!("citywall: {wrong} lines are no events and were left out");
         return Ok(End::Damaged);
     }
     Ok(End::Done)

@@ -46,9 +46,11 @@ pub fn replay_events(
 /// Says on standard error where inputs ended early.
 fn tell_damage(damage: &[Damage]) -> End {
     for damage in damage {
-        eprintln!(
+        errln!(
             "citywall: {}: {} at byte {}",
-            damage.file, damage.what, damage.offset
+            damage.file,
+            damage.what,
+            damage.offset
         );
     }
     if damage.is_empty() {

@@ -188,7 +188,7 @@ fn check(paths: &[PathBuf], as_json: bool) -> anyhow::Result<End> {
             continue;
         }
         match document {
-            Err(errors) => eprintln!("{errors}"),
+            Err(errors) => errln!("{errors}"),
             Ok(document) => {
                 let mut page = page(document.playbook());
                 if let Some(signed) = &signed {
@@ -331,7 +331,7 @@ fn sign(file: &Path, key: &Path, serial: Option<u64>, out: Option<&Path>) -> any
     );
     let text = format!("{}\n", signed.to_json().trim_end());
     files::replace(&out, text.as_bytes()).with_context(|| format!("cannot write {}", out.display()))?;
-    println!(
+    outln!(
         "{}: {:?}, serial {serial}, signed by key {}",
         out.display(),
         document.playbook().name,
@@ -347,7 +347,7 @@ fn verify(file: &Path, keyring: &Path) -> anyhow::Result<End> {
     let verified = signed
         .verify_without_serial(&ring, now())
         .map_err(|e| invalid(e.to_string()))?;
-    println!(
+    outln!(
         "{}: {:?}, serial {}, signed by {} ({})",
         file.display(),
         verified.value().playbook().name,

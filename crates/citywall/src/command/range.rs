@@ -10,6 +10,7 @@ use clap::{Args, Subcommand};
 
 use crate::End;
 use crate::command::Invalid;
+use crate::screen;
 
 /// `citywall range`.
 #[derive(Args, Clone, Debug)]
@@ -152,11 +153,11 @@ fn list(json: bool) -> End {
             .iter()
             .map(|s| serde_json::json!({"name": s.name, "title": s.title, "lesson": s.lesson}))
             .collect();
-        println!("{}", serde_json::json!(all));
+        outln!("{}", serde_json::json!(all));
     } else {
         SCENARIOS
             .iter()
-            .for_each(|s| println!("{:<20} {}", s.name, s.title));
+            .for_each(|s| outln!("{:<20} {}", s.name, s.title));
     }
     End::Done
 }
@@ -184,11 +185,11 @@ fn run_scenarios(args: &RunArgs) -> anyhow::Result<End> {
         },
         keep: args.keep.clone(),
     };
-    let report = citywall_range::run(&scenarios, &options, &|line| eprintln!("{line}"))?;
+    let report = citywall_range::run(&scenarios, &options, &|line| errln!("{line}"))?;
     if args.json {
-        println!("{}", report.json());
+        outln!("{}", report.json());
     } else {
-        print!("{}", report.table());
+        screen::out(format_args!("{}", report.table()));
     }
     Ok(if report.passed() { End::Done } else { End::Failed })
 }

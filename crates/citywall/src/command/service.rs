@@ -6,6 +6,7 @@ use anyhow::{Context as _, bail};
 
 use crate::End;
 use crate::cli::{ServiceAction, ServiceArgs};
+use crate::screen;
 
 const UNIT_PATH: &str = "etc/systemd/system/citywall.service";
 const ENFORCER_PATH: &str = "etc/systemd/system/citywall-enforcer.service";
@@ -52,16 +53,16 @@ fn install(interface: &str, city: &Path, root: &Path, dry_run: bool) -> anyhow::
         if root == Path::new("/") && !dry_run {
             bail!("{problem}. For the program: {fix}; for the city file: /etc/citywall/city.toml");
         }
-        eprintln!("citywall: {problem}");
+        errln!("citywall: {problem}");
     }
     if dry_run {
-        print!("{unit}");
+        screen::out(format_args!("{unit}"));
         return Ok(End::Done);
     }
     let path = root.join(UNIT_PATH);
     write(&path, &unit)?;
-    println!("Wrote {}", path.display());
-    println!(
+    outln!("Wrote {}", path.display());
+    outln!(
         "Next: put the city file at {city}, readable for all (chmod 644): the service has a user of its own. Then
   citywall check --city {city}
   ip link set {interface} up
@@ -87,16 +88,16 @@ fn install_enforcer(city: &Path, bridge: Option<&str>, root: &Path, dry_run: boo
     ];
     if dry_run {
         for (path, unit) in &units {
-            println!("# /{path}\n{unit}");
+            outln!("# /{path}\n{unit}");
         }
         return Ok(End::Done);
     }
     for (path, unit) in &units {
         let path = root.join(path);
         write(&path, unit)?;
-        println!("Wrote {}", path.display());
+        outln!("Wrote {}", path.display());
     }
-    println!(
+    outln!(
         "Next: it runs as a user of its own, who must be able to read {city}
   useradd --system --no-create-home --shell /usr/sbin/nologin citywall-enforcer
   citywall check --city {city}
@@ -259,13 +260,13 @@ fn uninstall(root: &Path) -> anyhow::Result<End> {
         found = true;
         std::fs::remove_file(&path)
             .with_context(|| format!("cannot remove {}: run it as root", path.display()))?;
-        println!(
+        outln!(
             "Removed {}\nNext: systemctl disable --now {name}; systemctl daemon-reload\nWhat it wrote stays in /var/lib",
             path.display()
         );
     }
     if !found {
-        println!("{} is not there; nothing to do", root.join(UNIT_PATH).display());
+        outln!("{} is not there; nothing to do", root.join(UNIT_PATH).display());
     }
     Ok(End::Done)
 }
@@ -347,7 +348,7 @@ mod tests {
             .args(units)
             .output();
         let Ok(output) = output else {
-            eprintln!("SKIPPED: what systemd says about the units: there is no systemd-analyze");
+            errln!("SKIPPED: what systemd says about the units: there is no systemd-analyze");
             return;
         };
         let told = String::from_utf8_lossy(&output.stderr);

@@ -289,7 +289,7 @@ fn reach(args: &WatchArgs, settings: &Settings, metrics: Option<SocketAddr>) -> 
 /// Tells what is open that must not be.
 fn probe() -> End {
     let open = confine::probe(Role::Sensor);
-    println!("sensor: [{}]", open.join(", "));
+    outln!("sensor: [{}]", open.join(", "));
     if open.is_empty() { End::Done } else { End::Failed }
 }
 
@@ -362,25 +362,28 @@ fn tell(
     };
     let mut end = End::Done;
     for damage in &outcome.damage {
-        eprintln!(
+        errln!(
             "citywall: {}: {} at byte {}, after {} packets; what came before was processed",
-            damage.file, damage.what, damage.offset, damage.frames
+            damage.file,
+            damage.what,
+            damage.offset,
+            damage.frames
         );
         end = End::Damaged;
     }
     if let Some(error) = &outcome.error {
-        eprintln!("citywall: {error}");
+        errln!("citywall: {error}");
         end = End::Failed;
     }
     if let Some(failure) = stage.log().and_then(EveLog::failure) {
-        eprintln!(
+        errln!(
             "citywall: {failure}; {} events were counted but not written",
             stage.log().map_or(0, |l| l.lost)
         );
         end = End::Failed;
     }
     if let Some(Err(error)) = written {
-        eprintln!("citywall: cannot write summary.json: {error}");
+        errln!("citywall: cannot write summary.json: {error}");
         end = End::Failed;
     }
     Ok(end)

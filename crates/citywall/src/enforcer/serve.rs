@@ -410,7 +410,7 @@ fn probe(mut hand: Channel) -> anyhow::Result<End> {
             Err(gone) => bail!(gone),
         }
     }
-    println!("enforcer: [{ours}]\nhand: [{its}]");
+    outln!("enforcer: [{ours}]\nhand: [{its}]");
     Ok(if ours.is_empty() && its.is_empty() {
         End::Done
     } else {

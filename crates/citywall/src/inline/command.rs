@@ -172,7 +172,7 @@ fn reach(args: &InlineArgs) -> anyhow::Result<Reach> {
 /// Tells what is open that must not be.
 fn probe(role: Role) -> End {
     let open = confine::probe(role);
-    println!("{role:?}: [{}]", open.join(", "));
+    outln!("{role:?}: [{}]", open.join(", "));
     if open.is_empty() { End::Done } else { End::Failed }
 }
 
@@ -283,7 +283,7 @@ fn listen(orders: &Shared) {
             None => send(orders, line.as_bytes()),
         };
         if let Err(error) = sent {
-            println!(
+            outln!(
                 "{}",
                 serde_json::json!({"told": "refused-order", "reason": format!("{error:#}")})
             );

@@ -368,7 +368,7 @@ mod tests {
         fs::hard_link(elsewhere.join("own"), directory.join("serials.json")).unwrap();
         let names = ["learning.json", "serials.json", "last-good"];
         if !rustix::process::geteuid().is_root() {
-            eprintln!("skipped: only root can give files away");
+            errln!("skipped: only root can give files away");
             return;
         }
         hand_over_kept(&directory, 4_711, &names).unwrap();

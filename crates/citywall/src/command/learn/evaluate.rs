@@ -84,7 +84,7 @@ pub(super) fn run(args: &EvaluateArgs) -> anyhow::Result<End> {
 fn print(args: &EvaluateArgs, reports: &[Report], skipped: &[(&str, PathBuf)]) -> std::io::Result<()> {
     let mut screen = std::io::stdout().lock();
     for (name, path) in skipped {
-        eprintln!(
+        errln!(
             "citywall: SKIPPED set {name}: {} is not there; say --data, or set CITYWALL_DATA",
             path.display()
         );
@@ -209,6 +209,6 @@ fn scores(args: &EvaluateArgs, data: &Path, file: &Path) -> anyhow::Result<End> 
     }
     let mut out = std::fs::File::create(file).with_context(|| format!("cannot write {}", file.display()))?;
     out.write_all(text.as_bytes())?;
-    println!("{}: {} scores", file.display(), lines.len());
+    outln!("{}: {} scores", file.display(), lines.len());
     Ok(End::Done)
 }

@@ -159,7 +159,7 @@ pub(super) fn run(args: &LearnArgs) -> anyhow::Result<End> {
         None => replay_events(&args.pcap, &settings, &mut |event| listener.event(event))?,
     };
     if listener.left_out > 0 {
-        eprintln!(
+        errln!(
             "citywall: {} commands found no room and were not learned",
             listener.left_out
         );

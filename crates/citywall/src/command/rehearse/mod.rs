@@ -237,7 +237,7 @@ fn hear_log(from: &Path, rehearsal: &mut Rehearsal) -> anyhow::Result<End> {
             if let Err(error) = rehearsal.line(line.trim_ascii_end()) {
                 // One line is told; the others are heard.
                 if !matches!(end, End::Damaged) {
-                    eprintln!("citywall: {}:{number}: {error}", path.display());
+                    errln!("citywall: {}:{number}: {error}", path.display());
                 }
                 end = End::Damaged;
             }
@@ -274,14 +274,16 @@ fn hear_capture(
     stage.finish();
     let mut end = End::Done;
     for damage in &outcome.damage {
-        eprintln!(
+        errln!(
             "citywall: {}: {} at byte {}",
-            damage.file, damage.what, damage.offset
+            damage.file,
+            damage.what,
+            damage.offset
         );
         end = End::Damaged;
     }
     if let Some(error) = &outcome.error {
-        eprintln!("citywall: {error}");
+        errln!("citywall: {error}");
         end = End::Failed;
     }
     Ok(end)

@@ -114,7 +114,7 @@ pub(super) fn run(action: &AllowListAction) -> anyhow::Result<End> {
             let mut list = unsigned(file)?;
             let accepted = list.accept((!all).then_some(entry));
             files::replace(file, &list.encode())?;
-            println!("{}: {accepted} habits accepted", file.display());
+            outln!("{}: {accepted} habits accepted", file.display());
             Ok(End::Done)
         }
         AllowListAction::Sign {
@@ -191,7 +191,7 @@ fn sign(file: &Path, key: &Path, serial: Option<u64>, out: &Path) -> anyhow::Res
     let signed = Signed::sign(&Listed(list), serial, now, None, &key)?;
     let text = format!("{}\n", signed.to_json());
     files::replace(out, text.as_bytes()).with_context(|| format!("cannot write {}", out.display()))?;
-    println!(
+    outln!(
         "{}: {allowed} habits allowed, {proposed} only proposed, serial {serial}, signed by key {}",
         out.display(),
         key.public().id().hex()
@@ -207,7 +207,7 @@ fn verify(file: &Path, key_ring: &Path, state: Option<&Path>) -> anyhow::Result<
     };
     match allowed::believe(file, &ring, &mut serials) {
         Ok((verified, _)) => {
-            println!(
+            outln!(
                 "{}: {}, serial {}, signed by {}",
                 file.display(),
                 verified.statement().subject,
@@ -217,7 +217,7 @@ fn verify(file: &Path, key_ring: &Path, state: Option<&Path>) -> anyhow::Result<
             Ok(End::Done)
         }
         Err(error) => {
-            eprintln!("citywall: {}: refused: {error:#}", file.display());
+            errln!("citywall: {}: refused: {error:#}", file.display());
             Ok(End::Failed)
         }
     }

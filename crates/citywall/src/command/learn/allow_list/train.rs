@@ -70,7 +70,7 @@ pub(super) fn run(args: &TrainArgs) -> anyhow::Result<End> {
         end = from_captures(&captures, &settings, &mut learner)?;
     }
     if learner.left_out() > 0 {
-        eprintln!("citywall: {} times a device found no room", learner.left_out());
+        errln!("citywall: {} times a device found no room", learner.left_out());
     }
     let city = settings.city.as_ref().map_or("site", |city| city.name.as_str());
     let doubt = AllowDoubt {
