@@ -105,13 +105,13 @@ impl Files {
     /// 65,535 files; `NotACapture` where no file is one. If some are, the others are damage.
     pub fn open(paths: &[PathBuf], limits: FileLimits) -> Result<Files, CaptureError> {
         if let Some(second) = paths.iter().filter(|path| path.as_os_str() == "-").nth(1) {
-            let source = io::Error::new(
+            let error = io::Error::new(
                 io::ErrorKind::InvalidInput,
                 "standard input can be read only once",
             );
             return Err(CaptureError::Io {
                 file: name(second),
-                source,
+                error,
             });
         }
         let limits = limits.bounded();
@@ -157,9 +157,9 @@ impl Files {
         let mut captures = 0;
         for (file, input, park) in inputs {
             let index = files.next_index(&file)?;
-            let input = input.map_err(|source| CaptureError::Io {
+            let input = input.map_err(|error| CaptureError::Io {
                 file: file.clone(),
-                source,
+                error,
             })?;
             let park = park.filter(|_| input.total().is_some());
             let total = input.total();
@@ -195,7 +195,7 @@ impl Files {
     fn next_index(&self, file: &str) -> Result<u16, CaptureError> {
         u16::try_from(self.lanes.len()).map_err(|_| CaptureError::Io {
             file: file.to_owned(),
-            source: io::Error::new(io::ErrorKind::InvalidInput, "more than 65,536 files"),
+            error: io::Error::new(io::ErrorKind::InvalidInput, "more than 65,536 files"),
         })
     }
 
@@ -285,9 +285,9 @@ impl Lane {
         let State::Parked(path) = &self.state else { return };
         let file = name(path);
         let opened = Input::open(path, limits.zstd_window)
-            .map_err(|source| CaptureError::Io {
+            .map_err(|error| CaptureError::Io {
                 file: file.clone(),
-                source,
+                error,
             })
             .and_then(|input| CaptureFile::start(file.clone(), input, MERGED_WINDOW, limits.frame_bytes));
         self.state = match opened {

@@ -92,13 +92,12 @@ pub struct Damage {
 #[non_exhaustive]
 pub enum CaptureError {
     /// The file cannot be opened or read.
-    #[error("{file}: {source}")]
+    #[error("{file}: {error}")]
     Io {
         /// The file as it was named.
         file: String,
         /// What the system said.
-        #[source]
-        source: std::io::Error,
+        error: std::io::Error,
     },
     /// The file is not a capture.
     #[error("{file}: not a pcap or pcapng capture: {what}")]

@@ -49,13 +49,12 @@ pub struct Dropped {
 
 /// A right that could not be given up. The process should end then.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot give up rights: {step}: {source}")]
+#[error("cannot give up rights: {step}: {error}")]
 pub struct PrivilegeError {
     /// What was to be done.
     pub step: &'static str,
     /// What the kernel said.
-    #[source]
-    pub source: io::Error,
+    pub error: io::Error,
 }
 
 /// `__user_cap_header_struct` of linux/capability.h.
@@ -280,5 +279,5 @@ fn unless(result: io::Result<()>, expected: &[libc::c_int]) -> io::Result<()> {
 }
 
 fn step(step: &'static str, result: io::Result<()>) -> Result<(), PrivilegeError> {
-    result.map_err(|source| PrivilegeError { step, source })
+    result.map_err(|error| PrivilegeError { step, error })
 }

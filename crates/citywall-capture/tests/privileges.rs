@@ -58,7 +58,7 @@ fn root_becomes_nobody_without_rights() {
             (dropped.uid, dropped.gid, dropped.user_changed),
             (65534, 65534, true)
         ),
-        Err(error) if error.source.raw_os_error() == Some(libc::EINVAL) => {
+        Err(error) if error.error.raw_os_error() == Some(libc::EINVAL) => {
             eprintln!("SKIPPED: root_becomes_nobody_without_rights: no user 65534 in this namespace");
             return;
         }
@@ -123,7 +123,7 @@ fn one_right_is_kept_and_handed_on() {
     }
     match keep_net_admin(RunAs::NOBODY) {
         Ok(dropped) => assert!(dropped.user_changed),
-        Err(error) if error.source.raw_os_error() == Some(libc::EINVAL) => {
+        Err(error) if error.error.raw_os_error() == Some(libc::EINVAL) => {
             eprintln!("SKIPPED: one_right_is_kept_and_handed_on: no user 65534 in this namespace");
             return;
         }

@@ -41,15 +41,14 @@ pub enum ParseError {
 
 /// A queue that cannot be had.
 #[derive(Debug, thiserror::Error)]
-#[error("queue {queue}: {step}: {source}{}", hint(source))]
+#[error("queue {queue}: {step}: {error}{}", hint(error))]
 pub struct QueueError {
     /// Its number.
     pub queue: u16,
     /// What was to be done.
     pub step: &'static str,
     /// What the kernel said.
-    #[source]
-    pub source: io::Error,
+    pub error: io::Error,
 }
 
 fn hint(error: &io::Error) -> &'static str {
@@ -76,10 +75,10 @@ impl Queue {
     /// Where the kernel refuses; the text says what is missing.
     pub fn open(number: u16, options: &QueueOptions) -> Result<Queue, QueueError> {
         let step = |step| {
-            move |source: io::Error| QueueError {
+            move |error: io::Error| QueueError {
                 queue: number,
                 step,
-                source,
+                error,
             }
         };
         let socket = rustix::net::socket_with(
