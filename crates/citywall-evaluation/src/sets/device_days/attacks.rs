@@ -48,6 +48,7 @@ pub const FAMILIES: [Family; 16] = [
             "amplification",
             "icmp_flood",
             "packet_flood",
+            "carpet_flood",
         ],
         bar: 0.99,
         place: Place::Outside(0),

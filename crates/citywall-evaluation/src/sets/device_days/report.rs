@@ -174,9 +174,11 @@ fn who(runs: &[Run], rows: Vec<Vec<String>>, headline: usize) -> Plain {
         "ours is the ordered stage; by its own detectors: scans against what is told as scans on normal days, as each \
          boxplot is held against its own feature on normal days"
             .to_owned(),
-        "state: of ours what the process grew by in its first run, inventory and incidents with it; of the others what \
-         a window or a model takes"
-            .to_owned(),
+        format!(
+            "state: of ours the {} MB more that its first run took than one without it, with inventory, incidents and what is \
+             remembered of all addresses outside, shared out over the devices; of the others what a window or a model takes",
+            first.and_then(|r| r.grown).map_or_else(|| "unknown".to_owned(), |b| (b >> 20).to_string())
+        ),
     ];
     for rate in RATES {
         if (normal as f64) * rate < 1.0 {
