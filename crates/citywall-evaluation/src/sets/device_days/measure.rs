@@ -211,7 +211,8 @@ pub fn measure(voice: &Voice, runs: &[Run]) -> Figures {
 }
 
 impl Fared {
-    fn take(&mut self, attack: &Attack, says: &[Say], limit: f64) {
+    /// One more attack.
+    pub fn take(&mut self, attack: &Attack, says: &[Say], limit: f64) {
         let (start, end) = (attack.start(), attack.end());
         let of_it = |s: &&Say| {
             usize::from(s.unit) == attack.unit && s.score > limit && s.at >= start && s.at <= end + EPISODE
