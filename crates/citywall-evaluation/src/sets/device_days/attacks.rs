@@ -48,6 +48,7 @@ pub const FAMILIES: [Family; 16] = [
             "amplification",
             "icmp_flood",
             "packet_flood",
+            "carpet_flood",
         ],
         bar: 0.99,
         place: Place::Outside(0),
@@ -187,6 +188,8 @@ pub struct Attack {
     pub day: u32,
     /// When each part of it was done, and its weight: packets of floods, bytes of uploads, else 1.
     pub done: Vec<(Nanos, f64)>,
+    /// What was drawn for it, for people.
+    pub what: String,
     /// Others that it takes over: their day is nobody's normal day.
     pub touched: Vec<usize>,
 }
@@ -275,6 +278,7 @@ pub fn day(city: &City, begin: Nanos, day: u32, stream: &mut Stream) -> Vec<Atta
                 unit: by.unwrap_or(city.border()),
                 day,
                 done: Vec::new(),
+                what: String::new(),
                 touched: Vec::new(),
             },
             busy: &busy,

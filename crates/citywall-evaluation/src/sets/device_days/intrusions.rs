@@ -15,6 +15,8 @@ fn calls_back(raid: &mut Raid<'_>, every: f64, lasts: f64) {
     let jitter = raid.dice.between(0.0, 0.5);
     let port = raid.dice.pick(&[443, 443, 8_080, 80, 6_667, 4_444]);
     let udp = raid.dice.chance(0.1);
+    let over = if udp { "udp" } else { "tcp" };
+    raid.truth.what = format!("{over}/{port} every {every:.0} s, jitter {:.0} %", jitter * 100.0);
     let begin = raid.moment(lasts);
     let mut late = 0.0;
     while late < lasts {
@@ -53,6 +55,10 @@ fn names(raid: &mut Raid<'_>, every: f64, count: u64) {
     let from = raid.source();
     let alphabet = raid.dice.pick(&[BASE32, HEX]);
     let domain = format!("{}.example", raid.dice.letters(9, b"abcdeilmnorst"));
+    raid.truth.what = format!(
+        "{count} names of {} letters, one every {every:.1} s",
+        alphabet.len()
+    );
     let begin = raid.moment(every * 1.3 * count as f64);
     let mut late = 0.0;
     for _ in 0..count {
@@ -91,6 +97,8 @@ pub fn made_up_names(raid: &mut Raid<'_>) {
     let from = raid.source();
     let of_words = raid.dice.chance(0.2);
     let (every, count) = (raid.dice.wide(0.2, 12.0), raid.dice.count(60, 500));
+    let of = if of_words { "two words" } else { "letters" };
+    raid.truth.what = format!("{count} domains of {of}, one every {every:.1} s");
     let begin = raid.moment(every * 1.3 * count as f64);
     let alphabet = raid
         .dice
@@ -134,6 +142,10 @@ fn guesses(raid: &mut Raid<'_>, every: f64, count: u64) {
     let (port, app) = raid
         .dice
         .pick(&[(23, "telnet"), (80, "http"), (1_883, "mqtt"), (22, "ssh")]);
+    raid.truth.what = format!(
+        "{app}, {} hosts, {count} tries, one every {every:.1} s",
+        hosts.len()
+    );
     let begin = raid.moment(every * 1.4 * count as f64);
     let mut late = 0.0;
     for _ in 0..count {
@@ -171,6 +183,8 @@ fn uploads(raid: &mut Raid<'_>, bytes: f64, pieces: u64, lasts: f64) {
         true => outside(raid.dice.below(1 << 40) as u64),
         false => raid.city.cloud(Cloud::Shares, raid.truth.day),
     };
+    let (megabytes, hours) = (bytes / 1e6, lasts / 3_600.0);
+    raid.truth.what = format!("{megabytes:.0} MB in {pieces} pieces within {hours:.1} h");
     let begin = raid.moment(lasts);
     let every = lasts / pieces as f64;
     for i in 0..pieces {

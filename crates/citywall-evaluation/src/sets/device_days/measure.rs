@@ -103,8 +103,8 @@ pub const RATES: [f64; 2] = [1e-3, 1e-4];
 /// Alerts of one device within this time are one.
 const EPISODE: Nanos = HOUR;
 
-/// The attack that a device-day has; one that is only touched has one without a score.
-fn attacked(run: &Run, unit: usize, day: u32) -> bool {
+/// True where a device-day has an attack, or its device was taken over by one.
+pub fn attacked(run: &Run, unit: usize, day: u32) -> bool {
     let concerns = |a: &Attack| a.unit == unit || a.touched.contains(&unit);
     run.attacks.iter().any(|a| a.day == day && concerns(a))
 }
@@ -211,7 +211,8 @@ pub fn measure(voice: &Voice, runs: &[Run]) -> Figures {
 }
 
 impl Fared {
-    fn take(&mut self, attack: &Attack, says: &[Say], limit: f64) {
+    /// One more attack.
+    pub fn take(&mut self, attack: &Attack, says: &[Say], limit: f64) {
         let (start, end) = (attack.start(), attack.end());
         let of_it = |s: &&Say| {
             usize::from(s.unit) == attack.unit && s.score > limit && s.at >= start && s.at <= end + EPISODE

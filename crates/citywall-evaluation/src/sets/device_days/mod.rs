@@ -21,6 +21,7 @@ mod stream;
 mod tests;
 mod windows;
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use citywall_behaviour::Sample;
@@ -73,8 +74,8 @@ pub trait Sensor {
 pub struct Bench<'a> {
     /// A sensor that has heard nothing.
     pub sensor: &'a mut dyn FnMut() -> Box<dyn Sensor>,
-    /// Bytes of memory that the process takes, where that is known.
-    pub resident: fn() -> Option<usize>,
+    /// The most bytes that the process took since this was asked last, where that is known.
+    pub peak: fn() -> Option<usize>,
 }
 
 /// What came of one run.
@@ -86,7 +87,9 @@ struct Run {
     events: u64,
     /// CPU seconds of the sensor, and of counting for its rivals.
     cpu: [f64; 2],
-    /// Bytes that the process grew by.
+    /// The most bytes that the process took.
+    peak: Option<usize>,
+    /// How many more than without a sensor.
     grown: Option<usize>,
 }
 
@@ -101,26 +104,35 @@ impl Sensor for Mute {
 
 /// All tables.
 pub fn tables(runs: u32, settings: &Settings, bench: &mut Bench<'_>) -> Vec<Plain> {
-    if (bench.resident)().is_some() {
-        // What a run takes without a sensor is taken before: what it grows by then is the sensor's.
-        let mut mute = || Box::new(Mute) as Box<dyn Sensor>;
-        let mut warm = Bench {
-            sensor: &mut mute,
-            resident: bench.resident,
-        };
-        one(settings.seed, true, settings, &mut warm);
-    }
-    let all: Vec<Run> = (0..runs.max(1))
-        .map(|run| {
-            one(
-                settings.seed.wrapping_add(u64::from(run) << 32),
-                true,
-                settings,
-                bench,
-            )
-        })
+    // What a run takes without a sensor is taken before: what it takes more with one is the sensor's.
+    let mut mute = || Box::new(Mute) as Box<dyn Sensor>;
+    let mut warm = Bench {
+        sensor: &mut mute,
+        peak: bench.peak,
+    };
+    let without = (bench.peak)().and_then(|_| one(settings.seed, true, settings, &mut warm).peak);
+    let seed = |run: u32| settings.seed.wrapping_add(u64::from(run) << 32);
+    let mut all: Vec<Run> = (0..runs.max(1))
+        .map(|run| one(seed(run), true, settings, bench))
         .collect();
+    if let Some(first) = all.first_mut() {
+        first.grown = first
+            .peak
+            .zip(without)
+            .map(|(with, without)| with.saturating_sub(without));
+    }
     report::tables(&all, settings)
+}
+
+/// What is told in a run without attacks on the days that are judged: kinds, and how often; and how many
+/// device-days these are.
+pub fn without_attacks(settings: &Settings, bench: &mut Bench<'_>) -> (BTreeMap<&'static str, usize>, usize) {
+    let run = one(settings.seed, false, settings, bench);
+    let mut kinds = BTreeMap::new();
+    for say in measure::false_alerts(&run, &run.says, f64::NEG_INFINITY, CALIBRATED, DAYS) {
+        *kinds.entry(say.kind).or_default() += 1;
+    }
+    (kinds, measure::normal_days(&run, CALIBRATED, DAYS))
 }
 
 /// One run: the city of a seed, with its attacks or without.
@@ -131,7 +143,7 @@ fn one(seed: u64, attacked: bool, settings: &Settings, bench: &mut Bench<'_>) ->
     let mut windows = Windows::new(&city, BEGIN, end(LEARNED - 1));
     let (mut says, mut attacks) = (Vec::new(), Vec::new());
     let (mut cpu, mut events) = ([0.0; 2], 0);
-    let before = (bench.resident)();
+    (bench.peak)();
     let mut sensor = (bench.sensor)();
     for day in 0..DAYS {
         benign::day(&city, BEGIN, day, &mut stream);
@@ -165,7 +177,6 @@ fn one(seed: u64, attacked: bool, settings: &Settings, bench: &mut Bench<'_>) ->
     }
     let last = end(DAYS - 1);
     sensor.finish(last, &mut |told| says.push(Say::of(&told, &city)));
-    let grown = before.zip((bench.resident)()).map(|(a, b)| b.saturating_sub(a));
     Run {
         rows: windows.finish(last),
         city,
@@ -173,6 +184,7 @@ fn one(seed: u64, attacked: bool, settings: &Settings, bench: &mut Bench<'_>) ->
         says,
         events,
         cpu,
-        grown,
+        peak: (bench.peak)(),
+        grown: None,
     }
 }

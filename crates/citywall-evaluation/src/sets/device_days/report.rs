@@ -54,6 +54,7 @@ pub fn tables(runs: &[Run], settings: &Settings) -> Vec<Plain> {
         families(&all[0], &all[1], &oracle, &headline),
         matrix(&all, &oracle),
         false_ones(&ours, runs),
+        missed(&ours, runs),
     ]
 }
 
@@ -174,9 +175,11 @@ fn who(runs: &[Run], rows: Vec<Vec<String>>, headline: usize) -> Plain {
         "ours is the ordered stage; by its own detectors: scans against what is told as scans on normal days, as each \
          boxplot is held against its own feature on normal days"
             .to_owned(),
-        "state: of ours what the process grew by in its first run, inventory and incidents with it; of the others what \
-         a window or a model takes"
-            .to_owned(),
+        format!(
+            "state: of ours the {} MB more that its first run took than one without it, with inventory, incidents and what is \
+             remembered of all addresses outside, shared out over the devices; of the others what a window or a model takes",
+            first.and_then(|r| r.grown).map_or_else(|| "unknown".to_owned(), |b| (b >> 20).to_string())
+        ),
     ];
     for rate in RATES {
         if (normal as f64) * rate < 1.0 {
@@ -306,5 +309,37 @@ fn false_ones(ours: &Voice, runs: &[Run]) -> Plain {
         columns: columns(&["whom", "what", "judged days", "learning days"]),
         rows: counts.into_iter().map(row).collect(),
         notes: vec!["alerts of one device within an hour are one, and stand here by the first".to_owned()],
+    }
+}
+
+/// Rows of misses that are printed.
+const MISSES: usize = 100;
+
+/// Which attacks were not told as what they are.
+fn missed(ours: &Voice, runs: &[Run]) -> Plain {
+    let mut rows = Vec::new();
+    for (number, (run, says)) in runs.iter().zip(&ours.says).enumerate() {
+        for attack in &run.attacks {
+            let mut fared = Fared::default();
+            fared.take(attack, says, f64::NEG_INFINITY);
+            if fared.right == 0 {
+                rows.push(vec![
+                    FAMILIES[attack.family].name.to_owned(),
+                    (number + 1).to_string(),
+                    run.city.name(attack.unit).to_owned(),
+                    attack.what.clone(),
+                    if fared.told > 0 { "as something else" } else { "no" }.to_owned(),
+                ]);
+            }
+        }
+    }
+    let all = rows.len();
+    rows.sort_by(|a, b| a[0].cmp(&b[0]));
+    rows.truncate(MISSES);
+    Plain {
+        title: "Device-days: what the ordered stage missed".to_owned(),
+        columns: columns(&["family", "run", "whose", "what", "told"]),
+        notes: vec![format!("{all} in all, of which {} stand here", rows.len())],
+        rows,
     }
 }

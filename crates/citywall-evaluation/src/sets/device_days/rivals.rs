@@ -6,7 +6,7 @@
 use citywall_event::Nanos;
 
 use super::attacks::Attack;
-use super::measure::{Limit, Say, Voice};
+use super::measure::{Limit, Say, Voice, attacked};
 use super::stream::{DAY, HOUR};
 use super::windows::{FEATURES, NUMBERS, RATES, Row};
 use super::{BEGIN, LEARNED, Run};
@@ -15,7 +15,7 @@ use crate::trees::Trees;
 use crate::trial::Settings;
 
 /// Rows of normal windows that trees are trained on.
-const TREE_ROWS: usize = 4_000;
+const TREE_ROWS: usize = 12_000;
 /// Runs whose attacks they are shown.
 const TREE_RUNS: usize = 4;
 
@@ -117,7 +117,9 @@ fn boosted(runs: &[Run], settings: &Settings) -> Option<Voice> {
     for i in 0..runs.len() {
         let (mut normal, mut attacks) = (Vec::new(), Vec::new());
         for other in (1..=others).map(|by| &runs[(i + by) % runs.len()]) {
-            let rows: Vec<&Row> = other.rows.iter().filter(learned).collect();
+            // All of their normal days, the unusual ones too: more than anybody has of his own city.
+            let concerned = |row: &&Row| attacked(other, row.unit.into(), row.day.into());
+            let rows: Vec<&Row> = other.rows.iter().filter(|row| !concerned(row)).collect();
             let every = (rows.len() * others).div_ceil(TREE_ROWS).max(1);
             normal.extend(rows.into_iter().step_by(every).map(wide));
             let shown = other

@@ -89,6 +89,11 @@ pub fn horizontal(raid: &mut Raid<'_>) {
         false => (TCP, raid.dice.pick(&WANTED)),
     };
     let every = raid.dice.wide(0.004, 2.0);
+    raid.truth.what = format!(
+        "port {}, {} hosts, one every {every:.3} s",
+        service.1,
+        targets.len()
+    );
     let mut at = raid.moment(every * 1.5 * targets.len() as f64);
     for to in targets {
         raid.probe(at, from, to, service);
@@ -113,6 +118,7 @@ pub fn vertical(raid: &mut Raid<'_>) {
     };
     let count = raid.dice.count(60, 1_000);
     let every = raid.dice.wide(0.001, 0.8);
+    raid.truth.what = format!("{count} ports, one every {every:.3} s, closed ones {closed:?}");
     let mut at = raid.moment(every * 1.5 * count as f64);
     let step = raid.dice.count(1, 60) as u16;
     for i in 0..count as u16 {
@@ -134,6 +140,13 @@ pub fn slow(raid: &mut Raid<'_>) {
     let lasts = raid.dice.between(12.0, 22.0) * 3_600.0;
     let begin = raid.moment(lasts);
     let (vertical, port) = (raid.dice.chance(0.3), raid.dice.pick(&WANTED));
+    raid.truth.what = match vertical {
+        true => format!("a port every {every:.0} s for {:.1} h", lasts / 3_600.0),
+        false => format!(
+            "port {port}, a host every {every:.0} s for {:.1} h",
+            lasts / 3_600.0
+        ),
+    };
     let victim = raid.city.devices[raid.dice.below(8)].ip;
     let targets = raid.targets(254);
     let (mut late, mut i) = (0.0, 0);
@@ -156,6 +169,10 @@ pub fn spread(raid: &mut Raid<'_>) {
     let begin = raid.moment(lasts);
     let vertical = raid.dice.chance(0.3);
     let mut targets = raid.targets(254);
+    raid.truth.what = match vertical {
+        true => format!("ports of one host, within {lasts:.0} s"),
+        false => format!("port {port}, within {lasts:.0} s"),
+    };
     for source in 0..raid.dice.count(40, 200) {
         let from = outside(raid.dice.below(1 << 40) as u64);
         for i in 0..raid.dice.count(1, 4) {
@@ -179,6 +196,8 @@ pub fn worm(raid: &mut Raid<'_>) {
     let (port, blind) = (raid.dice.pick(&WANTED), raid.dice.chance(0.5));
     let size = raid.dice.count(200, 1_400);
     let every = raid.dice.wide(0.2, 20.0);
+    let knows = if blind { "blind" } else { "knows its neighbours" };
+    raid.truth.what = format!("port {port}, {knows}, one every {every:.1} s, {size} bytes");
     let begin = raid.moment(every * 400.0 + 3_600.0);
     let mut known: Vec<(usize, IpAddr)> = raid.city.devices.iter().map(|d| (d.unit, d.ip)).collect();
     known.retain(|(_, ip)| *ip != from);
@@ -228,6 +247,16 @@ pub fn flood_in(raid: &mut Raid<'_>) {
     let begin = raid.moment(100.0);
     let network = NETWORKS[raid.dice.below(NETWORKS.len())];
     let lasts = raid.dice.between(5.0, 15.0);
+    let of = [
+        "SYN",
+        "ACK",
+        "UDP",
+        "ICMP",
+        "amplification",
+        "SYN in pulses",
+        "UDP over a network",
+    ][kind];
+    raid.truth.what = format!("{of}, {rate:.0} packets a second for {lasts:.0} s");
     let mut late = 0.0;
     for _ in 0..MOST {
         late += raid.dice.wait(1.0 / rate);
@@ -268,6 +297,7 @@ pub fn flood_out(raid: &mut Raid<'_>) {
         .collect();
     let begin = raid.moment(100.0).min(raid.start + DAY - seconds(60.0));
     let lasts = raid.dice.between(5.0, 12.0);
+    raid.truth.what = format!("{class:?} to {} hosts, {rate:.0} packets a second", victims.len());
     let mut late = 0.0;
     for _ in 0..MOST {
         late += raid.dice.wait(1.0 / rate);

@@ -38,7 +38,7 @@ const SETTINGS: Settings = Settings {
 fn tables_of(runs: u32, mut sensor: impl FnMut() -> Box<dyn Sensor>) -> Vec<Plain> {
     let mut bench = Bench {
         sensor: &mut sensor,
-        resident: || None,
+        peak: || None,
     };
     tables(runs, &SETTINGS, &mut bench)
 }
@@ -213,7 +213,7 @@ fn attacks_move_nothing_that_is_normal() {
     let mut sensor = || Box::new(Mute) as Box<dyn Sensor>;
     let mut bench = Bench {
         sensor: &mut sensor,
-        resident: || None,
+        peak: || None,
     };
     let (with, without) = (
         one(3, true, &SETTINGS, &mut bench),

@@ -27,7 +27,7 @@ pub(super) fn run(runs: u32, measured: &Measured) -> Result<Vec<Plain>, SetError
     let mut sensor = || Box::new(Stage::new(&settings, measured.seed)) as Box<dyn Sensor>;
     let mut bench = Bench {
         sensor: &mut sensor,
-        resident,
+        peak,
     };
     Ok(tables(runs, measured, &mut bench))
 }
@@ -47,11 +47,13 @@ fn settings() -> Result<Arc<Settings>, SetError> {
     Ok(Arc::new(settings))
 }
 
-/// Bytes of memory that this process has (proc_pid_status(5)).
-fn resident() -> Option<usize> {
+/// The most bytes that this process took since this was asked last (proc_pid_status(5); a 5 in
+/// proc_pid_clear_refs(5) begins anew).
+fn peak() -> Option<usize> {
     let text = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kilobytes: usize = line.trim().split(' ').next()?.parse().ok()?;
+    std::fs::write("/proc/self/clear_refs", "5").ok()?;
     Some(kilobytes * 1_024)
 }
 
@@ -107,7 +109,10 @@ impl Stage {
         let mut queue: VecDeque<Conclusion> = conclusions.into();
         let mut left = 256;
         while let Some((subject, body)) = queue.pop_front() {
-            if let Body::Behaviour(behaviour) = &body {
+            // That a flood is over is good news.
+            if let Body::Behaviour(behaviour) = &body
+                && behaviour.kind != "flood_ended"
+            {
                 tell(Told {
                     at,
                     about: subject.src_ip,
@@ -159,5 +164,35 @@ impl Sensor for Stage {
         let conclusions = self.judge.finish(at, &self.settings.context);
         self.conclude(at, conclusions, tell);
         self.judge.end();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use citywall_evaluation::sets::device_days::without_attacks;
+
+    #[test]
+    fn a_city_without_attacks_is_called_neither_flooded_nor_scanned() {
+        let settings = settings().expect("a city");
+        let measured = Measured {
+            draws: 1,
+            seed: 11,
+            rate: 1e-3,
+            cpu: || 0.0,
+        };
+        let mut sensor = || Box::new(Stage::new(&settings, 11)) as Box<dyn Sensor>;
+        let mut bench = Bench {
+            sensor: &mut sensor,
+            peak: || None,
+        };
+        let (told, days) = without_attacks(&measured, &mut bench);
+        let all: usize = told.values().sum();
+        assert!(
+            days > 600 && all as f64 <= 0.1 * days as f64,
+            "{told:?} in {days}"
+        );
+        let loud = |kind: &&&str| kind.contains("flood") || kind.contains("scan");
+        assert_eq!(told.keys().find(loud), None, "{told:?}");
     }
 }
