@@ -75,13 +75,13 @@ impl Kept {
         let folder = match &self.place {
             Place::Captures(files) => {
                 let source = watch::captures(files)?;
-                return Ok(Some(Opened { source, names: None }));
+                return Ok(Some(Opened { error, names: None }));
             }
             Place::Ring(folder) => folder,
         };
-        let all = segments(folder, wanted).map_err(|source| CaptureError::Io {
+        let all = segments(folder, wanted).map_err(|error| CaptureError::Io {
             file: folder.display().to_string(),
-            source,
+            error,
         })?;
         let holds = |(place, segment): &(usize, &Segment)| {
             let next = all.get(place + 1).filter(|next| next.worker == segment.worker);
