@@ -75,7 +75,7 @@ impl Kept {
         let folder = match &self.place {
             Place::Captures(files) => {
                 let source = watch::captures(files)?;
-                return Ok(Some(Opened { error, names: None }));
+                return Ok(Some(Opened { source, names: None }));
             }
             Place::Ring(folder) => folder,
         };
