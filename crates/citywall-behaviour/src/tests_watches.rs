@@ -184,7 +184,9 @@ fn an_upload_out_of_habit() {
         found.extend(watch.observe(&event(n, at, "10.0.0.7", "192.0.2.9", body), &city));
     }
     expect![[r#"
-        upload_out_of_habit 0.50 10.0.0.7 sent 20.2 MB to 192.0.2.9 within 60 min in 61 conversations, 83 times what it received; never more than 0.6 MB before
+        upload_out_of_habit 0.52 10.0.0.7 sent 20.8 MB to 192.0.2.9 within 120 min in 121 conversations, 43 times what it received; never more than 0.0 MB before
+        upload_out_of_habit 0.76 10.0.0.7 sent 42.4 MB to 192.0.2.9 within 144 min in 145 conversations, 73 times what it received; never more than 0.0 MB before
+        upload_out_of_habit 0.88 10.0.0.7 sent 85.6 MB to 192.0.2.9 within 192 min in 193 conversations, 111 times what it received; never more than 0.0 MB before
     "#]]
     .assert_eq(&show(found));
 }

@@ -1,7 +1,11 @@
 //! Uploads: a device carries far more out of the city than it ever did.
 //!
-//! Owns: what each device sends to each outside host, by hours, and its habit. Does not own: what
+//! Owns: what each device sends to each outside host, by days, and its habit. Does not own: what
 //! was in it.
+//!
+//! A day, so that a little now and then adds up. It is told when it is out of habit, and again each time that it
+//! has doubled: the first megabytes too many weigh less than the thousandth. Clouds move: where what a device
+//! sent to one host by habit ends, and goes to another from then on, the habit goes with it.
 
 use std::net::IpAddr;
 
@@ -27,7 +31,7 @@ pub struct UploadLimits {
 impl Default for UploadLimits {
     fn default() -> UploadLimits {
         UploadLimits {
-            window: 3_600_000_000_000,
+            window: 86_400_000_000_000,
             floor: 20_000_000,
             habit: 4.0,
             ratio: 4.0,
@@ -36,22 +40,48 @@ impl Default for UploadLimits {
     }
 }
 
+/// Hosts that are kept of a device.
+const HOMES: usize = 8;
+
+/// Conversations and time from which on it is a habit to send much to a host.
+const HABIT: (u32, Nanos) = (12, 129_600_000_000_000);
+
 /// Finds uploads out of habit.
 #[derive(Debug)]
 pub struct UploadWatch {
     limits: UploadLimits,
     pairs: Recent<(IpAddr, IpAddr), Pair>,
+    devices: Recent<IpAddr, Homes>,
+}
+
+/// Whom a device sends much to by habit.
+#[derive(Debug, Default)]
+struct Homes(Vec<Home>);
+
+#[derive(Debug)]
+struct Home {
+    host: IpAddr,
+    first: Nanos,
+    last: Nanos,
+    /// Longest time between two conversations.
+    gap: Nanos,
+    conversations: u32,
+    /// The largest window.
+    most: u64,
 }
 
 #[derive(Debug, Default)]
 struct Pair {
+    /// The first conversation of all.
+    since: Nanos,
     start: Nanos,
     sent: u64,
     received: u64,
     conversations: u64,
     /// The largest earlier window.
     most: u64,
-    told: bool,
+    /// Bytes of this window that are told next.
+    next: u64,
     examples: Vec<Order>,
 }
 
@@ -61,6 +91,7 @@ impl UploadWatch {
         UploadWatch {
             limits,
             pairs: Recent::new(limits.devices),
+            devices: Recent::new(limits.devices),
         }
     }
 
@@ -85,8 +116,14 @@ impl UploadWatch {
         }
         let limits = self.limits;
         let pair = self.pairs.entry((src, dst));
-        if event.at.saturating_sub(pair.start) > limits.window {
+        if pair.since == 0 {
+            pair.since = event.at;
+            pair.start = event.at;
+            // It may have been forgotten between two nights.
+            pair.most = self.devices.get(src).map_or(0, |homes| homes.most(dst));
+        } else if event.at.saturating_sub(pair.start) > limits.window {
             *pair = Pair {
+                since: pair.since,
                 start: event.at,
                 most: pair.most.max(pair.sent),
                 ..Pair::default()
@@ -98,12 +135,23 @@ impl UploadWatch {
         if pair.examples.len() < 4 {
             pair.examples.push(event.order);
         }
-        let usual = (pair.most as f64 * limits.habit).max(limits.floor as f64);
-        let ratio = pair.sent as f64 / pair.received.max(1) as f64;
-        if pair.told || (pair.sent as f64) < usual || ratio < limits.ratio {
+        let much = pair.most.max(pair.sent);
+        if much < limits.floor {
             return None;
         }
-        pair.told = true;
+        let homes = self.devices.entry(src);
+        if pair.most < limits.floor
+            && let Some(most) = homes.moved(dst, pair.since, event.at, pair.sent)
+        {
+            pair.most = most;
+        }
+        homes.note(dst, event.at, much);
+        let usual = (pair.most as f64 * limits.habit).max(limits.floor as f64);
+        let ratio = pair.sent as f64 / pair.received.max(1) as f64;
+        if pair.sent < pair.next || (pair.sent as f64) < usual || ratio < limits.ratio {
+            return None;
+        }
+        pair.next = pair.sent.saturating_mul(2);
         let megabytes = pair.sent as f64 / 1e6;
         let minutes = (event.at - pair.start) as f64 / 6e10;
         Some(Behaviour {
@@ -130,5 +178,52 @@ impl UploadWatch {
             technique: Some(Technique::EXFILTRATION),
             evidence: pair.examples.clone(),
         })
+    }
+}
+
+impl Homes {
+    fn most(&self, host: IpAddr) -> u64 {
+        let home = self.0.iter().find(|home| home.host == host);
+        home.map_or(0, |home| home.most)
+    }
+
+    /// A conversation with a host that gets much; `most` is the largest window so far.
+    fn note(&mut self, host: IpAddr, at: Nanos, most: u64) {
+        if let Some(home) = self.0.iter_mut().find(|home| home.host == host) {
+            home.gap = home.gap.max(at - home.last);
+            home.last = at;
+            home.conversations = home.conversations.saturating_add(1);
+            home.most = home.most.max(most);
+            return;
+        }
+        if self.0.len() >= HOMES
+            && let Some(oldest) = (0..self.0.len()).min_by_key(|i| self.0[*i].last)
+        {
+            self.0.swap_remove(oldest);
+        }
+        self.0.push(Home {
+            host,
+            first: at,
+            last: at,
+            gap: 0,
+            conversations: 1,
+            most,
+        });
+    }
+
+    /// Where what went to another host by habit goes to this one now: the largest window that it had. The other
+    /// has heard nothing since this one began, and its turn is over.
+    fn moved(&mut self, host: IpAddr, since: Nanos, at: Nanos, sent: u64) -> Option<u64> {
+        let habit = |home: &&mut Home| {
+            home.host != host
+                && home.conversations >= HABIT.0
+                && home.last - home.first >= HABIT.1
+                && home.last < since
+                && at - home.last >= home.gap / 2
+                && sent <= home.most.saturating_mul(2)
+        };
+        let home = self.0.iter_mut().find(habit)?;
+        home.host = host;
+        Some(home.most)
     }
 }

@@ -10,12 +10,15 @@ use std::sync::Arc;
 use citywall_capture::{FileLimits, Files as CaptureFiles};
 use citywall_evaluation::Plain;
 use citywall_evaluation::sets::SetError;
-use citywall_event::Body;
+use citywall_event::{Body, Nanos};
 
 use crate::cli::Files;
-use crate::pipeline::judge::Judge;
+use crate::pipeline::judge::{Conclusion, Judge};
 use crate::pipeline::run;
 use crate::settings::{CitySource, Settings};
+
+/// What waits for a border of packet time hears one each second, as in the ordered stage.
+const BORDER: Nanos = 1_000_000_000;
 
 /// All private networks, and that of the university where some of the captures were made, are one zone.
 const CITY: &str = r#"
@@ -150,13 +153,23 @@ fn told(path: &PathBuf, settings: &Arc<Settings>) -> Result<BTreeMap<&'static st
     let mut source = CaptureFiles::open(std::slice::from_ref(path), FileLimits::default()).map_err(failed)?;
     let mut judge = Judge::new(settings);
     let mut kinds = BTreeMap::new();
-    run::events(&mut source, settings, &mut |event| {
-        for (_, body) in judge.event(event, &settings.context) {
+    let mut count = |conclusions: Vec<Conclusion>| {
+        for (_, body) in conclusions {
             if let Body::Behaviour(behaviour) = body {
                 *kinds.entry(behaviour.kind).or_default() += 1;
             }
         }
+    };
+    let (mut last, mut border) = (0, Nanos::MIN);
+    run::events(&mut source, settings, &mut |event| {
+        if event.at >= border {
+            count(judge.tick(event.at, &settings.context));
+            border = event.at + BORDER;
+        }
+        last = event.at;
+        count(judge.event(event, &settings.context));
     })
     .map_err(failed)?;
+    count(judge.tick(last + BORDER, &settings.context));
     Ok(kinds)
 }
