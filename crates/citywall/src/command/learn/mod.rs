@@ -7,7 +7,9 @@ mod allow_list;
 mod captures;
 mod evaluate;
 mod explain;
+mod meaning;
 pub mod model;
+mod show;
 
 use std::path::PathBuf;
 
@@ -37,6 +39,9 @@ enum LearnAction {
     Show {
         /// The model, signed or not.
         file: PathBuf,
+        /// A folder that `watch --out` was given: say how far its class had moved from the model there.
+        #[arg(long, value_name = "DIR")]
+        log: Option<PathBuf>,
     },
     /// Put the model before in force again.
     Rollback(model::RollbackArgs),
@@ -96,7 +101,7 @@ pub fn run(args: &LearnArgs) -> anyhow::Result<End> {
         LearnAction::Train(args) => model::train(args),
         LearnAction::Sign(args) => model::sign(args),
         LearnAction::Verify(args) => model::verify(args),
-        LearnAction::Show { file } => model::show(file),
+        LearnAction::Show { file, log } => show::show(file, log.as_deref()),
         LearnAction::Rollback(args) => model::rollback(args),
         LearnAction::Explain(args) => explain::run(args),
         LearnAction::AllowList(action) => allow_list::run(action),
