@@ -25,6 +25,7 @@ mod tests;
 mod tests_crowding;
 #[cfg(test)]
 mod tests_watches;
+mod unusual;
 mod upload;
 
 pub use beacon::{BeaconLimits, BeaconWatch};
@@ -33,12 +34,14 @@ pub use flood::{Class, FloodDetector, FloodFound, FloodLimits, Key, Meter, SLICE
 pub use guessing::{GuessingLimits, PasswordGuessing};
 pub use identity::{IdentityLimits, IdentityWatch};
 pub use learned::{
-    Calibration, Conversation, ConversationFeatures, Ensemble, Expected, Forecast, Habit, Judgement, Model,
-    ModelError, NUMBERS, Outcome, PACKET_FEATURES, PacketFeatures, PacketRow, PacketSeen, Party, RATES,
-    Reason, Seen, Workspace, packet_feature,
+    Band, Calibration, Chances, Conversation, ConversationFeatures, Ensemble, Expected, Forecast, HOUR,
+    Habit, HourTold, Hourly, Hours, Judgement, Model, ModelError, NUMBERS, Normal, Off, Outcome,
+    PACKET_FEATURES, PacketFeatures, PacketRow, PacketSeen, Party, RATES, Rates, Reason, Scores, Seen, Sent,
+    Spoken, WINDOW, Warmth, Windows, Workspace, packet_feature, together,
 };
 pub use names::{NameLimits, NameWatch};
 pub use random::SplitMix64;
 pub use scan::{ScanDetector, ScanLimits};
 pub use sweep::{SweepLimits, SweepWatch};
+pub use unusual::{ClassBand, Figure, Unusual, UnusualLimits, UnusualWatch};
 pub use upload::{UploadLimits, UploadWatch};

@@ -408,13 +408,15 @@ fn behaviour_kind(behaviour: &Behaviour) -> Option<(Kind, u64)> {
 /// somebody new, or as it never was, is an incident by itself; of the rest, two different things are.
 fn unusual(kind: &str, score: f64) -> Option<(Kind, u64)> {
     const COMMANDS: [&str; 4] = ["new_commander", "new_command", "new_point", "value_out_of_range"];
-    const OTHERS: [&str; 6] = [
+    const OTHERS: [&str; 7] = [
         "new_peer",
         "new_service",
         "new_fingerprint",
         "unusually_often",
         "unusual_hour",
+        // As logs of earlier versions have it.
         "unusual_conversation",
+        "anomaly",
     ];
     /// Least score of a command that changes something; see `docs/spec/allow-list.md`.
     const CHANGES: f64 = 0.8;

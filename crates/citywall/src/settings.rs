@@ -224,6 +224,11 @@ impl Settings {
         self.allowed.is_some() || self.learns
     }
 
+    /// True where a model judges single packets.
+    pub fn judges_packets(&self) -> bool {
+        self.models.iter().any(|model| model.packets.is_some())
+    }
+
     /// True where `eve.json` is to hold events of this type.
     #[inline]
     pub fn writes(&self, event_type: &str) -> bool {

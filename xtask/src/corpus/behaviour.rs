@@ -3,13 +3,21 @@
 use super::Case;
 use super::capture::{Capture, MS, SECOND};
 use super::net::{CLIENT, SERVER, Segment, host};
+use super::policy::{CAMERA, CITY};
 use super::talk::{Side::Client, Side::Server, Talk, flag};
 
 const AREA: &str = "behaviour";
 
 /// The cases of this file.
 pub fn cases() -> Vec<Case> {
-    vec![horizontal(), vertical(), guessing(), poller()]
+    vec![
+        horizontal(),
+        vertical(),
+        guessing(),
+        poller(),
+        flood(),
+        callback(),
+    ]
 }
 
 fn horizontal() -> Case {
@@ -111,4 +119,40 @@ fn poller() -> Case {
         "A server that opens forty conversations which are answered, and four that are not: no `behaviour` event.",
         capture,
     )
+}
+
+fn flood() -> Case {
+    let mut capture = Capture::new();
+    let c = &mut capture;
+    // One conversation, so that the log stays short: what is counted is packets.
+    for _ in 0..900 {
+        Talk::between((CLIENT, 40_001), (SERVER, 80)).syn(c);
+        c.wait(MS);
+    }
+    c.wait(10 * SECOND);
+    c.udp((CLIENT, 41_000), (SERVER, 9_999), b"tick");
+    Case::new(
+        AREA,
+        "syn-flood",
+        "Nine hundred connections are asked for within a second, and nothing follows (ATT&CK for ICS T0814). The flood is told, and that it\n\
+         is over.",
+        capture,
+    )
+}
+
+fn callback() -> Case {
+    let mut capture = Capture::new();
+    let c = &mut capture;
+    for n in 0..14 {
+        let mut talk = Talk::open(c, (CAMERA, 40_000 + n), (host(203, 0, 113, 9), 8_443));
+        talk.close(c);
+        c.wait(60 * SECOND);
+    }
+    Case::new(
+        AREA,
+        "periodic-callback",
+        "A camera calls a host outside once a minute as malware asks for orders (ATT&CK T1071).",
+        capture,
+    )
+    .with("city.toml", CITY)
 }

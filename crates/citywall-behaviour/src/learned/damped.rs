@@ -78,6 +78,27 @@ pub struct PacketSeen {
     pub bytes: u32,
 }
 
+/// A sender's statistics are of a sender that was only now heard of until their longest memory, which is halved in
+/// a hundred seconds, is that of its habit: they look odd by that alone.
+const WARM: Nanos = 1_200_000_000_000;
+
+/// Since when senders are known.
+#[derive(Debug)]
+pub struct Warmth(Recent<IpAddr, Option<Nanos>>);
+
+impl Warmth {
+    /// Knows nobody; remembers so many senders.
+    pub fn new(senders: usize) -> Warmth {
+        Warmth(Recent::new(senders))
+    }
+
+    /// True where a sender was known for long enough by this packet of it.
+    pub fn is_warm(&mut self, sender: IpAddr, at: Nanos) -> bool {
+        let first = *self.0.entry(sender).get_or_insert(at);
+        at.saturating_sub(first) >= WARM
+    }
+}
+
 /// Weight, mean and sum of squared differences, for each rate.
 #[derive(Clone, Copy, Debug, Default)]
 struct Damped {

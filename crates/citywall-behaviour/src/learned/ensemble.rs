@@ -5,9 +5,11 @@
 //! normal packets alone, one pass, from a seed. Does not own: the features (`damped`), and from which
 //! score on somebody is told.
 
+use citywall_event::{Phrase, say};
+
 use crate::SplitMix64;
 use crate::learned::damped::{PACKET_FEATURES, packet_feature};
-use crate::learned::habit::{Judgement, Reason};
+use crate::learned::habit::{Judgement, Reason, feature_words, range};
 
 /// Features in a group, at most.
 pub(crate) const GROUP: usize = 10;
@@ -156,14 +158,29 @@ impl Ensemble {
             let off = work.inputs.iter().zip(&work.outputs).map(|(a, b)| (a - b).abs());
             parts.extend(off.zip(group).map(|(off, f)| (off, usize::from(*f))));
         }
-        parts.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        // What training never saw first: of the rest only how it goes together is odd.
+        let outside = |f: usize| row[f] < self.low[f] || row[f] > self.high[f];
+        parts.sort_by(|a, b| {
+            let order = outside(b.1).cmp(&outside(a.1)).then(b.0.total_cmp(&a.0));
+            order.then(a.1.cmp(&b.1))
+        });
+        let beyond = parts.iter().filter(|(_, f)| outside(*f)).count();
+        if beyond > 0 {
+            parts.truncate(beyond);
+        }
         let reason = |(share, f): (f32, usize)| {
             let (name, seconds) = packet_feature(f);
             Reason {
                 feature: name,
                 share: f64::from(share),
-                found: format!("{:.2} over {seconds:.1} s", row[f]),
-                normal: format!("{:.2} to {:.2}", self.low[f], self.high[f]),
+                what: say!(
+                    "packet-feature",
+                    "{feature} over {seconds} s",
+                    feature = feature_words(name),
+                    seconds = format!("{seconds:.1}")
+                ),
+                found: Phrase::as_written(format!("{:.2}", row[f])),
+                normal: range(self.low[f].into(), self.high[f].into(), 2),
             }
         };
         Judgement {

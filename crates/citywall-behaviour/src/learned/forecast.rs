@@ -12,13 +12,13 @@ const TREND: f64 = 0.02;
 const SEASON: f64 = 0.2;
 const DAMPED: f64 = 0.95;
 /// Past errors that an interval is made of.
-const ERRORS: usize = 512;
+pub(crate) const ERRORS: usize = 512;
 /// Share of values that may lie outside.
 const OUTSIDE: f64 = 0.1;
 /// How fast the width follows.
 const FOLLOW: f64 = 0.01;
 /// Errors before the first interval.
-const ENOUGH: usize = 20;
+pub(crate) const ENOUGH: usize = 20;
 
 /// What was expected of a value before it came.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -34,17 +34,17 @@ pub struct Expected {
 }
 
 /// A forecast of one series of counts, one step ahead.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Forecast {
-    level: f64,
-    trend: f64,
+    pub(crate) level: f64,
+    pub(crate) trend: f64,
     /// One value a step of the season; a season of one step is none.
-    season: Vec<f64>,
+    pub(crate) season: Vec<f64>,
     /// The first season, until it is whole.
-    first: Vec<f64>,
-    step: usize,
-    errors: VecDeque<f64>,
-    outside: f64,
+    pub(crate) first: Vec<f64>,
+    pub(crate) step: usize,
+    pub(crate) errors: VecDeque<f64>,
+    pub(crate) outside: f64,
 }
 
 impl Forecast {
@@ -75,19 +75,15 @@ impl Forecast {
             return None;
         }
         let at = self.step;
+        let (seasonal, middle) = self.middle();
         self.step = (self.step + 1) % period;
-        let seasonal = if period > 1 { self.season[at] } else { 0.0 };
-        let middle = self.level + DAMPED * self.trend + seasonal;
         let expected = self.width().map(|width| {
             let held = (y - middle).abs() <= width;
             let off = if held { 0.0 } else { 1.0 };
             self.outside = (self.outside + FOLLOW * (OUTSIDE - off)).clamp(0.002, 0.6);
-            let count = |log: f64| log.clamp(0.0, 700.0).exp_m1();
             Expected {
-                low: count(middle - width),
-                middle: count(middle),
-                high: count(middle + width),
                 held,
+                ..interval(middle, width)
             }
         });
         if self.errors.len() >= ERRORS {
@@ -103,6 +99,46 @@ impl Forecast {
         expected
     }
 
+    /// What is expected of the next value, once enough is known.
+    pub fn next(&self) -> Option<Expected> {
+        match self.first.len() < self.season.len() {
+            true => None,
+            false => self.width().map(|width| interval(self.middle().1, width)),
+        }
+    }
+
+    /// Goes over steps of which nothing is known. A first season that is not whole begins anew.
+    pub(crate) fn skip(&mut self, steps: u64) {
+        let period = self.season.len();
+        if steps == 0 {
+            return;
+        }
+        if self.first.len() < period {
+            self.first.clear();
+        } else {
+            self.step = ((self.step as u64 + steps % period as u64) % period as u64) as usize;
+        }
+    }
+
+    /// Forgets the first season's values: what they taught stands in the season.
+    pub(crate) fn settle(&mut self) {
+        self.first.fill(0.0);
+    }
+
+    /// How far a value is from what is expected of it, on the scale of the logarithm.
+    pub(crate) fn off(&self, value: f64) -> f64 {
+        value.max(0.0).ln_1p() - self.middle().1
+    }
+
+    /// The next value's part of the season, and its middle.
+    fn middle(&self) -> (f64, f64) {
+        let seasonal = match self.season.len() > 1 {
+            true => self.season.get(self.step).copied().unwrap_or(0.0),
+            false => 0.0,
+        };
+        (seasonal, self.level + DAMPED * self.trend + seasonal)
+    }
+
     /// Half the interval's width: the error that all but `outside` of the past ones were below.
     fn width(&self) -> Option<f64> {
         if self.errors.len() < ENOUGH {
@@ -113,6 +149,16 @@ impl Forecast {
         let place = rank.clamp(1, sorted.len()) - 1;
         let (_, at, _) = sorted.select_nth_unstable_by(place, f64::total_cmp);
         Some(*at)
+    }
+}
+
+fn interval(middle: f64, width: f64) -> Expected {
+    let count = |log: f64| log.clamp(0.0, 700.0).exp_m1();
+    Expected {
+        low: count(middle - width),
+        middle: count(middle),
+        high: count(middle + width),
+        held: false,
     }
 }
 

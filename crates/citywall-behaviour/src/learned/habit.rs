@@ -7,6 +7,8 @@
 
 use std::collections::BTreeMap;
 
+use citywall_event::{Phrase, say};
+
 use super::conversation::{Conversation, NUMBERS, Outcome, service_name};
 
 /// Bins of a number: powers of two, from 0 to beyond 2^46.
@@ -15,6 +17,9 @@ pub(crate) const BINS: usize = 48;
 pub(crate) const SERVICES: usize = 512;
 /// A service and how it went weigh twice a number: the numbers overlap each other.
 const WEIGHT: f64 = 2.0;
+
+/// Bits from which on a part is a reason: what one in eleven does is none.
+const REASON: f64 = 3.5;
 
 /// What is normal.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,10 +37,50 @@ pub struct Reason {
     pub feature: &'static str,
     /// Bits of surprise, or another share of the score.
     pub share: f64,
+    /// The feature in words.
+    pub what: Phrase,
     /// What was seen.
-    pub found: String,
+    pub found: Phrase,
     /// What is normal.
-    pub normal: String,
+    pub normal: Phrase,
+}
+
+impl Reason {
+    /// In words: what was seen, and what is normal beside it.
+    pub fn text(&self) -> Phrase {
+        say!(
+            "feature-unusual",
+            "{feature} {found} (normal: {normal})",
+            feature = &self.what,
+            found = &self.found,
+            normal = &self.normal
+        )
+    }
+}
+
+/// A feature's name in words; language files know it by its name with hyphens.
+pub(crate) fn feature_words(name: &str) -> Phrase {
+    let id = name.replace(['_', ' ', '\''], "-");
+    Phrase::of_file(format!("feature-{id}"), name.replace('_', " "))
+}
+
+/// From a number to another, in words.
+pub(crate) fn range(low: f64, high: f64, digits: usize) -> Phrase {
+    say!(
+        "range",
+        "{low} to {high}",
+        low = format!("{low:.digits$}"),
+        high = format!("{high:.digits$}")
+    )
+}
+
+fn outcome_words(outcome: Outcome) -> Phrase {
+    match outcome {
+        Outcome::Silent => say!("outcome-silent", "nobody answered"),
+        Outcome::Answered => say!("outcome-answered", "answered"),
+        Outcome::Refused => say!("outcome-refused", "refused"),
+        Outcome::Midstream => say!("outcome-midstream", "seen from its middle on"),
+    }
 }
 
 /// A score and its parts.
@@ -94,6 +139,10 @@ impl Habit {
             reasons: order
                 .into_iter()
                 .take(5)
+                .enumerate()
+                // The strongest always.
+                .filter(|(place, i)| *place == 0 || parts[*i] >= REASON)
+                .map(|(_, i)| i)
                 .map(|i| self.reason(c, i, parts[i]))
                 .collect(),
         }
@@ -116,25 +165,26 @@ impl Habit {
 
     fn reason(&self, c: &Conversation, part: usize, share: f64) -> Reason {
         let (feature, found, normal) = match part {
-            0 => ("service", service_name(c.service), self.usual_services()),
-            1 => (
-                "outcome",
-                format!("{:?}", c.outcome).to_lowercase(),
-                self.usual_outcome(c.service),
+            0 => (
+                "service",
+                Phrase::as_written(service_name(c.service)),
+                Phrase::as_written(self.usual_services()),
             ),
+            1 => ("outcome", outcome_words(c.outcome), self.usual_outcome(c.service)),
             _ => {
                 let at = part - 2;
-                let (low, high) = self.usual_range(at);
+                let (low, high) = usual_range(&self.numbers[at]);
                 (
                     NUMBERS[at],
-                    format!("{:.0}", c.numbers[at]),
-                    format!("{low:.0} to {high:.0}"),
+                    Phrase::as_written(format!("{:.0}", c.numbers[at])),
+                    range(low, high, 0),
                 )
             }
         };
         Reason {
             feature,
             share,
+            what: feature_words(feature),
             found,
             normal,
         }
@@ -147,41 +197,37 @@ impl Habit {
         names.join(", ")
     }
 
-    fn usual_outcome(&self, service: u32) -> String {
+    fn usual_outcome(&self, service: u32) -> Phrase {
         let protocol = (service >> 16) as u8;
         let of = |o: Outcome| self.outcomes.get(&(protocol, o as u8)).copied().unwrap_or(0);
         let best = Outcome::ALL
             .into_iter()
             .max_by_key(|o| of(*o))
             .filter(|o| of(*o) > 0);
-        best.map_or_else(
-            || "none of this protocol".to_owned(),
-            |o| format!("{o:?}").to_lowercase(),
-        )
+        best.map_or_else(|| say!("outcome-none", "none of this protocol"), outcome_words)
     }
+}
 
-    /// Where the middle 90 % lie, by bins.
-    fn usual_range(&self, number: usize) -> (f64, f64) {
-        let bins = &self.numbers[number];
-        let total: u64 = bins.iter().map(|n| u64::from(*n)).sum();
-        let at = |share: f64| {
-            let mut sum = 0;
-            let reached = |n: &u32| {
-                sum += u64::from(*n);
-                sum as f64 > share * total as f64
-            };
-            bins.iter().position(reached).unwrap_or(BINS - 1)
+/// Where the middle 90 % lie, by bins.
+pub(crate) fn usual_range(bins: &[u32; BINS]) -> (f64, f64) {
+    let total: u64 = bins.iter().map(|n| u64::from(*n)).sum();
+    let at = |share: f64| {
+        let mut sum = 0;
+        let reached = |n: &u32| {
+            sum += u64::from(*n);
+            sum as f64 > share * total as f64
         };
-        let edge = |bin: f64| (bin.exp2() - 1.0).max(0.0);
-        (edge(at(0.05) as f64 - 0.5), edge(at(0.95) as f64 + 0.5))
-    }
+        bins.iter().position(reached).unwrap_or(BINS - 1)
+    };
+    let edge = |bin: f64| (bin.exp2() - 1.0).max(0.0);
+    (edge(at(0.05) as f64 - 0.5), edge(at(0.95) as f64 + 0.5))
 }
 
 fn outcome(c: &Conversation) -> (u8, u8) {
     ((c.service >> 16) as u8, c.outcome as u8)
 }
 
-fn bin(value: f64) -> usize {
+pub(crate) fn bin(value: f64) -> usize {
     // Saturates; not a number is 0.
     ((value.max(0.0) + 1.0).log2().round() as usize).min(BINS - 1)
 }

@@ -51,6 +51,16 @@ pub fn summary(outcome: &Outcome, stage: &Stage, usage: &Usage, workers: u16, ke
     let prepare = &outcome.prepare;
     let worker = &outcome.workers;
     let judge = stage.judge().counters();
+    // A class that a model is for, once a day of it was judged.
+    let drift: serde_json::Map<String, Value> = stage
+        .judge()
+        .drift()
+        .map(|(class, f)| {
+            let shift = (f.index * 100.0).round() / 100.0;
+            let figure = json!({ "shift": shift, "devices_judged": f.judged, "devices_moved": f.moved, "suddenly": f.suddenly });
+            (class.to_owned(), figure)
+        })
+        .collect();
     let mut malformed = prepare.malformed.clone();
     crate::stats::add_maps(&mut malformed, worker.malformed.clone());
     let log = stage.log();
@@ -87,6 +97,7 @@ pub fn summary(outcome: &Outcome, stage: &Stage, usage: &Usage, workers: u16, ke
             "rule_budget": worker.rule_budget,
             "judge": judge,
         },
+        "drift": drift,
         "log_parts_removed": log.map_or(0, |log| log.removed),
         "packets_kept": packets_kept,
         "nothing_was_shed": !shed,

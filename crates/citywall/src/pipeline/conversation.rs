@@ -1,5 +1,6 @@
 //! What a worker keeps with each flow, and how a flow is told in events.
 
+use citywall_behaviour::{PacketSeen, Party};
 use citywall_event::{FlowLine, FlowSummary, Header, Nanos, Order, Place, Service, Subject};
 use citywall_flow::{Carrier, CloseReason, Direction, Flow, State, community_id};
 use citywall_packet::{Network, Packet, TunnelKind, tcp_flags};
@@ -187,6 +188,24 @@ pub fn packet_subject(packet: &Packet) -> Subject {
         subject.dst_port = Some(dst);
     }
     subject
+}
+
+/// What statistics of packets see of one; `None` where nobody is known to have sent it.
+pub fn seen(packet: &Packet, at: Nanos) -> Option<PacketSeen> {
+    let ports = packet.transport.ports().unwrap_or((0, 0));
+    let macs = packet.macs;
+    let (from, to, protocol) = match packet.network {
+        Network::Ip(ip) => (Party::Ip(ip.src), Party::Ip(ip.dst), ip.protocol),
+        _ => (Party::Mac(macs?.src), Party::Mac(macs?.dst), 0),
+    };
+    Some(PacketSeen {
+        at,
+        card: macs.map_or([0; 6], |m| m.src),
+        from: (from, ports.0),
+        to: (to, ports.1),
+        protocol,
+        bytes: packet.wire_len,
+    })
 }
 
 /// How the conversation went.

@@ -1,6 +1,6 @@
 //! What travels from the workers to the ordered stage.
 
-use citywall_behaviour::Tally;
+use citywall_behaviour::{PacketSeen, Tally};
 use citywall_event::{Event, Order};
 
 use super::losses::Carried;
@@ -16,7 +16,8 @@ pub struct Record {
     pub start: u32,
     /// Length of the line.
     pub len: u32,
-    /// Index into `Facts::events`, or `NO_EVENT`; into `Facts::tallies` where `kind` is `TALLY`.
+    /// Index into `Facts::events`, or `NO_EVENT`; into `Facts::tallies` where `kind` is `TALLY`, into
+    /// `Facts::packets` where it is `PACKET`.
     pub event: u32,
     /// The event type of the line.
     pub kind: &'static str,
@@ -27,6 +28,9 @@ pub const NO_EVENT: u32 = u32::MAX;
 
 /// `Record::kind` of a tally, which has no line.
 pub const TALLY: &str = "tally";
+
+/// `Record::kind` of a packet that a model judges, which has no line.
+pub const PACKET: &str = "packet";
 
 /// What one worker found in one batch, in order.
 #[derive(Debug, Default)]
@@ -41,6 +45,8 @@ pub struct Facts {
     pub events: Vec<Event>,
     /// What was counted of packets.
     pub tallies: Vec<Tally>,
+    /// Packets, where a model judges them.
+    pub packets: Vec<PacketSeen>,
     /// How packets of permitted conversations fared; of no place in the order.
     pub carried: Vec<Carried>,
     /// What this worker has seen so far; in the last facts of a batch only.
@@ -60,6 +66,7 @@ impl Facts {
         self.text.clear();
         self.events.clear();
         self.tallies.clear();
+        self.packets.clear();
         self.carried.clear();
         self.seen = None;
     }

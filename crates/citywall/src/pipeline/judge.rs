@@ -6,16 +6,16 @@
 use std::collections::BTreeMap;
 
 use citywall_behaviour::{
-    BeaconLimits, BeaconWatch, CrowdingLimits, CrowdingWatch, FloodDetector, FloodFound, FloodLimits,
-    GuessingLimits, IdentityLimits, IdentityWatch, Key, NameLimits, NameWatch, PasswordGuessing,
-    ScanDetector, ScanLimits, SweepLimits, SweepWatch, Tally, UploadLimits, UploadWatch,
+    BeaconLimits, BeaconWatch, CrowdingLimits, CrowdingWatch, Figure, FloodDetector, FloodFound, FloodLimits,
+    GuessingLimits, IdentityLimits, IdentityWatch, Key, NameLimits, NameWatch, PacketSeen, PasswordGuessing,
+    ScanDetector, ScanLimits, SweepLimits, SweepWatch, Tally, UnusualLimits, UnusualWatch, UploadLimits,
+    UploadWatch,
 };
 use citywall_event::{Behaviour, Body, Context, Event, Nanos, Subject};
 use citywall_incident::Situation;
 use citywall_inventory::{Device, Inventory};
 
 use super::learning::Use;
-use super::unusual::Unusual;
 use crate::settings::Settings;
 
 /// A conclusion: about whom, and what.
@@ -34,7 +34,7 @@ pub struct Judge {
     identity: IdentityWatch,
     floods: FloodDetector,
     usage: Use,
-    unusual: Unusual,
+    unusual: UnusualWatch,
     situation: Situation,
 }
 
@@ -57,7 +57,7 @@ impl Judge {
             identity: IdentityWatch::new(IdentityLimits::default()),
             floods: FloodDetector::new(FloodLimits::default()),
             usage: Use::new(settings),
-            unusual: Unusual::new(&settings.models),
+            unusual: UnusualWatch::new(&settings.models, UnusualLimits::default()),
             situation: Situation::new(citywall_incident::Limits::default()),
         }
     }
@@ -74,6 +74,7 @@ impl Judge {
     pub fn event(&mut self, event: &Event, context: &Context) -> Vec<Conclusion> {
         self.inventory.observe(event, context);
         self.sweeps.observe(event, context);
+        self.unusual.observe(event, context);
         let mut conclusions: Vec<Conclusion> = Vec::new();
         // One after the other: nearly all find nothing, and what they give is large to carry together.
         let mut take = |found: Option<Behaviour>| {
@@ -89,7 +90,6 @@ impl Judge {
         take(self.uploads.observe(event, context));
         take(self.identity.observe(event, context));
         take(self.usage.observe(event, context));
-        take(self.unusual.observe(event, context));
         conclusions.extend(self.situation.assess(event, context, &self.inventory));
         conclusions
     }
@@ -100,6 +100,11 @@ impl Judge {
         found.map(|f| flood(f, context)).into_iter().flatten().collect()
     }
 
+    /// Hears of a packet, where a model judges packets.
+    pub fn packet(&mut self, seen: &PacketSeen, context: &Context) {
+        self.unusual.packet(seen, context);
+    }
+
     /// A border of packet time.
     pub fn tick(&mut self, at: Nanos, context: &Context) -> Vec<Conclusion> {
         self.inventory.tick(at, context);
@@ -108,7 +113,9 @@ impl Judge {
         let over = self.floods.tick(at);
         conclusions.extend(over.into_iter().filter_map(|f| flood(f, context)));
         let swept = self.sweeps.tick(at).into_iter();
-        conclusions.extend(swept.map(|(subject, found)| (subject, Body::Behaviour(Box::new(found)))));
+        let unusual = self.unusual.tick(at, context).into_iter();
+        let found = swept.chain(unusual);
+        conclusions.extend(found.map(|(subject, found)| (subject, Body::Behaviour(Box::new(found)))));
         conclusions.extend(self.situation.tick(at, context));
         conclusions
     }
@@ -117,6 +124,8 @@ impl Judge {
     pub fn finish(&mut self, at: Nanos, context: &Context) -> Vec<Conclusion> {
         self.inventory.finish(at, context);
         let mut conclusions = self.assets_told();
+        let unusual = self.unusual.finish(at, context).into_iter();
+        conclusions.extend(unusual.map(|(subject, found)| (subject, Body::Behaviour(Box::new(found)))));
         conclusions.extend(self.situation.finish(at, context));
         conclusions
     }
@@ -129,6 +138,11 @@ impl Judge {
     /// How far learning is, where use is learned or held against a list.
     pub fn usage(&self) -> Option<String> {
         self.usage.words()
+    }
+
+    /// How far each class has moved from its model, where a day was judged.
+    pub fn drift(&self) -> impl Iterator<Item = (&str, Figure)> {
+        self.unusual.drift()
     }
 
     fn assets_told(&mut self) -> Vec<Conclusion> {
@@ -160,6 +174,9 @@ impl Judge {
             ("incidents_evicted", situation.evicted),
         ]);
         counters.extend(self.usage.counters().into_iter().flatten());
+        if self.unusual.has_models() {
+            counters.insert("unusual_forgotten", self.unusual.forgotten());
+        }
         counters
     }
 }

@@ -18,5 +18,4 @@ pub mod ordered;
 pub mod prepare;
 pub mod propose;
 pub mod run;
-pub mod unusual;
 pub mod worker;

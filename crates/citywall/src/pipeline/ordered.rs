@@ -10,7 +10,7 @@ use std::sync::Arc;
 use citywall_event::{Body, Event, Nanos, Order, Subject};
 use citywall_rules::Thresholds;
 
-use super::facts::{Facts, Record, TALLY};
+use super::facts::{Facts, PACKET, Record, TALLY};
 use super::judge::{Conclusion, Judge};
 use super::losses::Carried;
 use super::propose::{Proposer, Told};
@@ -109,6 +109,12 @@ impl Stage {
     pub fn record(&mut self, facts: &Facts, record: &Record) {
         self.tick(record.order);
         self.last = record.order;
+        if record.kind == PACKET {
+            if let Some(seen) = facts.packets.get(record.event as usize) {
+                self.judge.packet(seen, &self.settings.context);
+            }
+            return;
+        }
         if record.kind == TALLY {
             if let Some(tally) = facts.tallies.get(record.event as usize) {
                 let conclusions = self.judge.tally(tally, &self.settings.context);

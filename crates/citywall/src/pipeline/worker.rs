@@ -18,8 +18,8 @@ use citywall_packet::{Checksum, Malformed, Packet, Transport, verify_transport};
 use citywall_transaction::arp::ArpMessage;
 use citywall_transaction::{Item, Output, Session, SessionState, Transaction};
 
-use super::conversation::{Conversation, flow_line, hint, service, subject};
-use super::facts::{Facts, NO_EVENT, Record, TALLY};
+use super::conversation::{Conversation, flow_line, hint, seen, service, subject};
+use super::facts::{Facts, NO_EVENT, PACKET, Record, TALLY};
 use super::habits::habits;
 use super::inspect::Inspector;
 use super::losses::Losses;
@@ -58,6 +58,8 @@ pub struct Teller {
     pub(super) inspector: Inspector,
     /// Where an enforcer wants to know.
     losses: Option<Losses>,
+    /// A model judges packets.
+    packets: bool,
 }
 
 impl Worker {
@@ -69,6 +71,7 @@ impl Worker {
             table,
             teller: Teller {
                 losses: settings.reports.then(Losses::default),
+                packets: settings.judges_packets(),
                 settings,
                 facts: Facts::default(),
                 place: Order::default(),
@@ -95,6 +98,7 @@ impl Worker {
 
     /// Takes new settings (after a reload): conversations go on, rule state starts anew.
     pub fn reload(&mut self, settings: Arc<Settings>) {
+        self.teller.packets = settings.judges_packets();
         self.teller.settings = settings;
     }
 
@@ -272,6 +276,9 @@ impl Worker {
         let teller = &mut self.teller;
         teller.at = ready.packet.at;
         teller.place = Order::of_packet(ready.at, ready.source, ready.number, 0);
+        if teller.packets {
+            teller.judged(&ready.packet, ready.at);
+        }
         for (fragment, kind) in given_up {
             teller.decode_anomaly(fragment, kind.name());
         }
@@ -338,6 +345,16 @@ impl Teller {
             self.facts.tallies.push(*tally);
             let start = self.facts.text.len();
             self.record(order, start, index, TALLY);
+        }
+    }
+
+    /// A packet that a model judges stands before all that it causes, and uses up no ordinal.
+    fn judged(&mut self, packet: &Packet, at: Nanos) {
+        if let Some(seen) = seen(packet, at) {
+            let index = self.facts.packets.len() as u32;
+            self.facts.packets.push(seen);
+            let start = self.facts.text.len();
+            self.record(self.place, start, index, PACKET);
         }
     }
 

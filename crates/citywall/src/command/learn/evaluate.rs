@@ -157,12 +157,16 @@ fn allow_lists(wanted: &Wanted<'_>) -> Result<Vec<Report>, SetError> {
 }
 
 fn modbus(wanted: &Wanted<'_>) -> Result<Vec<Report>, SetError> {
-    let captures = modbus::captures(&folder(wanted, "lemay-modbus")?)?;
+    let folder = folder(wanted, "lemay-modbus")?;
+    let captures = modbus::captures(&folder)?;
     let cases = modbus::cases(&captures, &wanted.settings);
-    Ok(cases
+    let mut reports: Vec<Report> = cases
         .iter()
         .map(|case| Report::Table(case.run(&wanted.settings)))
-        .collect())
+        .collect();
+    let channels = modbus::channels(&folder, &captures, &wanted.settings)?;
+    reports.push(Report::Plain(channels));
+    Ok(reports)
 }
 
 /// The folder of all data, for sets that use what is there.

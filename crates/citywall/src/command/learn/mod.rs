@@ -8,7 +8,9 @@ mod captures;
 mod device_days;
 mod evaluate;
 mod explain;
+mod meaning;
 pub mod model;
+mod show;
 
 use std::path::PathBuf;
 
@@ -40,6 +42,9 @@ enum LearnAction {
     Show {
         /// The model, signed or not.
         file: PathBuf,
+        /// A folder that `watch --out` was given: say how far its class had moved from the model there.
+        #[arg(long, value_name = "DIR")]
+        log: Option<PathBuf>,
     },
     /// Put the model before in force again.
     Rollback(model::RollbackArgs),
@@ -107,7 +112,7 @@ pub fn run(args: &LearnArgs) -> anyhow::Result<End> {
         LearnAction::Train(args) => model::train(args),
         LearnAction::Sign(args) => model::sign(args),
         LearnAction::Verify(args) => model::verify(args),
-        LearnAction::Show { file } => model::show(file),
+        LearnAction::Show { file, log } => show::show(file, log.as_deref()),
         LearnAction::Rollback(args) => model::rollback(args),
         LearnAction::Explain(args) => explain::run(args),
         LearnAction::AllowList(action) => allow_list::run(action),

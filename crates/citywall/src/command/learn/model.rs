@@ -4,12 +4,16 @@
 //! force and what went before them. Does not own: training (`citywall-behaviour`), signatures and serials
 //! (`citywall-trust`).
 
-use std::fmt::Write as _;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use citywall_behaviour::{ConversationFeatures, Model, PACKET_FEATURES, PacketFeatures, PacketRow, Seen};
+use citywall_behaviour::allow::{AllowWatch, WatchLimits};
+use citywall_behaviour::{
+    ConversationFeatures, Model, Normal, Off, PACKET_FEATURES, PacketFeatures, Party, Seen, Sent, Spoken,
+    Warmth,
+};
 use citywall_capture::{FileLimits, Files as CaptureFiles};
 use citywall_evaluation::sets::packets;
 use citywall_event::{Body, Nanos};
@@ -32,6 +36,8 @@ const PACKETS: usize = 50_000;
 const CONVERSATIONS: usize = 2_000_000;
 /// Sources and senders that features are kept of.
 const SOURCES: usize = 4_096;
+/// The class for devices that no other is for.
+const ANY: &str = "any";
 /// Models in force, at most.
 const MODELS: usize = 256;
 /// The highest serials that were seen, in the folder of models.
@@ -66,6 +72,12 @@ pub struct TrainArgs {
     /// The devices that it is for: a zone of the city file, or `any`.
     #[arg(long, value_name = "CLASS")]
     class: String,
+    /// The city file: with it, and a zone as class, only what that zone's devices do teaches.
+    #[arg(long, value_name = "FILE")]
+    city: Option<PathBuf>,
+    /// An allow-list, signed or not: how often what is normal deviates from it becomes part of the model.
+    #[arg(long, value_name = "FILE")]
+    allow_list: Option<PathBuf>,
     /// Seed of the training.
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
@@ -187,57 +199,106 @@ impl std::io::Write for HashWriter {
 
 /// Each capture by itself: features do not reach from one into the next.
 fn learn(paths: &[PathBuf], manifest: String, args: &TrainArgs) -> anyhow::Result<Model> {
-    let settings = Arc::new(Settings::load(&Files::default(), None, None, None)?);
-    let mut conversations = Vec::new();
-    let mut rows: Vec<PacketRow> = Vec::new();
-    for path in paths {
+    let files = Files {
+        city: args.city.clone(),
+        ..Files::default()
+    };
+    let mut settings = Settings::load(&files, None, None, None)?;
+    let mut list = None;
+    if let Some(path) = &args.allow_list {
+        let held = super::allow_list::read(path)?;
+        list = Some(AllowWatch::new(held.clone(), WatchLimits::default()));
+        settings.allowed = Some(Arc::new(held));
+    }
+    let settings = Arc::new(settings);
+    let context = &settings.context;
+    let zoned = args.city.is_some() && args.class != ANY;
+    let is_of = |ip: IpAddr, mac| {
+        let zone = context.locate(Some(ip), mac).zone;
+        !zoned || zone.is_some() && context.zone_name(zone) == args.class
+    };
+    let mut conversations: Vec<Spoken> = Vec::new();
+    let mut rows: Vec<Sent> = Vec::new();
+    let mut deviations = Vec::new();
+    for (capture, path) in (0..).zip(paths) {
         let mut source = CaptureFiles::open(std::slice::from_ref(path), FileLimits::default())?;
         let mut features = ConversationFeatures::new(SOURCES);
         run::events(&mut source, &settings, &mut |event| {
+            if let Some(list) = &mut list
+                && let Some(found) = list.observe(event, context)
+                && let Some(who) = event.subject.src_ip
+            {
+                deviations.push(Off {
+                    capture,
+                    at: event.at,
+                    who,
+                    score: found.score,
+                });
+            }
             if let Body::Flow(flow) = &event.body
                 && let Some(seen) = Seen::of(event, flow)
+                && is_of(seen.src, event.subject.src_mac)
                 && conversations.len() < CONVERSATIONS
             {
-                conversations.push(features.observe(&seen));
+                conversations.push(Spoken {
+                    capture,
+                    at: seen.at,
+                    who: seen.src,
+                    bytes: seen.bytes[0].saturating_add(seen.bytes[1]),
+                    features: features.observe(&seen),
+                });
             }
         })?;
         let mut features = PacketFeatures::new(SOURCES);
+        let mut warmth = Warmth::new(SOURCES);
+        // Even with what others send: it is part of what devices' channels look like.
         for packet in packets::read_first(path, PACKETS - rows.len())?
             .into_iter()
             .flatten()
         {
             let mut row = [0.0; PACKET_FEATURES];
             features.observe(&packet.seen, &mut row);
-            rows.push(row);
+            let who = match packet.seen.from.0 {
+                Party::Ip(ip) => Some(ip),
+                Party::Mac(_) => None,
+            };
+            if who.is_none_or(|ip| is_of(ip, Some(packet.seen.card))) {
+                let at = packet.seen.at;
+                let who = who.filter(|ip| warmth.is_warm(*ip, at));
+                rows.push(Sent {
+                    capture,
+                    at,
+                    who,
+                    row,
+                });
+            }
         }
     }
-    Ok(Model::train(
-        &args.class,
-        manifest,
-        args.seed,
-        &conversations,
-        &rows,
-    )?)
+    let normal = Normal {
+        conversations: &conversations,
+        packets: &rows,
+        deviations: list.is_some().then_some(&deviations),
+    };
+    Ok(Model::train(&args.class, manifest, args.seed, &normal)?)
 }
 
-fn summary(model: &Model, bytes: &[u8]) -> String {
+pub(super) fn summary(model: &Model, bytes: &[u8]) -> String {
     let digest: String = Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect();
-    let packets = if model.packets.is_some() {
-        "with"
-    } else {
-        "without"
-    };
+    let has = |part: bool| if part { "with" } else { "without" };
     format!(
-        "class {}, {} conversations, {packets} packets, seed {}, {} bytes, sha256 {digest}",
+        "class {}, {} conversations, {} packets, {} windows, {} rates, seed {}, {} bytes, sha256 {digest}",
         model.class,
         model.habit.seen(),
+        has(model.packets.is_some()),
+        has(model.windows.is_some()),
+        has(model.rates.is_some()),
         model.seed,
         bytes.len()
     )
 }
 
 /// A file of at most what a signed file may have.
-fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
+pub(super) fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
     let size = std::fs::metadata(path)
         .with_context(|| format!("cannot read {}", path.display()))?
         .len();
@@ -414,41 +475,6 @@ pub(super) fn rollback(args: &RollbackArgs) -> anyhow::Result<End> {
     Ok(End::Done)
 }
 
-pub(super) fn show(path: &Path) -> anyhow::Result<End> {
-    let bytes = read(path)?;
-    let (model, signed) = match Model::decode(&bytes) {
-        Ok(model) => (model, "not signed".to_owned()),
-        Err(_) => {
-            let signed =
-                Signed::<Trained>::parse(&bytes).map_err(|e| Invalid(format!("{}: {e}", path.display())))?;
-            let envelope = signed.envelope();
-            let model =
-                Model::decode(envelope.payload()).map_err(|e| Invalid(format!("{}: {e}", path.display())))?;
-            let serial = envelope.claims().0.serial;
-            (
-                model,
-                format!("serial {serial}; its signature was not checked (`learn verify` does)"),
-            )
-        }
-    };
-    let mut text = format!("{}\n{signed}\n", summary(&model, &model.encode()));
-    let _ = writeln!(
-        text,
-        "told beyond a score of about {:.1} of a conversation",
-        model.habit_scores.limit()
-    );
-    if let Some((_, scores)) = &model.packets {
-        let _ = writeln!(text, "told beyond a score of {:.3} of a packet", scores.limit());
-    }
-    let _ = write!(text, "trained on (SHA-256, bytes, name):\n{}", model.manifest);
-    let clean: String = text
-        .chars()
-        .map(|c| if c.is_control() && c != '\n' { '?' } else { c })
-        .collect();
-    print!("{clean}");
-    Ok(End::Done)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -456,14 +482,24 @@ mod tests {
     use citywall_trust::KeyEntry;
 
     fn model(class: &str) -> Model {
-        let conversations: Vec<Conversation> = (0..100)
-            .map(|i| Conversation {
-                service: 6 << 16 | 502,
-                outcome: Outcome::Answered,
-                numbers: [f64::from(i % 9); NUMBERS.len()],
+        let conversations: Vec<Spoken> = (0..100)
+            .map(|i| Spoken {
+                capture: 0,
+                at: i * 60_000_000_000,
+                who: IpAddr::from([10, 0, 0, 1]),
+                bytes: 600,
+                features: Conversation {
+                    service: 6 << 16 | 502,
+                    outcome: Outcome::Answered,
+                    numbers: [(i % 9) as f64; NUMBERS.len()],
+                },
             })
             .collect();
-        Model::train(class, "made for a test\n".to_owned(), 1, &conversations, &[]).expect("enough")
+        let normal = Normal {
+            conversations: &conversations,
+            ..Normal::default()
+        };
+        Model::train(class, "made for a test\n".to_owned(), 1, &normal).expect("enough")
     }
 
     fn ring(key: &SigningKey) -> Keyring {

@@ -175,7 +175,7 @@ fn unsigned(file: &Path) -> anyhow::Result<AllowList> {
 }
 
 /// A list to look at, signed or not: the signature is not checked.
-fn read(file: &Path) -> anyhow::Result<AllowList> {
+pub(super) fn read(file: &Path) -> anyhow::Result<AllowList> {
     let bytes = allowed::read(file)?;
     let inside = Signed::<Listed>::parse(&bytes).map(|signed| signed.envelope().payload().to_vec());
     AllowList::decode(inside.as_deref().unwrap_or(&bytes))
