@@ -3,6 +3,8 @@
 //! The only member that names both planes: it puts the data plane (packets to events) and the
 //! control plane (events to incidents) together. Owns no detection and no protocol.
 
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 // First: the macros in it are for all that follow.
 #[macro_use]
 mod screen;

@@ -97,6 +97,8 @@ pub struct Outcome {
     pub threads: Vec<(String, f64)>,
 }
 
+// One a batch: a box would cost more than the copy.
+#[allow(clippy::large_enum_variant)]
 enum Message {
     Facts(usize, Facts),
     End(usize, Box<Ending>),

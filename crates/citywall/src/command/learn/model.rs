@@ -153,7 +153,7 @@ pub(super) fn train(args: &TrainArgs) -> anyhow::Result<End> {
     let model = learn(&paths, manifest, args).map_err(|e| Invalid(format!("{e:#}")))?;
     let bytes = model.encode();
     std::fs::write(&args.out, &bytes).with_context(|| format!("cannot write {}", args.out.display()))?;
-    println!("{}: {}", args.out.display(), summary(&model, &bytes));
+    outln!("{}: {}", args.out.display(), summary(&model, &bytes));
     Ok(End::Done)
 }
 
@@ -321,7 +321,7 @@ pub(super) fn sign(args: &SignArgs) -> anyhow::Result<End> {
         .unwrap_or_else(|| now().div_euclid(1_000_000_000).unsigned_abs());
     let text = signed(&Trained(model), serial, &key)?;
     files::replace(&args.out, text.as_bytes())?;
-    println!(
+    outln!(
         "{}: signed by key {}, serial {serial}",
         args.out.display(),
         key.public().id().hex()
@@ -432,7 +432,7 @@ pub(super) fn verify(args: &VerifyArgs) -> anyhow::Result<End> {
             }
             let model = &verified.value().0;
             let who = &verified.signer().name;
-            println!(
+            outln!(
                 "{}: signed by {who}; {}",
                 args.file.display(),
                 summary(model, &model.encode())
@@ -440,7 +440,7 @@ pub(super) fn verify(args: &VerifyArgs) -> anyhow::Result<End> {
             Ok(End::Done)
         }
         Err(error) => {
-            eprintln!(
+            errln!(
                 "citywall: {}: REFUSED: {error:#}; what is in force goes on",
                 args.file.display()
             );
@@ -467,7 +467,7 @@ pub(super) fn rollback(args: &RollbackArgs) -> anyhow::Result<End> {
     let text = signed(&old, highest.max(known) + 1, &key)?;
     believe(text.as_bytes(), &args.class, &ring, &mut serials, now())?;
     install(&args.models, &args.class, text.as_bytes(), &serials)?;
-    println!(
+    outln!(
         "{}: back to {}",
         place.display(),
         summary(&old.0, &old.0.encode())

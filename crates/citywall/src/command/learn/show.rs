@@ -13,6 +13,7 @@ use citywall_trust::Signed;
 use super::model::{Trained, read, summary};
 use crate::End;
 use crate::command::Invalid;
+use crate::screen;
 
 pub(super) fn show(path: &Path, log: Option<&Path>) -> anyhow::Result<End> {
     let bytes = read(path)?;
@@ -57,7 +58,7 @@ pub(super) fn show(path: &Path, log: Option<&Path>) -> anyhow::Result<End> {
         .chars()
         .map(|c| if c.is_control() && c != '\n' { '?' } else { c })
         .collect();
-    print!("{clean}");
+    screen::out(format_args!("{clean}"));
     Ok(End::Done)
 }
 
