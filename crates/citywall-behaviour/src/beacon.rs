@@ -38,7 +38,7 @@ impl Default for BeaconLimits {
         BeaconLimits {
             contacts: 10,
             clear: 100,
-            between: (500_000_000, 14_400_000_000_000),
+            between: (500_000_000, 10_800_000_000_000),
             spread: 0.25,
             shared_by: 3,
             pairs: 8_192,

@@ -43,7 +43,7 @@ impl Default for GuessingLimits {
 const EXAMPLES: usize = 4;
 
 /// Packets of a client in an SSH session that is over after its logins failed, or after one command.
-const SHORT: u64 = 60;
+pub(crate) const SHORT: u64 = 60;
 
 /// Finds those who guess.
 #[derive(Debug)]

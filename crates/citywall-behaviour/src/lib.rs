@@ -1,7 +1,7 @@
 //! Behaviour that is not normal: what shows only over many conversations.
 //!
-//! Owns: detectors that are keyed wider than a flow and live in the ordered stage: scans, searches of a link, the
-//! guessing of passwords, floods, clients that crowd a server, call-backs, names that carry data, uploads, and claimed addresses; and
+//! Owns: detectors that are keyed wider than a flow and live in the ordered stage: scans by one and by many, searches of
+//! a link, the guessing of passwords, quick and slow, floods, clients that crowd a server, call-backs, names that carry data, uploads, and claimed addresses; and
 //! what is learned of normal use. Does not own: single conversations, and what follows.
 //!
 //! Each detector takes every event, in order, and gives at most one `Behaviour` for it. Time is
@@ -18,6 +18,8 @@ mod names;
 mod random;
 mod recent;
 mod scan;
+mod shared_scan;
+mod slow_guessing;
 mod sweep;
 #[cfg(test)]
 mod tests;
@@ -42,6 +44,8 @@ pub use learned::{
 pub use names::{NameLimits, NameWatch};
 pub use random::SplitMix64;
 pub use scan::{ScanDetector, ScanLimits};
+pub use shared_scan::{SharedScanLimits, SharedScans};
+pub use slow_guessing::{SlowGuessing, SlowGuessingLimits};
 pub use sweep::{SweepLimits, SweepWatch};
 pub use unusual::{ClassBand, Figure, Unusual, UnusualLimits, UnusualWatch};
 pub use upload::{UploadLimits, UploadWatch};

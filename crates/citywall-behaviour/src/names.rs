@@ -5,7 +5,9 @@
 //!
 //! A tunnel asks for many different long names below one domain, whose letters are spread as those
 //! of coded data are. A program that looks for its master asks for many domains that do not exist,
-//! each once, made of letters that nobody chose.
+//! each once, made of letters that nobody chose; or of words, then it is their number over a day that nobody
+//! reaches by mistyping. Who takes his time is found over a day, too. Below a domain that several devices ask for
+//! such names there is a service (a check of files by their hashes, say): it takes far more to be a tunnel.
 
 use std::net::IpAddr;
 
@@ -24,8 +26,16 @@ pub struct NameLimits {
     pub tunnel_bytes: usize,
     /// Bits a letter, at least.
     pub tunnel_entropy: f64,
+    /// Over this time a slow tunnel is one, nanoseconds.
+    pub slow_window: Nanos,
+    /// A slow tunnel needs this many times as many names and bytes.
+    pub slow_factor: usize,
+    /// Askers of such names from which on a domain is a service, and how many times as many names it then takes.
+    pub service: (usize, usize),
     /// Different unknown domains of one asker.
     pub unknown_domains: usize,
+    /// The same over `slow_window`, whatever they look like.
+    pub unknown_slowly: usize,
     /// Askers (and askers with a domain) that are watched.
     pub askers: usize,
 }
@@ -37,7 +47,11 @@ impl Default for NameLimits {
             tunnel_names: 20,
             tunnel_bytes: 800,
             tunnel_entropy: 3.2,
+            slow_window: 86_400_000_000_000,
+            slow_factor: 4,
+            service: (3, 10),
             unknown_domains: 20,
+            unknown_slowly: 60,
             askers: 4_096,
         }
     }
@@ -52,8 +66,16 @@ const EXAMPLES: usize = 4;
 pub struct NameWatch {
     limits: NameLimits,
     tunnels: Recent<(IpAddr, u64), Tunnel>,
+    slow_tunnels: Recent<(IpAddr, u64), Tunnel>,
+    /// Who asks for long names, by domain.
+    askers: Recent<u64, Askers>,
     unknown: Recent<IpAddr, Unknown>,
+    unknown_slowly: Recent<IpAddr, Unknown>,
 }
+
+/// Those that ask, no more than it takes to be a service.
+#[derive(Debug, Default)]
+struct Askers(Vec<IpAddr>);
 
 #[derive(Debug, Default)]
 struct Tunnel {
@@ -82,13 +104,17 @@ impl NameWatch {
         NameWatch {
             limits,
             tunnels: Recent::new(limits.askers),
+            slow_tunnels: Recent::new(limits.askers),
+            askers: Recent::new(limits.askers),
             unknown: Recent::new(limits.askers),
+            unknown_slowly: Recent::new(limits.askers),
         }
     }
 
     /// Askers that were forgotten for lack of room.
     pub fn forgotten(&self) -> u64 {
-        self.tunnels.forgotten() + self.unknown.forgotten()
+        let tunnels = self.tunnels.forgotten() + self.slow_tunnels.forgotten() + self.askers.forgotten();
+        tunnels + self.unknown.forgotten() + self.unknown_slowly.forgotten()
     }
 
     /// Takes one event; the `Behaviour` is about its `src`.
@@ -110,53 +136,24 @@ impl NameWatch {
             return None;
         }
         let limits = self.limits;
-        let state = self.tunnels.entry((asker, hash(domain)));
-        if event.at.saturating_sub(state.start) > limits.window {
-            *state = Tunnel {
-                start: event.at,
-                ..Tunnel::default()
-            };
+        let key = (asker, hash(domain));
+        let (few, many) = limits.service;
+        let askers = &mut self.askers.entry(key.1).0;
+        if askers.len() < few && !askers.contains(&asker) {
+            askers.push(asker);
         }
-        if !state.names.insert(carried) {
-            return None;
+        let factor = if askers.len() >= few { many } else { 1 };
+        let quick = self.tunnels.entry(key);
+        let quickly = quick.take(event, carried, limits.window) && quick.is_one(&limits, factor);
+        let slow = self.slow_tunnels.entry(key);
+        let slowly = slow.take(event, carried, limits.slow_window)
+            && slow.is_one(&limits, limits.slow_factor * factor);
+        // What was told as quick is not told as slow.
+        if quickly {
+            slow.told = true;
+            return Some(quick.report(event.at, asker, domain));
         }
-        state.bytes += carried.len();
-        carried.bytes().for_each(|b| state.letters.0[class(b)] += 1);
-        if state.examples.len() < EXAMPLES {
-            state.examples.push(event.order);
-        }
-        let much = state.names.0.len() >= limits.tunnel_names && state.bytes >= limits.tunnel_bytes;
-        if state.told || !much {
-            return None;
-        }
-        let entropy = state.letters.entropy();
-        if entropy < limits.tunnel_entropy {
-            return None;
-        }
-        state.told = true;
-        let seconds = (event.at - state.start) as f64 / 1e9;
-        Some(Behaviour {
-            kind: "dns_tunnel",
-            reason: say!(
-                "tunnelled",
-                "{who} asked for {n} different long names below {domain} within {seconds} s: they carry {bytes} bytes of \
-                 what looks like coded data",
-                who = asker,
-                n = state.names.0.len(),
-                domain = domain,
-                seconds = format!("{seconds:.0}"),
-                bytes = state.bytes
-            ),
-            score: ((entropy - 2.5) / 2.0).clamp(0.5, 1.0),
-            features: vec![
-                ("names", state.names.0.len() as f64),
-                ("bytes", state.bytes as f64),
-                ("bits_per_letter", entropy),
-                ("seconds", seconds),
-            ],
-            technique: Some(Technique::DNS_COMMAND_CHANNEL),
-            evidence: state.examples.clone(),
-        })
+        slowly.then(|| slow.report(event.at, asker, domain))
     }
 
     fn unknown(&mut self, event: &Event, asker: IpAddr, domain: &str) -> Option<Behaviour> {
@@ -164,48 +161,123 @@ impl NameWatch {
             return None;
         }
         let limits = self.limits;
-        let state = self.unknown.entry(asker);
-        if event.at.saturating_sub(state.start) > limits.window {
-            *state = Unknown {
+        let quick = self.unknown.entry(asker);
+        let new = quick.take(event, domain, limits.window);
+        // A host that lost its name server asks for much that does not exist, but for words.
+        let mostly = quick.odd * 3 >= quick.domains.0.len() * 2;
+        let quickly = new && !quick.told && quick.domains.0.len() >= limits.unknown_domains && mostly;
+        // A name without a dot is looked up by whoever tries whether names are answered at all.
+        let slow = self.unknown_slowly.entry(asker);
+        let new = domain.contains('.') && slow.take(event, domain, limits.slow_window);
+        let slowly = new && !slow.told && slow.domains.0.len() >= limits.unknown_slowly;
+        if quickly {
+            slow.told = true;
+            return Some(quick.report(event.at, asker));
+        }
+        slowly.then(|| slow.report(event.at, asker))
+    }
+}
+
+impl Tunnel {
+    /// True where the name is new.
+    fn take(&mut self, event: &Event, carried: &str, window: Nanos) -> bool {
+        if event.at.saturating_sub(self.start) > window {
+            *self = Tunnel {
+                start: event.at,
+                ..Tunnel::default()
+            };
+        }
+        if !self.names.insert(carried) {
+            return false;
+        }
+        self.bytes += carried.len();
+        carried.bytes().for_each(|b| self.letters.0[class(b)] += 1);
+        if self.examples.len() < EXAMPLES {
+            self.examples.push(event.order);
+        }
+        true
+    }
+
+    fn is_one(&self, limits: &NameLimits, factor: usize) -> bool {
+        let names = (limits.tunnel_names * factor).min(NAMES);
+        !self.told
+            && self.names.0.len() >= names
+            && self.bytes >= limits.tunnel_bytes * factor.min(limits.slow_factor)
+            && self.letters.entropy() >= limits.tunnel_entropy
+    }
+
+    fn report(&mut self, at: Nanos, asker: IpAddr, domain: &str) -> Behaviour {
+        self.told = true;
+        let entropy = self.letters.entropy();
+        let seconds = (at - self.start) as f64 / 1e9;
+        Behaviour {
+            kind: "dns_tunnel",
+            reason: say!(
+                "tunnelled",
+                "{who} asked for {n} different long names below {domain} within {seconds} s: they carry {bytes} bytes of \
+                 what looks like coded data",
+                who = asker,
+                n = self.names.0.len(),
+                domain = domain,
+                seconds = format!("{seconds:.0}"),
+                bytes = self.bytes
+            ),
+            score: ((entropy - 2.5) / 2.0).clamp(0.5, 1.0),
+            features: vec![
+                ("names", self.names.0.len() as f64),
+                ("bytes", self.bytes as f64),
+                ("bits_per_letter", entropy),
+                ("seconds", seconds),
+            ],
+            technique: Some(Technique::DNS_COMMAND_CHANNEL),
+            evidence: self.examples.clone(),
+        }
+    }
+}
+
+impl Unknown {
+    /// True where the domain is new.
+    fn take(&mut self, event: &Event, domain: &str, window: Nanos) -> bool {
+        if event.at.saturating_sub(self.start) > window {
+            *self = Unknown {
                 start: event.at,
                 ..Unknown::default()
             };
         }
-        if !state.domains.insert(domain) {
-            return None;
+        if !self.domains.insert(domain) {
+            return false;
         }
-        state.odd += usize::from(looks_made_up(domain));
-        if state.examples.len() < EXAMPLES {
-            state.examples.push(event.order);
+        self.odd += usize::from(looks_made_up(domain));
+        if self.examples.len() < EXAMPLES {
+            self.examples.push(event.order);
         }
-        // A host that lost its name server asks for much that does not exist, but for words.
-        let mostly = state.odd * 3 >= state.domains.0.len() * 2;
-        if state.told || state.domains.0.len() < limits.unknown_domains || !mostly {
-            return None;
-        }
-        state.told = true;
-        let seconds = (event.at - state.start) as f64 / 1e9;
-        let share = state.odd as f64 / state.domains.0.len() as f64;
-        Some(Behaviour {
+        true
+    }
+
+    fn report(&mut self, at: Nanos, asker: IpAddr) -> Behaviour {
+        self.told = true;
+        let seconds = (at - self.start) as f64 / 1e9;
+        let share = self.odd as f64 / self.domains.0.len() as f64;
+        Behaviour {
             kind: "generated_names",
             reason: say!(
                 "made-up-names",
                 "{who} asked for {n} domains that do not exist within {seconds} s, {odd} of them made of letters that \
                  nobody chooses",
                 who = asker,
-                n = state.domains.0.len(),
+                n = self.domains.0.len(),
                 seconds = format!("{seconds:.0}"),
-                odd = state.odd
+                odd = self.odd
             ),
-            score: share,
+            score: share.max(0.6),
             features: vec![
-                ("domains", state.domains.0.len() as f64),
-                ("odd", state.odd as f64),
+                ("domains", self.domains.0.len() as f64),
+                ("odd", self.odd as f64),
                 ("seconds", seconds),
             ],
             technique: Some(Technique::DOMAIN_GENERATION),
-            evidence: state.examples.clone(),
-        })
+            evidence: self.examples.clone(),
+        }
     }
 }
 

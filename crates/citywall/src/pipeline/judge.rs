@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use citywall_behaviour::{
     BeaconLimits, BeaconWatch, CrowdingLimits, CrowdingWatch, Figure, FloodDetector, FloodFound, FloodLimits,
     GuessingLimits, IdentityLimits, IdentityWatch, Key, NameLimits, NameWatch, PacketSeen, PasswordGuessing,
-    ScanDetector, ScanLimits, SweepLimits, SweepWatch, Tally, UnusualLimits, UnusualWatch, UploadLimits,
-    UploadWatch,
+    ScanDetector, ScanLimits, SharedScanLimits, SharedScans, SlowGuessing, SlowGuessingLimits, SweepLimits,
+    SweepWatch, Tally, UnusualLimits, UnusualWatch, UploadLimits, UploadWatch,
 };
 use citywall_event::{Behaviour, Body, Context, Event, Nanos, Subject};
 use citywall_incident::Situation;
@@ -25,8 +25,10 @@ pub type Conclusion = (Subject, Body);
 pub struct Judge {
     inventory: Inventory,
     scans: ScanDetector,
+    shared_scans: SharedScans,
     sweeps: SweepWatch,
     guessing: PasswordGuessing,
+    slow_guessing: SlowGuessing,
     beacons: BeaconWatch,
     crowding: CrowdingWatch,
     names: NameWatch,
@@ -48,8 +50,10 @@ impl Judge {
         Judge {
             inventory: Inventory::new(limits, settings.makers.clone()),
             scans: ScanDetector::new(ScanLimits::default()),
+            shared_scans: SharedScans::new(SharedScanLimits::default()),
             sweeps: SweepWatch::new(SweepLimits::default()),
             guessing: PasswordGuessing::new(GuessingLimits::default()),
+            slow_guessing: SlowGuessing::new(SlowGuessingLimits::default()),
             beacons: BeaconWatch::new(BeaconLimits::default()),
             crowding: CrowdingWatch::new(CrowdingLimits::default()),
             names: NameWatch::new(NameLimits::default()),
@@ -83,7 +87,9 @@ impl Judge {
             }
         };
         take(self.scans.observe(event));
+        take(self.shared_scans.observe(event));
         take(self.guessing.observe(event));
+        take(self.slow_guessing.observe(event));
         take(self.beacons.observe(event, context));
         take(self.crowding.observe(event));
         take(self.names.observe(event));
@@ -163,7 +169,9 @@ impl Judge {
             ("assets_refused", inventory.refused),
             ("scans_forgotten", self.scans.forgotten()),
             ("sweeps_forgotten", self.sweeps.forgotten()),
+            ("shared_scans_forgotten", self.shared_scans.forgotten()),
             ("guesses_forgotten", self.guessing.forgotten()),
+            ("slow_guesses_forgotten", self.slow_guessing.forgotten()),
             ("callbacks_forgotten", self.beacons.forgotten()),
             ("clients_forgotten", self.crowding.forgotten()),
             ("names_forgotten", self.names.forgotten()),
