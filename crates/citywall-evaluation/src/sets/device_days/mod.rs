@@ -74,7 +74,7 @@ pub trait Sensor {
 pub struct Bench<'a> {
     /// A sensor that has heard nothing.
     pub sensor: &'a mut dyn FnMut() -> Box<dyn Sensor>,
-    /// The most bytes that the process took since this was asked last, where that is known.
+    /// The most bytes that the process ever took, where that is known.
     pub peak: fn() -> Option<usize>,
 }
 
@@ -87,7 +87,7 @@ struct Run {
     events: u64,
     /// CPU seconds of the sensor, and of counting for its rivals.
     cpu: [f64; 2],
-    /// The most bytes that the process took.
+    /// The most bytes that the process took until its end.
     peak: Option<usize>,
     /// How many more than without a sensor.
     grown: Option<usize>,
@@ -143,7 +143,6 @@ fn one(seed: u64, attacked: bool, settings: &Settings, bench: &mut Bench<'_>) ->
     let mut windows = Windows::new(&city, BEGIN, end(LEARNED - 1));
     let (mut says, mut attacks) = (Vec::new(), Vec::new());
     let (mut cpu, mut events) = ([0.0; 2], 0);
-    (bench.peak)();
     let mut sensor = (bench.sensor)();
     for day in 0..DAYS {
         benign::day(&city, BEGIN, day, &mut stream);

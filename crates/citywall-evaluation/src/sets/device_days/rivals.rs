@@ -168,18 +168,21 @@ pub fn boxplots(runs: &[Run], settings: &Settings) -> impl Iterator<Item = Voice
 
 /// Middle and width of the box of each device.
 fn boxes(run: &Run, feature: usize, own: bool) -> Vec<(f64, f64)> {
-    let all = |unit: Option<u16>| -> Vec<f64> {
-        let rows = run.rows.iter().filter(learned);
-        let rows = rows.filter(|row| unit.is_none_or(|unit| row.unit == unit));
+    let units = run.city.units();
+    // Rows stand in the order of hours, and in each hour in the order of units.
+    let all = |unit: Option<usize>| -> Vec<f64> {
+        let rows = run.rows.iter().take_while(learned);
+        let (first, every) = unit.map_or((0, 1), |unit| (unit, units));
+        let rows = rows.skip(first).step_by(every);
         rows.map(|row| f64::from(row.features[feature])).collect()
     };
     let common = spread(all(None));
-    (0..run.city.units())
+    (0..units)
         .map(|unit| {
             if !own {
                 return (common.0, common.1.max(1e-9 + common.0.abs() * 1e-3));
             }
-            let (middle, width) = spread(all(Some(unit as u16)));
+            let (middle, width) = spread(all(Some(unit)));
             // A device that always does the same is not infinitely odd when it does a little more.
             (middle, width.max(common.1 * 0.1).max(1e-9 + middle.abs() * 1e-3))
         })

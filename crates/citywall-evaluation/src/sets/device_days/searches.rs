@@ -36,8 +36,7 @@ impl Raid<'_> {
 
     /// One probe: what is not there says nothing, a closed port refuses.
     fn probe(&mut self, at: Nanos, from: IpAddr, to: IpAddr, (protocol, port): (u8, u16)) {
-        let own_link =
-            matches!((from, to), (IpAddr::V4(a), IpAddr::V4(b)) if a.octets()[..3] == b.octets()[..3]);
+        let own_link = same_link(from, to);
         let lives = self.lives(to);
         if let (true, IpAddr::V4(target)) = (own_link, to) {
             // On its own link it asks who has the address first; where nobody has, nothing more happens.
@@ -78,6 +77,11 @@ impl Raid<'_> {
         }
         drawn
     }
+}
+
+/// True where no router is between them.
+fn same_link(from: IpAddr, to: IpAddr) -> bool {
+    matches!((from, to), (IpAddr::V4(a), IpAddr::V4(b)) if a.octets()[..3] == b.octets()[..3])
 }
 
 /// One port of many hosts, within minutes.
@@ -140,15 +144,19 @@ pub fn slow(raid: &mut Raid<'_>) {
     let lasts = raid.dice.between(12.0, 22.0) * 3_600.0;
     let begin = raid.moment(lasts);
     let (vertical, port) = (raid.dice.chance(0.3), raid.dice.pick(&WANTED));
-    raid.truth.what = match vertical {
-        true => format!("a port every {every:.0} s for {:.1} h", lasts / 3_600.0),
-        false => format!(
-            "port {port}, a host every {every:.0} s for {:.1} h",
-            lasts / 3_600.0
-        ),
-    };
     let victim = raid.city.devices[raid.dice.below(8)].ip;
     let targets = raid.targets(254);
+    let whose = if same_link(from, targets[0]) {
+        "its own link"
+    } else {
+        "another zone"
+    };
+    let of = if vertical {
+        "a port".to_owned()
+    } else {
+        format!("a host of {whose} on port {port}")
+    };
+    raid.truth.what = format!("{of} every {every:.0} s for {:.1} h", lasts / 3_600.0);
     let (mut late, mut i) = (0.0, 0);
     while late < lasts {
         let at = begin + seconds(late);

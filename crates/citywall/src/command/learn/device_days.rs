@@ -47,13 +47,11 @@ fn settings() -> Result<Arc<Settings>, SetError> {
     Ok(Arc::new(settings))
 }
 
-/// The most bytes that this process took since this was asked last (proc_pid_status(5); a 5 in
-/// proc_pid_clear_refs(5) begins anew).
+/// The most bytes that this process ever took (proc_pid_status(5)).
 fn peak() -> Option<usize> {
     let text = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kilobytes: usize = line.trim().split(' ').next()?.parse().ok()?;
-    std::fs::write("/proc/self/clear_refs", "5").ok()?;
     Some(kilobytes * 1_024)
 }
 
