@@ -97,6 +97,8 @@ pub struct Outcome {
     pub threads: Vec<(String, f64)>,
 }
 
+// Nearly all messages are facts.
+#[allow(clippy::large_enum_variant)]
 enum Message {
     Facts(usize, Facts),
     End(usize, Box<Ending>),
