@@ -76,10 +76,10 @@ pub(crate) fn range(low: f64, high: f64, digits: usize) -> Phrase {
 
 fn outcome_words(outcome: Outcome) -> Phrase {
     match outcome {
-        Outcome::Silent => say!("outcome-silent", "nobody answered"),
-        Outcome::Answered => say!("outcome-answered", "answered"),
-        Outcome::Refused => say!("outcome-refused", "refused"),
-        Outcome::Midstream => say!("outcome-midstream", "seen from its middle on"),
+        Outcome::Silent => say!("talk-silent", "nobody answered"),
+        Outcome::Answered => say!("talk-answered", "answered"),
+        Outcome::Refused => say!("talk-refused", "refused"),
+        Outcome::Midstream => say!("talk-midstream", "seen from its middle on"),
     }
 }
 
@@ -204,7 +204,7 @@ impl Habit {
             .into_iter()
             .max_by_key(|o| of(*o))
             .filter(|o| of(*o) > 0);
-        best.map_or_else(|| say!("outcome-none", "none of this protocol"), outcome_words)
+        best.map_or_else(|| say!("talk-none", "none of this protocol"), outcome_words)
     }
 }
 

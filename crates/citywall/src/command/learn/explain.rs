@@ -269,7 +269,7 @@ mod tests {
 
     /// What is said of a behaviour as the log has it.
     fn check(body: &str, expected: Expect) {
-        let mut out = String::new();
+        let mut out = "behaviour\n".to_owned();
         behaviour(&serde_json::from_str(body).unwrap(), &mut out);
         expected.assert_eq(&out);
     }
@@ -279,6 +279,7 @@ mod tests {
         check(
             r#"{"kind":"anomaly","reason":"10.0.0.1 behaves as ...","message":{"id":"behaves-unusually","who":"10.0.0.1","class":{"id":"any-kind"},"parts":{"id":"sentences","first":{"id":"feature-unusual","feature":{"id":"feature-bytes-sent","text":"bytes sent"},"found":"9000000","normal":{"id":"range","low":"180","high":"361"}},"next":{"id":"feature-unusual","feature":{"id":"packet-feature","feature":{"id":"feature-packets-of-the-sender","text":"packets of the sender"},"seconds":"10.0"},"found":"80.00","normal":{"id":"range","low":"0.10","high":"4.00"}}}},"score":0.999999,"features":{"conversations":6.1,"packets":2}}"#,
             expect![[r"
+                behaviour
                   what was seen: 10.0.0.1 behaves as ...
                     bytes sent: 9000000, normal: 180 to 361
                     packets of the sender over 10.0 s: 80.00, normal: 0.10 to 4.00
