@@ -162,10 +162,11 @@ impl Payload for Act {
             let known = || Rung::ALL.map(Rung::name).join(", ");
             Rung::parse(name).ok_or_else(|| format!("an act names the rung {name:?}; there are {}", known()))
         };
+        let expires = form.expires.checked_mul(SECOND);
         Ok(Act {
             zones: form.zones,
             rungs: form.rungs.iter().map(rung).collect::<Result<_, _>>()?,
-            expires: form.expires.saturating_mul(SECOND),
+            expires: expires.ok_or("an act ends some day: `expires` is beyond all times")?,
             serial: form.serial,
         })
     }
@@ -229,5 +230,25 @@ impl From<Verified<Act>> for VerifiedAct {
             signer: verified.signer().principal.clone(),
             act: verified.into_value(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_act_that_never_ends_is_refused() {
+        let act = |expires: i64| {
+            Act::decode(format!(r#"{{"zones":["a"],"rungs":[],"expires":{expires},"serial":3}}"#).as_bytes())
+        };
+        assert_eq!(
+            act(1_795_334_624).map(|act| act.expires),
+            Ok(1_795_334_624 * SECOND)
+        );
+        assert_eq!(
+            act(17_953_346_243_943),
+            Err("an act ends some day: `expires` is beyond all times".to_owned())
+        );
     }
 }
