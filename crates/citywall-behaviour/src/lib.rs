@@ -1,6 +1,6 @@
 //! Behaviour that is not normal: what shows only over many conversations.
 //!
-//! Owns: detectors that are keyed wider than a flow and live in the ordered stage: scans, searches of a link, the
+//! Owns: detectors that are keyed wider than a flow and live in the ordered stage: scans of one and of many, searches of a link, the
 //! guessing of passwords, floods, clients that crowd a server, call-backs, names that carry data, uploads, and claimed addresses; and
 //! what is learned of normal use. Does not own: single conversations, and what follows.
 //!
@@ -18,6 +18,7 @@ mod names;
 mod random;
 mod recent;
 mod scan;
+mod shared_scan;
 mod sweep;
 #[cfg(test)]
 mod tests;
@@ -40,5 +41,6 @@ pub use learned::{
 pub use names::{NameLimits, NameWatch};
 pub use random::SplitMix64;
 pub use scan::{ScanDetector, ScanLimits};
+pub use shared_scan::{SharedScanLimits, SharedScans};
 pub use sweep::{SweepLimits, SweepWatch};
 pub use upload::{UploadLimits, UploadWatch};

@@ -1,7 +1,7 @@
 //! Scans: one source that tries many hosts, or many ports of one host, mostly in vain.
 //!
 //! Owns: what counts as in vain (no answer, a refusal, or the policy's no), the windows and the
-//! thresholds. Does not own: why anybody scans. A poller that reaches hundreds of devices which
+//! thresholds. Does not own: why anybody scans, and scans that many share (`shared_scan`). A poller that reaches hundreds of devices which
 //! answer is no scanner; nor is one whose devices are down, as long as most answer; what was in vain
 //! in an earlier window is a retry, not a search; and ICMP's errors answer those who asked, as a
 //! server that is flooded does.
@@ -96,8 +96,8 @@ enum State {
 }
 
 /// What is common to all that was tried.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Common {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Common {
     /// One port of many hosts: IP protocol and port.
     Port(u8, u16),
     /// Many ports of one host.
@@ -106,7 +106,7 @@ enum Common {
 
 /// What varies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Member {
+pub(crate) enum Member {
     Host(IpAddr),
     Port(u8, u16),
 }
@@ -146,20 +146,20 @@ struct Day {
 
 /// One try and what came of it.
 #[derive(Clone, Copy, Debug)]
-struct Try {
-    protocol: u8,
+pub(crate) struct Try {
+    pub(crate) protocol: u8,
     port: u16,
     target: IpAddr,
-    failed: bool,
+    pub(crate) failed: bool,
     /// From a zone of the city to the outside.
-    outward: bool,
+    pub(crate) outward: bool,
     /// When it was tried; that it was in vain shows later.
-    at: Nanos,
+    pub(crate) at: Nanos,
 }
 
 impl Try {
     /// What this has in common with other tries, and what then varies.
-    fn views(&self) -> [(Common, Member); 2] {
+    pub(crate) fn views(&self) -> [(Common, Member); 2] {
         let (protocol, port) = (self.protocol, self.port);
         [
             (Common::Port(protocol, port), Member::Host(self.target)),
@@ -254,7 +254,7 @@ fn note(
 }
 
 /// What an event says of somebody trying something.
-fn tried(event: &Event) -> Option<Try> {
+pub(crate) fn tried(event: &Event) -> Option<Try> {
     let (failed, at) = match &event.body {
         Body::Flow(flow) if answers(event.subject.protocol, flow) => return None,
         Body::Flow(flow) => (failed(flow), flow.start),
@@ -495,7 +495,7 @@ impl Window {
     }
 }
 
-fn name(protocol: u8, port: u16) -> String {
+pub(crate) fn name(protocol: u8, port: u16) -> String {
     match protocol {
         6 => format!("tcp/{port}"),
         17 => format!("udp/{port}"),

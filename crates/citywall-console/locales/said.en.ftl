@@ -259,6 +259,7 @@ shape-no-limit = a limit that lets nothing pass is no limit
 shape-one-device = an action is about one device
 shape-rung = its measures are not those of its rung
 shape-time = its time to live is not within what the city allows
+shares-scan = { $sources } sources tried { $tried } in vain within { $seconds } s, each of them a few: they seem to share one list; at most { $habit } such sources before
 short-sessions = { $who } opened { $n } short SSH sessions with { $whom } within { $seconds } s: what is tried in them cannot be seen, but a person does not log in so often
 showed-fingerprint = { $who } showed the { $name } fingerprint { $value }
 so-often = { $what } ({ $n } times)

@@ -259,6 +259,7 @@ shape-no-limit = 什么都不让通过的限制不是限制
 shape-one-device = 一项行动只针对一台设备
 shape-rung = 它的措施与它的级别不符
 shape-time = 它的有效时间不在城市允许的范围内
+shares-scan = { $sources } 个来源在 { $seconds } 秒内试探了 { $tried }，都没有结果，每个来源只试几次：它们似乎共用一份清单；此前这样的来源最多 { $habit } 个
 short-sessions = { $who } 在 { $seconds } 秒内与 { $whom } 打开了 { $n } 个短 SSH 会话：看不到其中尝试了什么，但人不会这样频繁登录
 showed-fingerprint = { $who } 显示了 { $name } 指纹 { $value }
 so-often = { $what }（{ $n } 次）

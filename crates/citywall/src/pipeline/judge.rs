@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use citywall_behaviour::{
     BeaconLimits, BeaconWatch, CrowdingLimits, CrowdingWatch, FloodDetector, FloodFound, FloodLimits,
     GuessingLimits, IdentityLimits, IdentityWatch, Key, NameLimits, NameWatch, PasswordGuessing,
-    ScanDetector, ScanLimits, SweepLimits, SweepWatch, Tally, UploadLimits, UploadWatch,
+    ScanDetector, ScanLimits, SharedScanLimits, SharedScans, SweepLimits,
+    SweepWatch, Tally, UploadLimits, UploadWatch,
 };
 use citywall_event::{Behaviour, Body, Context, Event, Nanos, Subject};
 use citywall_incident::Situation;
@@ -25,6 +26,7 @@ pub type Conclusion = (Subject, Body);
 pub struct Judge {
     inventory: Inventory,
     scans: ScanDetector,
+    shared_scans: SharedScans,
     sweeps: SweepWatch,
     guessing: PasswordGuessing,
     beacons: BeaconWatch,
@@ -48,6 +50,7 @@ impl Judge {
         Judge {
             inventory: Inventory::new(limits, settings.makers.clone()),
             scans: ScanDetector::new(ScanLimits::default()),
+            shared_scans: SharedScans::new(SharedScanLimits::default()),
             sweeps: SweepWatch::new(SweepLimits::default()),
             guessing: PasswordGuessing::new(GuessingLimits::default()),
             beacons: BeaconWatch::new(BeaconLimits::default()),
@@ -82,6 +85,7 @@ impl Judge {
             }
         };
         take(self.scans.observe(event));
+        take(self.shared_scans.observe(event));
         take(self.guessing.observe(event));
         take(self.beacons.observe(event, context));
         take(self.crowding.observe(event));
@@ -148,6 +152,7 @@ impl Judge {
             ("assets_evicted", inventory.evicted),
             ("assets_refused", inventory.refused),
             ("scans_forgotten", self.scans.forgotten()),
+            ("shared_scans_forgotten", self.shared_scans.forgotten()),
             ("sweeps_forgotten", self.sweeps.forgotten()),
             ("guesses_forgotten", self.guessing.forgotten()),
             ("callbacks_forgotten", self.beacons.forgotten()),

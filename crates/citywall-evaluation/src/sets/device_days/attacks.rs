@@ -83,7 +83,7 @@ pub const FAMILIES: [Family; 16] = [
     },
     Family {
         name: "scan of many sources",
-        right: SCANS,
+        right: &["shared_scan"],
         bar: 0.99,
         place: Place::Outside(1),
         make: searches::spread,
