@@ -113,6 +113,7 @@ made-by = { $what } by { $maker }
 made-up-names = { $who } asked for { $n } domains that do not exist within { $seconds } s, { $odd } of them made of letters that nobody chooses
 many = many
 many-hosts = { $n } hosts
+many-unknown-names = { $who } asked for { $n } domains that do not exist within { $seconds } s, each once and under { $tops } top-level domains; at most { $habit } in an hour before
 measure-deny-command = { $from } may not tell { $to } to { $verbs }; everything else between the two goes on
 measure-deny-pair = { $from } and { $to }: nothing passes between the two
 measure-isolate = { $host }: nothing to or from it passes

@@ -113,6 +113,7 @@ made-by = { $maker } 的{ $what }
 made-up-names = { $who } 在 { $seconds } 秒内查询了 { $n } 个不存在的域名，其中 { $odd } 个由没有人会选的字母组成
 many = 许多目标
 many-hosts = { $n } 台主机
+many-unknown-names = { $who } 在 { $seconds } 秒内查询了 { $n } 个不存在的域名，每个只查一次，分属 { $tops } 个顶级域；此前一小时最多 { $habit } 个
 measure-deny-command = { $from } 不得对 { $to } { $verbs }；两者之间其余一切照常
 measure-deny-pair = { $from } 与 { $to }：两者之间什么都不通过
 measure-isolate = { $host }：不允许任何往来
