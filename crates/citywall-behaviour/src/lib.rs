@@ -19,6 +19,7 @@ mod random;
 mod recent;
 mod scan;
 mod shared_scan;
+mod slow_guessing;
 mod sweep;
 #[cfg(test)]
 mod tests;
@@ -42,5 +43,6 @@ pub use names::{NameLimits, NameWatch};
 pub use random::SplitMix64;
 pub use scan::{ScanDetector, ScanLimits};
 pub use shared_scan::{SharedScanLimits, SharedScans};
+pub use slow_guessing::{SlowGuessing, SlowGuessingLimits};
 pub use sweep::{SweepLimits, SweepWatch};
 pub use upload::{UploadLimits, UploadWatch};

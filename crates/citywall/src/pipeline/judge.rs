@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use citywall_behaviour::{
     BeaconLimits, BeaconWatch, CrowdingLimits, CrowdingWatch, FloodDetector, FloodFound, FloodLimits,
     GuessingLimits, IdentityLimits, IdentityWatch, Key, NameLimits, NameWatch, PasswordGuessing,
-    ScanDetector, ScanLimits, SharedScanLimits, SharedScans, SweepLimits,
+    ScanDetector, ScanLimits, SharedScanLimits, SharedScans, SlowGuessing, SlowGuessingLimits, SweepLimits,
     SweepWatch, Tally, UploadLimits, UploadWatch,
 };
 use citywall_event::{Behaviour, Body, Context, Event, Nanos, Subject};
@@ -29,6 +29,7 @@ pub struct Judge {
     shared_scans: SharedScans,
     sweeps: SweepWatch,
     guessing: PasswordGuessing,
+    slow_guessing: SlowGuessing,
     beacons: BeaconWatch,
     crowding: CrowdingWatch,
     names: NameWatch,
@@ -53,6 +54,7 @@ impl Judge {
             shared_scans: SharedScans::new(SharedScanLimits::default()),
             sweeps: SweepWatch::new(SweepLimits::default()),
             guessing: PasswordGuessing::new(GuessingLimits::default()),
+            slow_guessing: SlowGuessing::new(SlowGuessingLimits::default()),
             beacons: BeaconWatch::new(BeaconLimits::default()),
             crowding: CrowdingWatch::new(CrowdingLimits::default()),
             names: NameWatch::new(NameLimits::default()),
@@ -87,6 +89,7 @@ impl Judge {
         take(self.scans.observe(event));
         take(self.shared_scans.observe(event));
         take(self.guessing.observe(event));
+        take(self.slow_guessing.observe(event));
         take(self.beacons.observe(event, context));
         take(self.crowding.observe(event));
         take(self.names.observe(event));
@@ -155,6 +158,7 @@ impl Judge {
             ("shared_scans_forgotten", self.shared_scans.forgotten()),
             ("sweeps_forgotten", self.sweeps.forgotten()),
             ("guesses_forgotten", self.guessing.forgotten()),
+            ("slow_guesses_forgotten", self.slow_guessing.forgotten()),
             ("callbacks_forgotten", self.beacons.forgotten()),
             ("clients_forgotten", self.crowding.forgotten()),
             ("names_forgotten", self.names.forgotten()),
