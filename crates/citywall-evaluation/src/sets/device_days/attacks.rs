@@ -153,7 +153,7 @@ pub const FAMILIES: [Family; 16] = [
     },
     Family {
         name: "worm",
-        right: &["same_first_payload", "horizontal_scan"],
+        right: &["worm_spread", "horizontal_scan"],
         bar: 0.9,
         place: Place::Inside,
         make: searches::worm,
