@@ -1,7 +1,8 @@
 //! The guessing of passwords: many failed logins of one source.
 //!
 //! Owns: the count of failures in a window, and whether one succeeded after them; for SSH, which hides
-//! its logins, the count of short sessions. Does not own: what a login looks like in a protocol.
+//! its logins, the count of short sessions. Does not own: what a login looks like in a protocol, and who takes a day for it
+//! (`slow_guessing`).
 
 use std::net::IpAddr;
 
@@ -44,6 +45,11 @@ const EXAMPLES: usize = 4;
 
 /// Packets of a client in an SSH session that is over after its logins failed, or after one command.
 pub(crate) const SHORT: u64 = 60;
+
+/// True where a session is as short as that of somebody who did not get in.
+pub(crate) fn is_short(flow: &FlowSummary) -> bool {
+    flow.packets[0] < SHORT
+}
 
 /// Finds those who guess.
 #[derive(Debug)]
@@ -139,7 +145,7 @@ impl PasswordGuessing {
     }
 
     fn session(&mut self, event: &Event, flow: &FlowSummary) -> Option<Behaviour> {
-        let short = event.app_proto == Some("ssh") && flow.established && flow.packets[0] < SHORT;
+        let short = event.app_proto == Some("ssh") && flow.established && is_short(flow);
         let (source, target) = (event.subject.src_ip?, event.subject.dst_ip?);
         if !short {
             return None;

@@ -1,7 +1,7 @@
 //! Behaviour that is not normal: what shows only over many conversations.
 //!
-//! Owns: detectors that are keyed wider than a flow and live in the ordered stage: scans by one and by many, searches of
-//! a link, the guessing of passwords, quick and slow, floods, clients that crowd a server, call-backs, names that carry data, uploads, and claimed addresses; and
+//! Owns: detectors that are keyed wider than a flow and live in the ordered stage: scans of one and of many, searches of a link, the
+//! guessing of passwords, floods, clients that crowd a server, call-backs, names that carry data, uploads, worms, and claimed addresses; and
 //! what is learned of normal use. Does not own: single conversations, and what follows.
 //!
 //! Each detector takes every event, in order, and gives at most one `Behaviour` for it. Time is
@@ -29,6 +29,7 @@ mod tests_crowding;
 mod tests_watches;
 mod unusual;
 mod upload;
+mod worm;
 
 pub use beacon::{BeaconLimits, BeaconWatch};
 pub use crowding::{CrowdingLimits, CrowdingWatch};
@@ -49,3 +50,4 @@ pub use slow_guessing::{SlowGuessing, SlowGuessingLimits};
 pub use sweep::{SweepLimits, SweepWatch};
 pub use unusual::{ClassBand, Figure, Unusual, UnusualLimits, UnusualWatch};
 pub use upload::{UploadLimits, UploadWatch};
+pub use worm::{WormLimits, WormWatch};

@@ -5,15 +5,23 @@
 //!
 //! A tunnel asks for many different long names below one domain, whose letters are spread as those
 //! of coded data are. A program that looks for its master asks for many domains that do not exist,
-//! each once, made of letters that nobody chose; or of words, then it is their number over a day that nobody
-//! reaches by mistyping. Who takes his time is found over a day, too. Below a domain that several devices ask for
-//! such names there is a service (a check of files by their hashes, say): it takes far more to be a tunnel.
+//! each once, made of letters that nobody chose, or of words that were put together. Who takes his time
+//! is found by the names of a day.
+//!
+//! What three devices or more have asked for since yesterday is a service that says something in names
+//! (virus scanners do), no tunnel. How many unknown domains an asker has in an hour is learned: one that
+//! asks for others has many.
+
+mod text;
 
 use std::net::IpAddr;
 
 use citywall_event::{Behaviour, Body, Event, Nanos, Order, Technique, say};
 
+use self::text::{Letters, Names, looks_made_up, split};
 use crate::recent::Recent;
+
+pub(crate) use self::text::hash;
 
 /// When names are a tunnel or made up, and how much is remembered.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -26,16 +34,20 @@ pub struct NameLimits {
     pub tunnel_bytes: usize,
     /// Bits a letter, at least.
     pub tunnel_entropy: f64,
-    /// Over this time a slow tunnel is one, nanoseconds.
-    pub slow_window: Nanos,
-    /// A slow tunnel needs this many times as many names and bytes.
-    pub slow_factor: usize,
-    /// Askers of such names from which on a domain is a service, and how many times as many names it then takes.
-    pub service: (usize, usize),
+    /// Over this time a slow tunnel is one, and a domain that many ask for becomes a service; nanoseconds.
+    pub day: Nanos,
+    /// Different long names below one domain within a day.
+    pub day_names: usize,
+    /// Bytes that they carry together.
+    pub day_bytes: usize,
     /// Different unknown domains of one asker.
     pub unknown_domains: usize,
-    /// The same over `slow_window`, whatever they look like.
-    pub unknown_slowly: usize,
+    /// Over this time unknown domains made of words are counted, nanoseconds.
+    pub hour: Nanos,
+    /// Different unknown domains that may be made of words, at least.
+    pub word_domains: usize,
+    /// How many times the unknown domains of normal hours.
+    pub habit: usize,
     /// Askers (and askers with a domain) that are watched.
     pub askers: usize,
 }
@@ -47,18 +59,18 @@ impl Default for NameLimits {
             tunnel_names: 20,
             tunnel_bytes: 800,
             tunnel_entropy: 3.2,
-            slow_window: 86_400_000_000_000,
-            slow_factor: 4,
-            service: (3, 10),
+            day: 86_400_000_000_000,
+            day_names: 100,
+            day_bytes: 3_000,
             unknown_domains: 20,
-            unknown_slowly: 60,
+            hour: 3_600_000_000_000,
+            word_domains: 40,
+            habit: 4,
             askers: 4_096,
         }
     }
 }
 
-/// Names that are told apart in one window.
-const NAMES: usize = 256;
 const EXAMPLES: usize = 4;
 
 /// Finds tunnels in names, and made-up names.
@@ -70,12 +82,21 @@ pub struct NameWatch {
     /// Who asks for long names, by domain.
     askers: Recent<u64, Askers>,
     unknown: Recent<IpAddr, Unknown>,
-    unknown_slowly: Recent<IpAddr, Unknown>,
+    domains: Recent<u64, Domain>,
+    /// The first event: learning begins there.
+    since: Option<Nanos>,
 }
 
-/// Those that ask, no more than it takes to be a service.
+/// Who asks for long names below a domain.
 #[derive(Debug, Default)]
-struct Askers(Vec<IpAddr>);
+struct Domain {
+    first: Nanos,
+    /// At most as many as make it a service.
+    askers: Vec<IpAddr>,
+}
+
+/// Askers that make a domain a service.
+const SERVICE: usize = 3;
 
 #[derive(Debug, Default)]
 struct Tunnel {
@@ -83,6 +104,18 @@ struct Tunnel {
     names: Names,
     bytes: usize,
     /// How often each letter, digit and the rest came.
+    letters: Letters,
+    told: bool,
+    examples: Vec<Order>,
+    /// The day, the window's names included.
+    day: Day,
+}
+
+#[derive(Debug, Default)]
+struct Day {
+    start: Nanos,
+    names: Names,
+    bytes: usize,
     letters: Letters,
     told: bool,
     examples: Vec<Order>,
@@ -96,7 +129,27 @@ struct Unknown {
     odd: usize,
     told: bool,
     examples: Vec<Order>,
+    hour: Hour,
 }
+
+/// Unknown domains of an hour, whatever they are made of.
+#[derive(Debug, Default)]
+struct Hour {
+    start: Nanos,
+    domains: Names,
+    asked: usize,
+    /// How many there are under each top-level domain.
+    tops: Vec<(u64, usize)>,
+    /// Of an hour, at most, while nothing was told.
+    habit: usize,
+    /// What becomes part of the habit unless the next hour goes on with it.
+    pending: usize,
+    told: bool,
+    examples: Vec<Order>,
+}
+
+/// Top-level domains that are told apart.
+const TOPS: usize = 8;
 
 impl NameWatch {
     /// Has heard nothing.
@@ -107,14 +160,14 @@ impl NameWatch {
             slow_tunnels: Recent::new(limits.askers),
             askers: Recent::new(limits.askers),
             unknown: Recent::new(limits.askers),
-            unknown_slowly: Recent::new(limits.askers),
+            domains: Recent::new(limits.askers),
+            since: None,
         }
     }
 
     /// Askers that were forgotten for lack of room.
     pub fn forgotten(&self) -> u64 {
-        let tunnels = self.tunnels.forgotten() + self.slow_tunnels.forgotten() + self.askers.forgotten();
-        tunnels + self.unknown.forgotten() + self.unknown_slowly.forgotten()
+        self.tunnels.forgotten() + self.unknown.forgotten() + self.domains.forgotten()
     }
 
     /// Takes one event; the `Behaviour` is about its `src`.
@@ -136,24 +189,63 @@ impl NameWatch {
             return None;
         }
         let limits = self.limits;
-        let key = (asker, hash(domain));
-        let (few, many) = limits.service;
-        let askers = &mut self.askers.entry(key.1).0;
-        if askers.len() < few && !askers.contains(&asker) {
-            askers.push(asker);
+        let key = hash(domain);
+        let service = self.domains.entry(key).takes(asker, event.at, &limits);
+        let state = self.tunnels.entry((asker, key));
+        if event.at.saturating_sub(state.start) > limits.window {
+            let mut day = std::mem::take(&mut state.day);
+            // Nothing is slow that was told as quick.
+            day.told |= state.told;
+            if event.at.saturating_sub(day.start) > limits.day {
+                day = Day {
+                    start: event.at,
+                    ..Day::default()
+                };
+            }
+            *state = Tunnel {
+                start: event.at,
+                day,
+                ..Tunnel::default()
+            };
         }
-        let factor = if askers.len() >= few { many } else { 1 };
-        let quick = self.tunnels.entry(key);
-        let quickly = quick.take(event, carried, limits.window) && quick.is_one(&limits, factor);
-        let slow = self.slow_tunnels.entry(key);
-        let slowly = slow.take(event, carried, limits.slow_window)
-            && slow.is_one(&limits, limits.slow_factor * factor);
-        // What was told as quick is not told as slow.
-        if quickly {
-            slow.told = true;
-            return Some(quick.report(event.at, asker, domain));
+        let day_grew = state.day.takes(carried, event.order);
+        if !state.names.insert(carried) {
+            return None;
         }
-        slowly.then(|| slow.report(event.at, asker, domain))
+        state.bytes += carried.len();
+        state.letters.take(carried);
+        if state.examples.len() < EXAMPLES {
+            state.examples.push(event.order);
+        }
+        if state.told || service {
+            return None;
+        }
+        let coded = |letters: &Letters| Some(letters.entropy()).filter(|e| *e >= limits.tunnel_entropy);
+        if state.names.len() >= limits.tunnel_names && state.bytes >= limits.tunnel_bytes {
+            let entropy = coded(&state.letters)?;
+            state.told = true;
+            let found = (state.names.len(), state.bytes, entropy);
+            return Some(tunnelled(
+                (asker, domain),
+                found,
+                event.at - state.start,
+                &state.examples,
+            ));
+        }
+        let day = &mut state.day;
+        let much = day.names.len() >= limits.day_names && day.bytes >= limits.day_bytes;
+        if day.told || !day_grew || !much {
+            return None;
+        }
+        let entropy = coded(&day.letters)?;
+        day.told = true;
+        let found = (day.names.len(), day.bytes, entropy);
+        Some(tunnelled(
+            (asker, domain),
+            found,
+            event.at - day.start,
+            &day.examples,
+        ))
     }
 
     fn unknown(&mut self, event: &Event, asker: IpAddr, domain: &str) -> Option<Behaviour> {
@@ -161,118 +253,52 @@ impl NameWatch {
             return None;
         }
         let limits = self.limits;
-        let quick = self.unknown.entry(asker);
-        let new = quick.take(event, domain, limits.window);
-        // A host that lost its name server asks for much that does not exist, but for words.
-        let mostly = quick.odd * 3 >= quick.domains.0.len() * 2;
-        let quickly = new && !quick.told && quick.domains.0.len() >= limits.unknown_domains && mostly;
-        // A name without a dot is looked up by whoever tries whether names are answered at all.
-        let slow = self.unknown_slowly.entry(asker);
-        let new = domain.contains('.') && slow.take(event, domain, limits.slow_window);
-        let slowly = new && !slow.told && slow.domains.0.len() >= limits.unknown_slowly;
-        if quickly {
-            slow.told = true;
-            return Some(quick.report(event.at, asker));
-        }
-        slowly.then(|| slow.report(event.at, asker))
-    }
-}
-
-impl Tunnel {
-    /// True where the name is new.
-    fn take(&mut self, event: &Event, carried: &str, window: Nanos) -> bool {
-        if event.at.saturating_sub(self.start) > window {
-            *self = Tunnel {
+        let known = event.at.saturating_sub(*self.since.get_or_insert(event.at)) >= limits.day;
+        let state = self.unknown.entry(asker);
+        if event.at.saturating_sub(state.start) > limits.window {
+            let mut hour = std::mem::take(&mut state.hour);
+            // What is told as made of letters is not told again as made of words.
+            hour.told |= state.told;
+            *state = Unknown {
                 start: event.at,
-                ..Tunnel::default()
-            };
-        }
-        if !self.names.insert(carried) {
-            return false;
-        }
-        self.bytes += carried.len();
-        carried.bytes().for_each(|b| self.letters.0[class(b)] += 1);
-        if self.examples.len() < EXAMPLES {
-            self.examples.push(event.order);
-        }
-        true
-    }
-
-    fn is_one(&self, limits: &NameLimits, factor: usize) -> bool {
-        let names = (limits.tunnel_names * factor).min(NAMES);
-        !self.told
-            && self.names.0.len() >= names
-            && self.bytes >= limits.tunnel_bytes * factor.min(limits.slow_factor)
-            && self.letters.entropy() >= limits.tunnel_entropy
-    }
-
-    fn report(&mut self, at: Nanos, asker: IpAddr, domain: &str) -> Behaviour {
-        self.told = true;
-        let entropy = self.letters.entropy();
-        let seconds = (at - self.start) as f64 / 1e9;
-        Behaviour {
-            kind: "dns_tunnel",
-            reason: say!(
-                "tunnelled",
-                "{who} asked for {n} different long names below {domain} within {seconds} s: they carry {bytes} bytes of \
-                 what looks like coded data",
-                who = asker,
-                n = self.names.0.len(),
-                domain = domain,
-                seconds = format!("{seconds:.0}"),
-                bytes = self.bytes
-            ),
-            score: ((entropy - 2.5) / 2.0).clamp(0.5, 1.0),
-            features: vec![
-                ("names", self.names.0.len() as f64),
-                ("bytes", self.bytes as f64),
-                ("bits_per_letter", entropy),
-                ("seconds", seconds),
-            ],
-            technique: Some(Technique::DNS_COMMAND_CHANNEL),
-            evidence: self.examples.clone(),
-        }
-    }
-}
-
-impl Unknown {
-    /// True where the domain is new.
-    fn take(&mut self, event: &Event, domain: &str, window: Nanos) -> bool {
-        if event.at.saturating_sub(self.start) > window {
-            *self = Unknown {
-                start: event.at,
+                hour,
                 ..Unknown::default()
             };
         }
-        if !self.domains.insert(domain) {
-            return false;
+        let new_in_hour = state.hour.takes(domain, event, &limits);
+        if !state.domains.insert(domain) {
+            return None;
         }
         self.odd += usize::from(looks_made_up(domain));
         if self.examples.len() < EXAMPLES {
             self.examples.push(event.order);
         }
-        true
-    }
-
-    fn report(&mut self, at: Nanos, asker: IpAddr) -> Behaviour {
-        self.told = true;
-        let seconds = (at - self.start) as f64 / 1e9;
-        let share = self.odd as f64 / self.domains.0.len() as f64;
-        Behaviour {
+        // A host that lost its name server asks for much that does not exist, but for words.
+        let mostly = state.odd * 3 >= state.domains.len() * 2;
+        if state.told || state.domains.len() < limits.unknown_domains || !mostly {
+            let by_words = known && new_in_hour && !state.told;
+            return by_words
+                .then(|| state.hour.judge(asker, event.at, &limits))
+                .flatten();
+        }
+        state.told = true;
+        let seconds = (event.at - state.start) as f64 / 1e9;
+        let share = state.odd as f64 / state.domains.len() as f64;
+        Some(Behaviour {
             kind: "generated_names",
             reason: say!(
                 "made-up-names",
                 "{who} asked for {n} domains that do not exist within {seconds} s, {odd} of them made of letters that \
                  nobody chooses",
                 who = asker,
-                n = self.domains.0.len(),
+                n = state.domains.len(),
                 seconds = format!("{seconds:.0}"),
                 odd = self.odd
             ),
             score: share.max(0.6),
             features: vec![
-                ("domains", self.domains.0.len() as f64),
-                ("odd", self.odd as f64),
+                ("domains", state.domains.len() as f64),
+                ("odd", state.odd as f64),
                 ("seconds", seconds),
             ],
             technique: Some(Technique::DOMAIN_GENERATION),
@@ -281,96 +307,133 @@ impl Unknown {
     }
 }
 
-/// What stands before the domain, and the domain: its last two labels, three where the one before
-/// the last is as short as those of registries (`co.uk`).
-fn split(name: &str) -> (&str, &str) {
-    let name = name.trim_end_matches('.');
-    let mut dots = name.rmatch_indices('.').map(|(at, _)| at);
-    let (Some(last), Some(second)) = (dots.next(), dots.next()) else {
-        return ("", name);
-    };
-    let short = last - second - 1 <= 3;
-    let Some(at) = (if short { dots.next() } else { Some(second) }) else {
-        return ("", name);
-    };
-    (&name[..at], &name[at + 1..])
-}
-
-/// Consonants in a row, digits among letters, and few vowels: what a hash looks like and a word
-/// does not.
-fn looks_made_up(domain: &str) -> bool {
-    let label = domain.split('.').next().unwrap_or("");
-    if label.len() < 8 {
-        return false;
-    }
-    let vowel = |b: u8| matches!(b, b'a' | b'e' | b'i' | b'o' | b'u' | b'y');
-    let vowels = label.bytes().filter(|b| vowel(*b)).count();
-    let digits = label.bytes().filter(u8::is_ascii_digit).count();
-    let mut run = 0;
-    let mut longest = 0;
-    for b in label.bytes() {
-        run = if b.is_ascii_alphabetic() && !vowel(b) {
-            run + 1
-        } else {
-            0
-        };
-        longest = longest.max(run);
-    }
-    vowels * 4 < label.len() || digits * 4 >= label.len() || longest >= 5
-}
-
-fn class(byte: u8) -> usize {
-    match byte {
-        b'a'..=b'z' => usize::from(byte - b'a'),
-        b'0'..=b'9' => usize::from(byte - b'0') + 26,
-        b'-' => 36,
-        b'_' => 37,
-        b'.' => 38,
-        _ => 39,
+impl Domain {
+    /// Notes an asker; true where it is a service by now.
+    fn takes(&mut self, asker: IpAddr, at: Nanos, limits: &NameLimits) -> bool {
+        if self.askers.is_empty() {
+            self.first = at;
+        }
+        if self.askers.len() < SERVICE && !self.askers.contains(&asker) {
+            self.askers.push(asker);
+        }
+        self.askers.len() >= SERVICE && at.saturating_sub(self.first) >= limits.day
     }
 }
 
-/// Different names, by their hashes. Most askers ask for one: a list is smaller than a table, and
-/// short enough to be searched.
-#[derive(Debug, Default)]
-struct Names(Vec<u64>);
-
-impl Names {
-    /// True where the name is new and there is room for it.
-    fn insert(&mut self, name: &str) -> bool {
-        let hash = hash(name);
-        let new = self.0.len() < NAMES && !self.0.contains(&hash);
+impl Day {
+    /// Notes a name; true where it is new.
+    fn takes(&mut self, carried: &str, order: Order) -> bool {
+        let new = self.names.insert(carried);
         if new {
-            self.0.push(hash);
+            self.bytes += carried.len();
+            self.letters.take(carried);
+            if self.examples.len() < EXAMPLES {
+                self.examples.push(order);
+            }
         }
         new
     }
 }
 
-#[derive(Debug)]
-struct Letters([u32; 40]);
+impl Hour {
+    /// Notes an unknown domain; true where it is new.
+    fn takes(&mut self, domain: &str, event: &Event, limits: &NameLimits) -> bool {
+        if event.at.saturating_sub(self.start) > limits.hour {
+            let seen = if self.told { 0 } else { self.domains.len() };
+            let mut habit = self.habit.max(self.pending);
+            if event.at.saturating_sub(self.start) > limits.hour.saturating_mul(2) {
+                habit = habit.max(seen);
+            }
+            *self = Hour {
+                start: event.at,
+                habit,
+                pending: seen,
+                ..Hour::default()
+            };
+        }
+        self.asked += 1;
+        if !self.domains.insert(domain) {
+            return false;
+        }
+        if self.examples.len() < EXAMPLES {
+            self.examples.push(event.order);
+        }
+        let top = hash(domain.rsplit('.').next().unwrap_or(""));
+        match self.tops.iter().position(|(t, _)| *t == top) {
+            Some(place) => self.tops[place].1 += 1,
+            None if self.tops.len() < TOPS => self.tops.push((top, 1)),
+            None => {}
+        }
+        true
+    }
 
-impl Default for Letters {
-    fn default() -> Letters {
-        Letters([0; 40])
+    /// Who lost its name server asks for the same again, and mostly under one top-level domain; a program asks
+    /// for each once (for IPv4 and IPv6), under several.
+    fn judge(&mut self, asker: IpAddr, at: Nanos, limits: &NameLimits) -> Option<Behaviour> {
+        let n = self.domains.len();
+        let least = limits.word_domains.max(self.habit.saturating_mul(limits.habit));
+        let most = self.tops.iter().map(|(_, count)| *count).max().unwrap_or(n);
+        let once = self.asked * 2 <= n * 5;
+        let spread = self.tops.len() >= 3 && most * 3 <= n * 2;
+        if self.told || n < least || !once || !spread {
+            return None;
+        }
+        self.told = true;
+        let seconds = at.saturating_sub(self.start) as f64 / 1e9;
+        Some(Behaviour {
+            kind: "generated_names",
+            reason: say!(
+                "many-unknown-names",
+                "{who} asked for {n} domains that do not exist within {seconds} s, each once and under {tops} top-level \
+                 domains; at most {habit} in an hour before",
+                who = asker,
+                n = n,
+                seconds = format!("{seconds:.0}"),
+                tops = self.tops.len(),
+                habit = self.habit
+            ),
+            score: 0.65,
+            features: vec![
+                ("domains", n as f64),
+                ("asked", self.asked as f64),
+                ("top_domains", self.tops.len() as f64),
+                ("habit", self.habit as f64),
+                ("seconds", seconds),
+            ],
+            technique: Some(Technique::DOMAIN_GENERATION),
+            evidence: self.examples.clone(),
+        })
     }
 }
 
-impl Letters {
-    /// Bits a letter (Shannon).
-    fn entropy(&self) -> f64 {
-        let total: u32 = self.0.iter().sum();
-        let share = |c: &u32| {
-            let p = f64::from(*c) / f64::from(total.max(1));
-            -p * p.log2()
-        };
-        self.0.iter().filter(|c| **c > 0).map(share).sum()
+/// A tunnel of an asker below a domain: how many names, how many bytes, bits a letter.
+fn tunnelled(
+    (asker, domain): (IpAddr, &str),
+    (names, bytes, entropy): (usize, usize, f64),
+    lasted: Nanos,
+    examples: &[Order],
+) -> Behaviour {
+    let seconds = lasted as f64 / 1e9;
+    Behaviour {
+        kind: "dns_tunnel",
+        reason: say!(
+            "tunnelled",
+            "{who} asked for {n} different long names below {domain} within {seconds} s: they carry {bytes} bytes of \
+             what looks like coded data",
+            who = asker,
+            n = names,
+            domain = domain,
+            seconds = format!("{seconds:.0}"),
+            bytes = bytes
+        ),
+        score: ((entropy - 2.5) / 2.0).clamp(0.5, 1.0),
+        features: vec![
+            ("names", names as f64),
+            ("bytes", bytes as f64),
+            ("bits_per_letter", entropy),
+            ("seconds", seconds),
+        ],
+        technique: Some(Technique::DNS_COMMAND_CHANNEL),
+        evidence: examples.to_vec(),
     }
-}
-
-/// FNV-1a: a name is only told apart from others of the same asker, within bounded sets.
-fn hash(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    })
 }

@@ -1,7 +1,7 @@
 //! Scans: one source that tries many hosts, or many ports of one host, mostly in vain.
 //!
 //! Owns: what counts as in vain (no answer, a refusal, or the policy's no), the windows and the
-//! thresholds. Does not own: why anybody scans. A poller that reaches hundreds of devices which
+//! thresholds. Does not own: why anybody scans, and scans that many share (`shared_scan`). A poller that reaches hundreds of devices which
 //! answer is no scanner; nor is one whose devices are down, as long as most answer; what was in vain
 //! in an earlier window is a retry, not a search; and ICMP's errors answer those who asked, as a
 //! server that is flooded does.
@@ -147,14 +147,14 @@ struct Day {
 /// One try and what came of it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Try {
-    protocol: u8,
+    pub(crate) protocol: u8,
     port: u16,
     target: IpAddr,
     pub(crate) failed: bool,
     /// From a zone of the city to the outside.
     pub(crate) outward: bool,
     /// When it was tried; that it was in vain shows later.
-    at: Nanos,
+    pub(crate) at: Nanos,
 }
 
 impl Try {
@@ -495,7 +495,6 @@ impl Window {
     }
 }
 
-/// A service, for a sentence.
 pub(crate) fn name(protocol: u8, port: u16) -> String {
     match protocol {
         6 => format!("tcp/{port}"),

@@ -1,35 +1,34 @@
-//! Guessing that takes its time: a try every few minutes, for most of a day.
+//! The guessing of passwords by somebody who takes his time.
 //!
-//! Owns: the failed logins of a source over a day, and its short SSH sessions where it did not have them before.
-//! Does not own: guessing within minutes (`guessing`). A device that was never told the new password tries the
-//! old one at equal times, on one host; a job that copies files by SSH does it each day as often; a person who
-//! mistypes succeeds in the end, and what failed on that host before is forgotten then.
+//! Owns: the latest failed logins of a source within a day, whatever hosts they were on, and for SSH, which hides
+//! its logins, its short sessions. Does not own: many within minutes, and a success after them (`guessing`).
+//!
+//! Two that look alike are told apart. A device that was never told the new password tries the old one at a
+//! steady rhythm, and always for the same account. A person mistypes and then succeeds: with a success the
+//! failures on that host are forgotten.
 
 use std::net::IpAddr;
 
-use citywall_event::{Behaviour, Body, Event, FlowSummary, Nanos, Order, Phrase, Technique, say};
-use hashbrown::HashMap;
+use citywall_event::{Behaviour, Body, Event, Nanos, Order, Technique, say};
+use hashbrown::HashSet;
 
-use crate::guessing::SHORT;
+use crate::guessing::is_short;
+use crate::names::hash;
 use crate::recent::Recent;
 
 /// When slow guessing is guessing, and how much is remembered.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SlowGuessingLimits {
-    /// Length of a window, nanoseconds of packet time.
+    /// Within this time, nanoseconds.
     pub window: Nanos,
-    /// Failed logins, or short sessions, within it.
-    pub tries: u32,
-    /// Short sessions with one host before they count.
-    pub sessions: u32,
-    /// Tries that are closer than this are one visit, nanoseconds.
-    pub visit: Nanos,
-    /// Spread of the times between visits (median absolute deviation over median) below which a machine retries.
-    pub spread: f64,
+    /// Tries; those that follow at once are one.
+    pub tries: usize,
+    /// What follows within this time is the same try, nanoseconds.
+    pub at_once: Nanos,
+    /// A rhythm is steady where so many of its gaps are within a tenth of the middle one.
+    pub steady: f64,
     /// Sources that are watched at a time.
     pub sources: usize,
-    /// Hosts of one source that are told apart.
-    pub hosts: usize,
 }
 
 impl Default for SlowGuessingLimits {
@@ -37,205 +36,265 @@ impl Default for SlowGuessingLimits {
         SlowGuessingLimits {
             window: 86_400_000_000_000,
             tries: 20,
-            sessions: 5,
-            visit: 30_000_000_000,
-            spread: 0.05,
-            sources: 4_096,
-            hosts: 32,
+            at_once: 10_000_000_000,
+            steady: 0.75,
+            sources: 2_048,
         }
     }
 }
 
 const EXAMPLES: usize = 4;
 
-/// Times between visits that are kept.
-const KEPT: usize = 16;
+/// What was tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum How {
+    Login,
+    Session,
+}
 
 /// Finds those who guess slowly.
 #[derive(Debug)]
 pub struct SlowGuessing {
     limits: SlowGuessingLimits,
-    logins: Recent<IpAddr, Tries>,
-    sessions: Recent<IpAddr, Tries>,
+    sources: Recent<(IpAddr, How), Tries>,
 }
 
-/// What one source tried.
 #[derive(Debug, Default)]
 struct Tries {
-    start: Nanos,
+    /// The latest, no more than are needed.
+    latest: Vec<Try>,
+    /// The last event of the last try.
     last: Nanos,
-    gaps: Vec<Nanos>,
-    hosts: HashMap<IpAddr, Count>,
-    told: bool,
-    examples: Vec<Order>,
+    told: Option<Nanos>,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
-struct Count {
-    now: u32,
-    /// The most of earlier windows.
-    most: u32,
+#[derive(Clone, Copy, Debug)]
+struct Try {
+    at: Nanos,
+    host: IpAddr,
+    /// A hash of the account's name.
+    account: u64,
+    order: Order,
 }
 
 impl SlowGuessing {
-    /// A detector that has seen nothing.
+    /// Has heard nothing.
     pub fn new(limits: SlowGuessingLimits) -> SlowGuessing {
         SlowGuessing {
             limits,
-            logins: Recent::new(limits.sources),
-            sessions: Recent::new(limits.sources),
+            sources: Recent::new(limits.sources),
         }
     }
 
     /// Sources that were forgotten for lack of room.
     pub fn forgotten(&self) -> u64 {
-        self.logins.forgotten() + self.sessions.forgotten()
+        self.sources.forgotten()
     }
 
-    /// Takes one event; the `Behaviour`, `password_guessing`, is about its `src`, once a window.
+    /// Takes one event; the `Behaviour` is about its `src`: `password_guessing`, once a day.
     pub fn observe(&mut self, event: &Event) -> Option<Behaviour> {
-        let limits = self.limits;
-        let (source, target) = (event.subject.src_ip?, event.subject.dst_ip?);
-        match &event.body {
-            Body::Login(login) if login.success == Some(false) => {
-                let tries = self.logins.entry(source);
-                tries.take(target, event, &limits);
-                let count = tries.sum(0);
-                if !tries.is_guessing(count, &limits) {
-                    return None;
-                }
-                let reason = say!(
-                    "guesses-slowly",
-                    "{who} failed to log in {n} times within {hours} h, by {protocol} and on {hosts}, never many at a \
-                     time, and not at equal times as a device with an old password does",
-                    who = source,
-                    n = count,
-                    hours = tries.hours(event.at),
-                    protocol = login.protocol,
-                    hosts = tries.hosts_told(0)
-                );
-                Some(tries.report(reason, count, event.at))
+        let (source, host) = (event.subject.src_ip?, event.subject.dst_ip?);
+        let (how, failed, at, account) = match &event.body {
+            Body::Login(login) => (How::Login, !login.success?, event.at, hash(&login.user)),
+            Body::Flow(flow) if event.app_proto == Some("ssh") && flow.established => {
+                (How::Session, is_short(flow), flow.start, 0)
             }
-            Body::Login(login) if login.success == Some(true) => {
-                self.logins.get(source)?.hosts.remove(&target);
-                None
+            _ => return None,
+        };
+        if !failed {
+            // Whoever got in knows the password.
+            if let Some(tries) = self.sources.get((source, how)) {
+                tries.latest.retain(|t| t.host != host);
             }
-            Body::Flow(flow) if is_short(event, flow) => {
-                let tries = self.sessions.entry(source);
-                tries.take(target, event, &limits);
-                let count = tries.sum(limits.sessions);
-                if !tries.is_guessing(count, &limits) {
-                    return None;
-                }
-                let reason = say!(
-                    "short-sessions-slowly",
-                    "{who} opened {n} short SSH sessions within {hours} h, with {hosts} with which it had far fewer \
-                     before: what is tried in them cannot be seen",
-                    who = source,
-                    n = count,
-                    hours = tries.hours(event.at),
-                    hosts = tries.hosts_told(limits.sessions)
-                );
-                Some(tries.report(reason, count, event.at))
-            }
-            _ => None,
+            return None;
         }
+        let tries = self.sources.entry((source, how));
+        let follows = !tries.latest.is_empty() && at.saturating_sub(tries.last) < self.limits.at_once;
+        tries.last = at;
+        if follows {
+            return None;
+        }
+        let most = self.limits.tries.max(3);
+        if tries.latest.len() >= most {
+            tries.latest.remove(0);
+        }
+        tries.latest.push(Try {
+            at,
+            host,
+            account,
+            order: event.order,
+        });
+        if tries.latest.len() < most {
+            return None;
+        }
+        tries.judge(source, how, &self.limits)
     }
-}
-
-/// An SSH session that is over after its logins failed, or after one command.
-fn is_short(event: &Event, flow: &FlowSummary) -> bool {
-    event.app_proto == Some("ssh") && flow.established && flow.packets[0] < SHORT
 }
 
 impl Tries {
-    fn take(&mut self, target: IpAddr, event: &Event, limits: &SlowGuessingLimits) {
-        if self.start == 0 || event.at.saturating_sub(self.start) > limits.window {
-            self.start = event.at;
-            self.told = false;
-            self.examples.clear();
-            for count in self.hosts.values_mut() {
-                count.most = count.most.max(count.now);
-                count.now = 0;
-            }
+    fn judge(&mut self, source: IpAddr, how: How, limits: &SlowGuessingLimits) -> Option<Behaviour> {
+        let (first, last) = (self.latest.first()?, self.latest.last()?);
+        let lasted = last.at.saturating_sub(first.at);
+        let (end, latest) = (last.at, last.order);
+        let again = |told| end.saturating_sub(told) < limits.window;
+        if lasted > limits.window || self.told.is_some_and(again) {
+            return None;
         }
-        let gap = event.at.saturating_sub(self.last);
-        if self.last > 0 && gap >= limits.visit {
-            if self.gaps.len() >= KEPT {
-                self.gaps.remove(0);
-            }
-            self.gaps.push(gap);
+        let accounts: HashSet<u64> = self.latest.iter().map(|t| t.account).collect();
+        let steadiness = self.steadiness();
+        if accounts.len() < 2 && steadiness >= limits.steady {
+            return None;
         }
-        self.last = event.at;
-        if self.hosts.len() >= limits.hosts && !self.hosts.contains_key(&target) {
-            return;
-        }
-        let count = self.hosts.entry(target).or_default();
-        count.now = count.now.saturating_add(1);
-        if self.examples.len() < EXAMPLES {
-            self.examples.push(event.order);
-        }
-    }
-
-    /// Hosts that were tried at least so often in this window, and at least twice as often as in any before.
-    fn out_of_habit(&self, least: u32) -> impl Iterator<Item = u32> {
-        let counts = self.hosts.values();
-        counts
-            .filter(move |count| count.now >= least.max(1) && count.now / 2 >= count.most)
-            .map(|count| count.now)
-    }
-
-    fn sum(&self, least: u32) -> u32 {
-        self.out_of_habit(least).fold(0, u32::saturating_add)
-    }
-
-    fn is_guessing(&self, count: u32, limits: &SlowGuessingLimits) -> bool {
-        if self.told || count < limits.tries {
-            return false;
-        }
-        let several = self.hosts.values().filter(|count| count.now > 0).count() > 1;
-        several || self.spread() > limits.spread
-    }
-
-    /// Of the times between visits; infinite where there are too few to say.
-    fn spread(&self) -> f64 {
-        let median = median(self.gaps.clone());
-        if self.gaps.len() < KEPT / 2 || median == 0 {
-            return f64::INFINITY;
-        }
-        let off = self.gaps.iter().map(|gap| (gap - median).abs()).collect();
-        self::median(off) as f64 / median as f64
-    }
-
-    fn hours(&self, at: Nanos) -> String {
-        format!("{:.1}", at.saturating_sub(self.start) as f64 / 3.6e12)
-    }
-
-    fn hosts_told(&self, least: u32) -> Phrase {
-        match self.out_of_habit(least).count() {
+        self.told = Some(end);
+        let n = self.latest.len();
+        let hosts: HashSet<IpAddr> = self.latest.iter().map(|t| t.host).collect();
+        let on = match hosts.len() {
             1 => say!("one-host", "one host"),
             many => say!("many-hosts", "{n} hosts", n = many),
-        }
-    }
-
-    fn report(&mut self, reason: Phrase, count: u32, at: Nanos) -> Behaviour {
-        self.told = true;
-        Behaviour {
+        };
+        let hours = format!("{:.1}", lasted as f64 / 3.6e12);
+        let reason = match how {
+            How::Login => say!(
+                "guesses-slowly",
+                "{who} failed to log in {n} times on {hosts} within {hours} h, at no steady rhythm or with changing \
+                 accounts, and never succeeded: whoever guesses slowly looks like that",
+                who = source,
+                n = n,
+                hosts = on,
+                hours = hours
+            ),
+            How::Session => say!(
+                "short-sessions-slowly",
+                "{who} opened {n} short SSH sessions on {hosts} within {hours} h, at no steady rhythm: what is tried in \
+                 them cannot be seen, but whoever guesses slowly looks like that",
+                who = source,
+                n = n,
+                hosts = on,
+                hours = hours
+            ),
+        };
+        let mut examples: Vec<Order> = self.latest.iter().take(EXAMPLES - 1).map(|t| t.order).collect();
+        examples.push(latest);
+        Some(Behaviour {
             kind: "password_guessing",
             reason,
-            score: 0.7,
+            score: match how {
+                How::Login => 0.8,
+                How::Session => 0.7,
+            },
             features: vec![
-                ("failures", f64::from(count)),
-                ("hosts", self.hosts.len() as f64),
-                ("seconds", at.saturating_sub(self.start) as f64 / 1e9),
+                ("tries", n as f64),
+                ("hosts", hosts.len() as f64),
+                ("accounts", accounts.len() as f64),
+                ("steadiness", steadiness),
+                ("seconds", lasted as f64 / 1e9),
             ],
             technique: Some(Technique::BRUTE_FORCE),
-            evidence: self.examples.clone(),
-        }
+            evidence: examples,
+        })
+    }
+
+    /// Share of the gaps that are within a tenth of the middle one.
+    fn steadiness(&self) -> f64 {
+        let pairs = self.latest.windows(2);
+        let mut gaps: Vec<Nanos> = pairs.map(|p| p[1].at.saturating_sub(p[0].at)).collect();
+        gaps.sort_unstable();
+        let Some(middle) = gaps.get(gaps.len() / 2).copied() else {
+            return 0.0;
+        };
+        let near = gaps.iter().filter(|gap| (**gap - middle).abs() <= middle / 10);
+        near.count() as f64 / gaps.len() as f64
     }
 }
 
-fn median(mut values: Vec<Nanos>) -> Nanos {
-    values.sort_unstable();
-    values.get(values.len() / 2).copied().unwrap_or(0)
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use citywall_event::{FlowSummary, Login, Subject};
+    use expect_test::expect;
+
+    const MINUTE: Nanos = 60_000_000_000;
+
+    fn event(at: Nanos, host: u8, body: Body) -> Event {
+        Event {
+            order: Order::of_packet(at, 0, 1, 0),
+            at,
+            subject: Subject {
+                src_ip: Some([10, 0, 0, 9].into()),
+                dst_ip: Some([10, 0, 1, host].into()),
+                protocol: Some(6),
+                ..Subject::default()
+            },
+            app_proto: Some("ssh"),
+            body,
+        }
+    }
+
+    fn login(user: &str, success: bool) -> Body {
+        Body::Login(Login {
+            protocol: "mqtt",
+            user: user.to_owned(),
+            password_length: None,
+            default_credentials: false,
+            success: Some(success),
+        })
+    }
+
+    fn session(at: Nanos, packets: u64) -> Body {
+        Body::Flow(FlowSummary {
+            start: at,
+            packets: [packets, packets],
+            established: true,
+            ..FlowSummary::default()
+        })
+    }
+
+    fn run(events: impl Iterator<Item = Event>) -> Vec<String> {
+        let mut watch = SlowGuessing::new(SlowGuessingLimits::default());
+        let found = events.filter_map(|e| watch.observe(&e));
+        found
+            .map(|b| format!("{} {:.2} {}", b.kind, b.score, b.reason))
+            .collect()
+    }
+
+    /// Ten minutes and up to as much again.
+    fn uneven(i: i64) -> Nanos {
+        i * 15 * MINUTE + i * i * 7 % 10 * MINUTE
+    }
+
+    #[test]
+    fn failures_over_a_day_at_no_rhythm_are_told_once() {
+        let tries = (0..60).map(|i| event(uneven(i), (i % 3) as u8, login("admin", false)));
+        expect!["password_guessing 0.80 10.0.0.9 failed to log in 20 times on 3 hosts within 4.9 h, at no steady rhythm or with changing accounts, and never succeeded: whoever guesses slowly looks like that"].assert_eq(&run(tries).join("\n"));
+        let sessions = (0..60).map(|i| event(uneven(i), 1, session(uneven(i), 18)));
+        expect!["password_guessing 0.70 10.0.0.9 opened 20 short SSH sessions on one host within 4.9 h, at no steady rhythm: what is tried in them cannot be seen, but whoever guesses slowly looks like that"].assert_eq(&run(sessions).join("\n"));
+        // A clock's rhythm, but always somebody else.
+        let accounts = (0..60).map(|i| event(i * 15 * MINUTE, 1, login(&format!("user{i}"), false)));
+        assert_eq!(run(accounts).len(), 1);
+    }
+
+    #[test]
+    fn an_old_password_at_a_steady_rhythm_is_none() {
+        let retries = (0..500i64).flat_map(|i| {
+            let at = i * 60 * MINUTE + i * i % 7 * MINUTE / 10;
+            [0, 1].map(|j| event(at + j * 1_000_000_000, 1, login("kiosk", false)))
+        });
+        assert_eq!(run(retries), Vec::<String>::new());
+        let mirror = (0..500i64).map(|i| event(i * 10 * MINUTE, 1, session(i * 10 * MINUTE, 20)));
+        assert_eq!(run(mirror), Vec::<String>::new());
+    }
+
+    #[test]
+    fn who_mistypes_and_succeeds_or_works_for_long_is_none() {
+        let slips = (0..100).map(|i| event(uneven(i), 1, login("anna", i % 3 == 2)));
+        assert_eq!(run(slips), Vec::<String>::new());
+        let work = (0..100).map(|i| {
+            let packets = if i % 5 == 4 { 900 } else { 20 };
+            event(uneven(i), 1, session(uneven(i), packets))
+        });
+        assert_eq!(run(work), Vec::<String>::new());
+        // Few a day, though for weeks.
+        let few = (0..200).map(|i| event(uneven(i) * 8, 1, login("admin", false)));
+        assert_eq!(run(few), Vec::<String>::new());
+    }
 }

@@ -4,7 +4,7 @@
 //! answer. Does not own: tries of conversations (`scan`), and who claims an address (`identity`).
 //!
 //! A question has a second to be answered, so a head-end that starts up and asks for all its
-//! devices at once searches nothing. A gateway asks for what others look for, so its questions say
+//! devices at once searches nothing. Who takes his time is found by what he asked for in vain over a day. A gateway asks for what others look for, so its questions say
 //! nothing about itself: who is declared as one is left out.
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -26,6 +26,10 @@ pub struct SweepLimits {
     pub sources: usize,
     /// Addresses that are told apart of one; more are not counted.
     pub members: usize,
+    /// Over this time a slow search is one, nanoseconds of packet time.
+    pub slow_window: Nanos,
+    /// A slow search needs this many times as many in vain.
+    pub slow_factor: usize,
 }
 
 impl Default for SweepLimits {
@@ -36,6 +40,8 @@ impl Default for SweepLimits {
             hosts: 16,
             sources: 2_048,
             members: 256,
+            slow_window: 86_400_000_000_000,
+            slow_factor: 2,
         }
     }
 }
@@ -62,6 +68,19 @@ struct Source {
     waits: bool,
     /// In vain at the last report.
     told: usize,
+    /// Earlier windows of this day.
+    day: Day,
+}
+
+/// What earlier windows came to, for searches that take their time.
+#[derive(Debug, Default)]
+struct Day {
+    start: Nanos,
+    /// In vain, each once.
+    failed: Vec<Ipv4Addr>,
+    answered: usize,
+    told: bool,
+    examples: Vec<Order>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -108,9 +127,7 @@ impl SweepWatch {
         }
         let source = self.sources.entry(mac);
         if source.asked.is_empty() || event.at.saturating_sub(source.start) > self.limits.window {
-            source.asked.clear();
-            source.start = event.at;
-            source.told = 0;
+            source.turn(event.at, &self.limits);
         }
         if source.asked.len() >= self.limits.members || source.asked.iter().any(|a| a.target == lookup.target)
         {
@@ -154,24 +171,78 @@ impl SweepWatch {
 }
 
 impl Source {
+    /// Goes on to the window of a moment; what was in vain in the one that is over is kept for the day.
+    fn turn(&mut self, at: Nanos, limits: &SweepLimits) {
+        let quick = self.told > 0;
+        if at.saturating_sub(self.day.start) > limits.slow_window {
+            self.day = Day {
+                // The first question of the window that is over.
+                start: if self.asked.is_empty() { at } else { self.start },
+                ..Day::default()
+            };
+        }
+        let day = &mut self.day;
+        // Nothing is slow that was told as quick.
+        day.told |= quick;
+        for asked in self.asked.drain(..) {
+            if asked.answered {
+                day.answered += 1;
+            } else if at.saturating_sub(asked.at) >= limits.patience
+                && day.failed.len() < limits.members
+                && !day.failed.contains(&asked.target)
+            {
+                day.failed.push(asked.target);
+                if day.examples.len() < EXAMPLES {
+                    day.examples.push(asked.order);
+                }
+            }
+        }
+        self.start = at;
+        self.told = 0;
+    }
+
     fn judge(&mut self, mac: Mac, at: Nanos, limits: &SweepLimits) -> Option<Behaviour> {
         let least = limits.hosts.max(1);
-        if self.asked.len() < least {
-            return None;
-        }
         let in_vain = |a: &&Asked| !a.answered && at.saturating_sub(a.at) >= limits.patience;
         let failed = self.asked.iter().filter(in_vain).count();
         let answered = self.asked.iter().filter(|a| a.answered).count();
         let grown = self.told == 0 || failed >= self.told.saturating_mul(10);
-        if failed < least || failed < answered || !grown {
+        if failed >= least && failed >= answered && grown {
+            self.told = failed;
+            // The latest: before it began a device may have asked for one that was off.
+            let latest = self.asked.iter().rev().filter(in_vain).take(EXAMPLES);
+            let mut evidence: Vec<Order> = latest.map(|a| a.order).collect();
+            evidence.reverse();
+            return Some(self.report(mac, (failed, answered), self.start, evidence));
+        }
+        let day = &self.day;
+        if day.told || self.told > 0 || day.failed.is_empty() {
             return None;
         }
-        self.told = failed;
-        let seconds = self.last.saturating_sub(self.start).max(0) as f64 / 1e9;
+        let new = |a: &&Asked| in_vain(a) && !day.failed.contains(&a.target);
+        let failed = day.failed.len() + self.asked.iter().filter(new).count();
+        let answered = day.answered + answered;
+        // Over a day much is asked for that is off: most has to be in vain.
+        if failed < least.saturating_mul(limits.slow_factor) || failed < answered.saturating_mul(2) {
+            return None;
+        }
+        let (start, evidence) = (day.start, day.examples.clone());
+        self.day.told = true;
+        Some(self.report(mac, (failed, answered), start, evidence))
+    }
+
+    fn report(
+        &self,
+        mac: Mac,
+        (failed, answered): (usize, usize),
+        since: Nanos,
+        evidence: Vec<Order>,
+    ) -> Behaviour {
+        let seconds = self.last.saturating_sub(since).max(0) as f64 / 1e9;
         let card = || mac.map(|b| format!("{b:02x}")).join(":");
         let who = self.subject.src_ip.map_or_else(card, |ip| ip.to_string());
         let asked = failed + answered;
-        Some(Behaviour {
+        Behaviour {
             kind: "horizontal_scan",
             reason: say!(
                 "swept-link",
@@ -188,20 +259,8 @@ impl Source {
                 ("seconds", seconds),
             ],
             technique: Some(Technique::REMOTE_SYSTEM_DISCOVERY),
-            // The latest: before it began a device may have asked for one that was off.
-            evidence: {
-                let mut latest: Vec<Order> = self
-                    .asked
-                    .iter()
-                    .rev()
-                    .filter(in_vain)
-                    .take(EXAMPLES)
-                    .map(|a| a.order)
-                    .collect();
-                latest.reverse();
-                latest
-            },
-        })
+            evidence,
+        }
     }
 }
 
@@ -282,6 +341,14 @@ mod tests {
             ]
         "#]]
         .assert_debug_eq(&run(200, 1_000, |_| false));
+    }
+
+    #[test]
+    fn a_search_that_takes_its_time_is_found_over_a_day() {
+        expect!["Some(10.0.0.1) 10.0.0.1 asked its link for 37 addresses (ARP) within 14400 s, 32 of them in vain 0.81 4"].assert_eq(&run(120, 400_000, |i| i % 8 == 0).join("\n"));
+        // Most answer; the same few that are off; and few a day, though for many days.
+        assert_eq!(run(250, 300_000, |i| i % 2 == 0), Vec::<String>::new());
+        assert_eq!(run(60, 3_600_000, |_| false), Vec::<String>::new());
     }
 
     #[test]

@@ -109,6 +109,55 @@ fn long_names_of_a_content_network_are_no_tunnel() {
     assert_eq!(reverse, "");
 }
 
+/// Names with their askers, so many seconds after the one before; what was told, and of whom.
+fn ask_later(names: impl Iterator<Item = (Nanos, u8, String, bool)>) -> Vec<String> {
+    let mut watch = NameWatch::new(NameLimits::default());
+    let event = |(n, (seconds, asker, name, unknown)): (u64, (Nanos, u8, String, bool))| {
+        let body = Body::Name(NameAsked { name, unknown });
+        event(n, seconds * SECOND, &format!("10.0.0.{asker}"), "10.0.0.53", body)
+    };
+    let found = (1..).zip(names).filter_map(|n| watch.observe(&event(n)));
+    found
+        .map(|b| format!("{} {:.2} {}", b.kind, b.score, b.reason))
+        .collect()
+}
+
+#[test]
+fn a_tunnel_that_takes_its_time_is_found_over_a_day() {
+    let name = |n: Nanos| format!("{}.t.example.com", coded(n as u64, 48));
+    expect!["dns_tunnel 1.00 10.0.0.7 asked for 100 different long names below example.com within 19800 s: they carry 5000 bytes of what looks like coded data"].assert_eq(&ask_later((0..300).map(|n| (n * 200, 7, name(n), false))).join("\n"));
+    // Few a day, though for weeks.
+    assert_eq!(
+        ask_later((0..300).map(|n| (n * 1_000, 7, name(n), false))),
+        Vec::<String>::new()
+    );
+    // The same names again and again.
+    let content = ask_later((0..900).map(|n| (n * 60, 7, name(n % 40), false)));
+    assert_eq!(content, Vec::<String>::new());
+}
+
+#[test]
+fn what_several_have_asked_for_since_yesterday_is_a_service() {
+    let name = |n: Nanos| format!("{}.avqs.example", coded(n as u64, 40));
+    let usual = (0..30).map(|n| (n * 4_000, (n % 3) as u8, name(n), false));
+    let scan = (0..200).map(|n| (130_000 + n, 1, name(1_000 + n), false));
+    assert_eq!(ask_later(usual.chain(scan)), Vec::<String>::new());
+}
+
+#[test]
+fn unknown_domains_of_words_are_told_where_nobody_asks_so() {
+    const WORDS: [&str; 7] = ["green", "house", "river", "table", "light", "stone", "paper"];
+    const TOPS: [&str; 4] = ["com", "net", "info", "top"];
+    let name = |n: usize| format!("{}{}{n}.{}", WORDS[n % 7], WORDS[n / 7 % 7], TOPS[n % 4]);
+    let of =
+        |begin: Nanos, asker: u8| (0..80usize).map(move |n| (begin + 12 * n as Nanos, asker, name(n), true));
+    let first = || std::iter::once((0, 1, "x.lan.city.example".to_owned(), true));
+    expect!["generated_names 0.65 10.0.0.7 asked for 40 domains that do not exist within 468 s, each once and under 4 top-level domains; at most 0 in an hour before"].assert_eq(&ask_later(first().chain(of(90_000, 7))).join("\n"));
+    // Who asks for others has as many every hour.
+    let forwards = (0..48).flat_map(|hour| of(hour * 4_000, 53));
+    assert_eq!(ask_later(first().chain(forwards)), Vec::<String>::new());
+}
+
 #[test]
 fn names_that_nobody_chose() {
     let told = ask((0..60).map(|n| (format!("{}.com", coded(n, 14)), true)));

@@ -390,7 +390,7 @@ fn party(ip: Option<IpAddr>, mac: Option<Mac>, context: &Context) -> Option<Part
 /// What a behaviour shows, and what tells it apart from others of the same kind.
 fn behaviour_kind(behaviour: &Behaviour) -> Option<(Kind, u64)> {
     let kind = match behaviour.kind {
-        "horizontal_scan" | "vertical_scan" => Kind::Scan,
+        "horizontal_scan" | "vertical_scan" | "shared_scan" | "worm_spread" => Kind::Scan,
         "password_guessing" => Kind::Guessing,
         "password_guessed" => Kind::Takeover,
         "periodic_callback" | "generated_names" => Kind::Callback,

@@ -228,8 +228,8 @@ fn unexplained(t: &Tally) -> [f64; KINDS.len()] {
     if let Key::From(_) = t.key {
         // What is sent as answers to SYNs is the work of one who is flooded itself.
         let sent = f64::from(t.total()) - of(Class::SynAck) - of(Class::Reflected);
-        let small = t.bytes < 200 * u64::from(t.total());
-        // One stream to one receiver is what cameras do.
+        // One stream to one receiver is what cameras do, in packets that are nearly full.
+        let small = t.bytes < 1_000 * u64::from(t.total());
         if small || is_spread(t) {
             out[OUTBOUND] = (sent - 4.0 * back).max(0.0);
         }

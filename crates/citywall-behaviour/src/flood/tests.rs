@@ -254,6 +254,21 @@ fn one_of_ours_floods() {
 }
 
 #[test]
+fn one_of_ours_floods_one_host_with_more_than_small_packets_and_a_film_is_none() {
+    let mut bench = Bench::new();
+    bench.stream(0, 2 * SECOND, 4_000, |bench, at, _| {
+        bench.send(at, ip(66), ip(0x60_0001), Class::Udp, 500);
+    });
+    let told = bench.end(20 * SECOND);
+    assert!(told.contains("outbound_flood 10.0.0.66 sends 4000"), "{told}");
+    let mut bench = Bench::new();
+    bench.stream(0, 5 * SECOND, 4_000, |bench, at, _| {
+        bench.send(at, ip(66), ip(7), Class::Udp, 1_400);
+    });
+    assert_eq!(bench.end(20 * SECOND), "");
+}
+
+#[test]
 fn bulk_transfer_is_no_flood() {
     let mut bench = Bench::new();
     bench.stream(0, 5 * SECOND, 20_000, |bench, at, roll| {

@@ -6,10 +6,10 @@
 use std::collections::BTreeMap;
 
 use citywall_behaviour::{
-    BeaconLimits, BeaconWatch, CrowdingLimits, CrowdingWatch, Figure, FloodDetector, FloodFound, FloodLimits,
-    GuessingLimits, IdentityLimits, IdentityWatch, Key, NameLimits, NameWatch, PacketSeen, PasswordGuessing,
+    BeaconLimits, BeaconWatch, CrowdingLimits, CrowdingWatch, FloodDetector, FloodFound, FloodLimits,
+    GuessingLimits, IdentityLimits, IdentityWatch, Key, NameLimits, NameWatch, PasswordGuessing,
     ScanDetector, ScanLimits, SharedScanLimits, SharedScans, SlowGuessing, SlowGuessingLimits, SweepLimits,
-    SweepWatch, Tally, UnusualLimits, UnusualWatch, UploadLimits, UploadWatch,
+    SweepWatch, Tally, UploadLimits, UploadWatch, WormLimits, WormWatch,
 };
 use citywall_event::{Behaviour, Body, Context, Event, Nanos, Subject};
 use citywall_incident::Situation;
@@ -33,6 +33,7 @@ pub struct Judge {
     crowding: CrowdingWatch,
     names: NameWatch,
     uploads: UploadWatch,
+    worms: WormWatch,
     identity: IdentityWatch,
     floods: FloodDetector,
     usage: Use,
@@ -58,6 +59,7 @@ impl Judge {
             crowding: CrowdingWatch::new(CrowdingLimits::default()),
             names: NameWatch::new(NameLimits::default()),
             uploads: UploadWatch::new(UploadLimits::default()),
+            worms: WormWatch::new(WormLimits::default()),
             identity: IdentityWatch::new(IdentityLimits::default()),
             floods: FloodDetector::new(FloodLimits::default()),
             usage: Use::new(settings),
@@ -94,6 +96,7 @@ impl Judge {
         take(self.crowding.observe(event));
         take(self.names.observe(event));
         take(self.uploads.observe(event, context));
+        take(self.worms.observe(event, context));
         take(self.identity.observe(event, context));
         take(self.usage.observe(event, context));
         conclusions.extend(self.situation.assess(event, context, &self.inventory));
@@ -168,6 +171,7 @@ impl Judge {
             ("assets_evicted", inventory.evicted),
             ("assets_refused", inventory.refused),
             ("scans_forgotten", self.scans.forgotten()),
+            ("shared_scans_forgotten", self.shared_scans.forgotten()),
             ("sweeps_forgotten", self.sweeps.forgotten()),
             ("shared_scans_forgotten", self.shared_scans.forgotten()),
             ("guesses_forgotten", self.guessing.forgotten()),
@@ -176,6 +180,7 @@ impl Judge {
             ("clients_forgotten", self.crowding.forgotten()),
             ("names_forgotten", self.names.forgotten()),
             ("uploads_forgotten", self.uploads.forgotten()),
+            ("worms_forgotten", self.worms.forgotten()),
             ("addresses_forgotten", self.identity.forgotten()),
             ("floods_forgotten", self.floods.forgotten()),
             ("suspects_forgotten", situation.forgotten),

@@ -84,7 +84,7 @@ pub const FAMILIES: [Family; 16] = [
     },
     Family {
         name: "scan of many sources",
-        right: SCANS,
+        right: &["shared_scan"],
         bar: 0.99,
         place: Place::Outside(1),
         make: searches::spread,
@@ -154,7 +154,7 @@ pub const FAMILIES: [Family; 16] = [
     },
     Family {
         name: "worm",
-        right: &["same_first_payload", "horizontal_scan"],
+        right: &["worm_spread", "horizontal_scan"],
         bar: 0.9,
         place: Place::Inside,
         make: searches::worm,
