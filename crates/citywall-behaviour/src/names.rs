@@ -78,9 +78,6 @@ const EXAMPLES: usize = 4;
 pub struct NameWatch {
     limits: NameLimits,
     tunnels: Recent<(IpAddr, u64), Tunnel>,
-    slow_tunnels: Recent<(IpAddr, u64), Tunnel>,
-    /// Who asks for long names, by domain.
-    askers: Recent<u64, Askers>,
     unknown: Recent<IpAddr, Unknown>,
     domains: Recent<u64, Domain>,
     /// The first event: learning begins there.
@@ -157,8 +154,6 @@ impl NameWatch {
         NameWatch {
             limits,
             tunnels: Recent::new(limits.askers),
-            slow_tunnels: Recent::new(limits.askers),
-            askers: Recent::new(limits.askers),
             unknown: Recent::new(limits.askers),
             domains: Recent::new(limits.askers),
             since: None,
@@ -269,9 +264,9 @@ impl NameWatch {
         if !state.domains.insert(domain) {
             return None;
         }
-        self.odd += usize::from(looks_made_up(domain));
-        if self.examples.len() < EXAMPLES {
-            self.examples.push(event.order);
+        state.odd += usize::from(looks_made_up(domain));
+        if state.examples.len() < EXAMPLES {
+            state.examples.push(event.order);
         }
         // A host that lost its name server asks for much that does not exist, but for words.
         let mostly = state.odd * 3 >= state.domains.len() * 2;
@@ -293,17 +288,17 @@ impl NameWatch {
                 who = asker,
                 n = state.domains.len(),
                 seconds = format!("{seconds:.0}"),
-                odd = self.odd
+                odd = state.odd
             ),
-            score: share.max(0.6),
+            score: share,
             features: vec![
                 ("domains", state.domains.len() as f64),
                 ("odd", state.odd as f64),
                 ("seconds", seconds),
             ],
             technique: Some(Technique::DOMAIN_GENERATION),
-            evidence: self.examples.clone(),
-        }
+            evidence: state.examples.clone(),
+        })
     }
 }
 

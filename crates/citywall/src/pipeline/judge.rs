@@ -6,10 +6,10 @@
 use std::collections::BTreeMap;
 
 use citywall_behaviour::{
-    BeaconLimits, BeaconWatch, CrowdingLimits, CrowdingWatch, FloodDetector, FloodFound, FloodLimits,
-    GuessingLimits, IdentityLimits, IdentityWatch, Key, NameLimits, NameWatch, PasswordGuessing,
+    BeaconLimits, BeaconWatch, CrowdingLimits, CrowdingWatch, Figure, FloodDetector, FloodFound, FloodLimits,
+    GuessingLimits, IdentityLimits, IdentityWatch, Key, NameLimits, NameWatch, PacketSeen, PasswordGuessing,
     ScanDetector, ScanLimits, SharedScanLimits, SharedScans, SlowGuessing, SlowGuessingLimits, SweepLimits,
-    SweepWatch, Tally, UploadLimits, UploadWatch, WormLimits, WormWatch,
+    SweepWatch, Tally, UnusualLimits, UnusualWatch, UploadLimits, UploadWatch, WormLimits, WormWatch,
 };
 use citywall_event::{Behaviour, Body, Context, Event, Nanos, Subject};
 use citywall_incident::Situation;
@@ -173,7 +173,6 @@ impl Judge {
             ("scans_forgotten", self.scans.forgotten()),
             ("shared_scans_forgotten", self.shared_scans.forgotten()),
             ("sweeps_forgotten", self.sweeps.forgotten()),
-            ("shared_scans_forgotten", self.shared_scans.forgotten()),
             ("guesses_forgotten", self.guessing.forgotten()),
             ("slow_guesses_forgotten", self.slow_guessing.forgotten()),
             ("callbacks_forgotten", self.beacons.forgotten()),
