@@ -1,18 +1,16 @@
 //! Call-backs: somebody outside is contacted again and again, at nearly equal times.
 //!
 //! Owns: the rhythm of contacts of one device with one outside service. Does not own: what they
-//! say. A rhythm alone is what time and update clients have too; it is told once, with how even it
-//! is, and the incident weighs it together with what else is known.
-//!
-//! Clouds move. Where a device's rhythm with one host is over and the same rhythm begins with another, on the
-//! same port, nothing new is told: it has the home that it had. A device that cannot reach its home tries it,
-//! and what stands in for it, at equal times too, so contacts in vain need a longer rhythm.
+//! say, and what is habit (`rhythm_habit`). A rhythm alone is what time and update clients have too; it is
+//! told once, with how even it is, and the incident weighs it together with what else is known. Of a device
+//! that is known for its first days, it weighs by what that device, and the city, did before.
 
 use std::net::IpAddr;
 
-use citywall_event::{Behaviour, Body, Context, Event, Nanos, Order, Subject, Technique, say};
+use citywall_event::{Behaviour, Body, Context, Event, Nanos, Order, Technique, say};
 
 use crate::recent::Recent;
+use crate::rhythm_habit::{FIRST_DAYS, Familiar, Service, Traits, Verdict};
 
 /// When contacts are a rhythm, and how much is remembered.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -20,16 +18,21 @@ pub struct BeaconLimits {
     /// Contacts in a row.
     pub contacts: u32,
     /// Contacts in a row by HTTP in the clear: devices that are waiting for messages ask like that, and rules
-    /// see what they ask. Also where most were in vain.
+    /// see what they ask.
     pub clear: u32,
+    /// Contacts in a row with a service that is new to a device that is known for long.
+    pub known: u32,
     /// Shortest and longest time between two, nanoseconds.
     pub between: (Nanos, Nanos),
     /// Spread (median absolute deviation over median) at most: call-backs with 30 % of uniform
     /// jitter have 0.15.
     pub spread: f64,
+    /// The same for a service that is new to a device that is known for long: 50 % of jitter have 0.25, and some
+    /// more where there are few.
+    pub wide: f64,
     /// Others of the city that may reach the same service before it counts as everybody's.
     pub shared_by: usize,
-    /// Pairs that are watched.
+    /// Pairs, services and devices that are watched, of each.
     pub pairs: usize,
 }
 
@@ -38,21 +41,20 @@ impl Default for BeaconLimits {
         BeaconLimits {
             contacts: 10,
             clear: 100,
-            between: (500_000_000, 10_800_000_000_000),
+            known: 9,
+            between: (500_000_000, 14_400_000_000_000),
             spread: 0.25,
+            wide: 0.3,
             shared_by: 3,
             pairs: 8_192,
         }
     }
 }
 
+/// The spread of what is no rhythm yet, but a habit.
+const NEARLY: f64 = 0.4;
 /// Intervals that are kept of a pair.
 const KEPT: usize = 16;
-
-/// Rhythms that are kept of a device and a port.
-const HOMES: usize = 4;
-
-type Service = (IpAddr, u8, u16);
 
 /// Finds call-backs.
 #[derive(Debug)]
@@ -60,38 +62,32 @@ pub struct BeaconWatch {
     limits: BeaconLimits,
     pairs: Recent<(IpAddr, Service), Rhythm>,
     services: Recent<Service, Callers>,
-    /// By device, protocol and port.
-    homes: Recent<(IpAddr, u8, u16), Homes>,
-}
-
-/// Whom a device calls back by habit.
-#[derive(Debug, Default)]
-struct Homes(Vec<Home>);
-
-#[derive(Debug)]
-struct Home {
-    host: IpAddr,
-    interval: Nanos,
-    last: Nanos,
+    devices: Recent<IpAddr, Familiar>,
+    /// The first contact of all.
+    begun: Option<Nanos>,
 }
 
 #[derive(Debug, Default)]
 struct Rhythm {
-    /// The first in a row.
-    since: Nanos,
+    /// The first contact ever.
+    first: Nanos,
     last: Nanos,
-    /// Conversations that were answered, and that were not.
-    answered: u32,
-    vain: u32,
     /// Contacts in a row.
     contacts: u32,
     intervals: Vec<Nanos>,
+    /// What conversations sent that have ended, how many those were, and how many of them were answered.
+    sizes: Vec<u64>,
+    ended: [u32; 2],
     told: bool,
+    suspect: bool,
     examples: Vec<Order>,
 }
 
 #[derive(Debug, Default)]
-struct Callers(Vec<IpAddr>);
+struct Callers {
+    first: Nanos,
+    devices: Vec<IpAddr>,
+}
 
 impl BeaconWatch {
     /// Has heard nothing.
@@ -100,7 +96,8 @@ impl BeaconWatch {
             limits,
             pairs: Recent::new(limits.pairs),
             services: Recent::new(limits.pairs),
-            homes: Recent::new(limits.pairs),
+            devices: Recent::new(limits.pairs),
+            begun: None,
         }
     }
 
@@ -112,111 +109,91 @@ impl BeaconWatch {
     /// Takes one event; the `Behaviour` is about its `src`. Only contacts from the city's zones to
     /// the outside are heard; names and time are everybody's rhythm.
     pub fn observe(&mut self, event: &Event, context: &Context) -> Option<Behaviour> {
-        let contact = match &event.body {
-            Body::Contact(contact) => contact,
-            Body::Flow(flow) => {
-                self.ended(&event.subject, flow.packets[1] > 0);
-                return None;
-            }
-            _ => return None,
-        };
-        if contact.midstream || context.is_empty() {
+        if context.is_empty() {
             return None;
         }
         let s = &event.subject;
+        match &event.body {
+            Body::Contact(contact) if !contact.midstream => {}
+            Body::Flow(flow) => {
+                let pair = (s.src_ip?, (s.dst_ip?, s.protocol?, s.dst_port?));
+                // Pairs are only of contacts from the city to the outside.
+                if let Some(rhythm) = self.pairs.get(pair) {
+                    rhythm.ended(flow.bytes);
+                }
+                return None;
+            }
+            _ => return None,
+        }
         let (src, dst) = (s.src_ip?, s.dst_ip?);
-        let (protocol, port) = (s.protocol?, s.dst_port?);
         let inside = |ip, mac| context.locate(Some(ip), mac).zone.is_some();
-        if matches!(port, 53 | 123) || !inside(src, s.src_mac) || inside(dst, None) || group(dst) {
+        if !inside(src, s.src_mac) {
+            return None;
+        }
+        let begun = *self.begun.get_or_insert(event.at);
+        let device = self.devices.entry(src);
+        if device.since == 0 {
+            device.since = event.at;
+        }
+        let (protocol, port) = (s.protocol?, s.dst_port?);
+        if matches!(port, 53 | 123) || inside(dst, None) || group(dst) {
             return None;
         }
         let service = (dst, protocol, port);
-        let callers = &mut self.services.entry(service).0;
-        if !callers.contains(&src) && callers.len() <= self.limits.shared_by {
-            callers.push(src);
-        }
-        let shared = callers.len() > self.limits.shared_by;
         let limits = self.limits;
+        let callers = self.services.entry(service);
+        if callers.first == 0 {
+            callers.first = event.at;
+        }
+        if !callers.devices.contains(&src) && callers.devices.len() <= limits.shared_by {
+            callers.devices.push(src);
+        }
+        let shared = callers.devices.len() > limits.shared_by;
+        device.contact(service, event.at);
         let rhythm = self.pairs.entry((src, service));
         rhythm.take(event, &limits);
-        if rhythm.told {
-            self.homes.get((src, protocol, port))?.touch(dst, event.at);
-            return None;
-        }
-        // What is everybody's is looked at once, as it may move to where it is nobody's yet.
-        if shared && rhythm.contacts != limits.contacts {
-            return None;
-        }
-        let (interval, found) = rhythm.judge(&limits, src, service)?;
-        rhythm.told = true;
-        let homes = self.homes.entry((src, protocol, port));
-        let known = homes.known(dst, interval, rhythm.since, event.at);
-        (!known && !shared).then_some(found)
-    }
-
-    /// A conversation is over.
-    fn ended(&mut self, s: &Subject, answered: bool) {
-        let (Some(src), Some(dst)) = (s.src_ip, s.dst_ip) else {
-            return;
+        let known = device.known(rhythm.first);
+        // What many do, what was told, and what is nearly a rhythm is a habit as well: that it moves is no news.
+        let (median, spread) = rhythm.even(&limits, service, known)?;
+        let traits = Traits {
+            service,
+            first: rhythm.first,
+            now: event.at,
+            interval: median,
+            spread,
+            widest: if known { limits.wide } else { limits.spread },
+            sizes: rhythm.sizes(),
+            answered: rhythm.answered(),
+            callers: callers.devices.len(),
+            old_service: callers.first.saturating_sub(begun) < FIRST_DAYS,
         };
-        let (Some(protocol), Some(port)) = (s.protocol, s.dst_port) else {
-            return;
+        let new = !rhythm.told && !shared && spread <= traits.widest;
+        let verdict = new.then(|| device.judge(&traits));
+        let score = match verdict {
+            Some(Verdict::Early) => Some((1.0 - spread * 2.0).clamp(0.5, 0.99)),
+            Some(Verdict::Weighs(score)) => Some(score),
+            Some(Verdict::Successor) | None => None,
         };
-        if let Some(rhythm) = self.pairs.get((src, (dst, protocol, port))) {
-            let count = if answered {
-                &mut rhythm.answered
-            } else {
-                &mut rhythm.vain
-            };
-            *count = count.saturating_add(1);
+        // What was told of loudly is nobody's habit.
+        rhythm.suspect |= score.is_some_and(|score| score >= 0.5) && device.known(event.at);
+        if !rhythm.suspect {
+            device.learn(&traits);
         }
-    }
-}
-
-impl Homes {
-    fn touch(&mut self, host: IpAddr, at: Nanos) {
-        if let Some(home) = self.0.iter_mut().find(|home| home.host == host) {
-            home.last = at;
-        }
-    }
-
-    /// True where this rhythm, which began at `since`, is one that the device had before, with this host or with
-    /// one that it contacts no more. It is a habit from now on in any case.
-    fn known(&mut self, host: IpAddr, interval: Nanos, since: Nanos, at: Nanos) -> bool {
-        let alike = |other: Nanos| other <= interval * 3 / 2 && interval <= other * 3 / 2;
-        let own = |home: &Home| home.host == host;
-        let moved =
-            |home: &Home| home.last < since && at - home.last > 2 * home.interval && alike(home.interval);
-        let place = self.0.iter().position(own);
-        let known = place.or_else(|| self.0.iter().position(moved));
-        let place = known.or_else(|| {
-            let oldest = |(_, home): &(usize, &Home)| home.last;
-            let full = self.0.len() >= HOMES;
-            full.then(|| self.0.iter().enumerate().min_by_key(oldest))
-                .flatten()
-                .map(|(at, _)| at)
-        });
-        let home = Home {
-            host,
-            interval,
-            last: at,
-        };
-        match place.and_then(|at| self.0.get_mut(at)) {
-            Some(old) => *old = home,
-            None => self.0.push(home),
-        }
-        known.is_some()
+        rhythm.told |= new;
+        score.map(|score| rhythm.tell(src, &traits, score))
     }
 }
 
 impl Rhythm {
     fn take(&mut self, event: &Event, limits: &BeaconLimits) {
         let gap = event.at.saturating_sub(self.last);
+        if self.last == 0 {
+            self.first = event.at;
+        }
         if self.last == 0 || gap > limits.between.1 {
             self.intervals.clear();
             self.examples.clear();
             self.contacts = 0;
-            self.since = event.at;
         } else if gap < limits.between.0 {
             // Several conversations of one visit.
             return;
@@ -233,30 +210,51 @@ impl Rhythm {
         }
     }
 
-    /// The time between two contacts, and what is to be told of it.
-    fn judge(
-        &self,
-        limits: &BeaconLimits,
-        src: IpAddr,
-        (dst, protocol, port): Service,
-    ) -> Option<(Nanos, Behaviour)> {
-        let wanted = if (protocol, port) == (6, 80) || self.vain > self.answered.max(4) {
-            limits.clear
-        } else {
-            limits.contacts
+    /// A conversation has ended with so many bytes there and back.
+    fn ended(&mut self, bytes: [u64; 2]) {
+        self.ended[0] = self.ended[0].saturating_add(1);
+        if bytes[1] == 0 {
+            return;
+        }
+        self.ended[1] = self.ended[1].saturating_add(1);
+        if self.sizes.len() >= KEPT {
+            self.sizes.remove(0);
+        }
+        self.sizes.push(bytes[0]);
+    }
+
+    /// Share of what has ended that was answered; all, where nothing has ended yet.
+    fn answered(&self) -> f64 {
+        match self.ended {
+            [0, _] => 1.0,
+            [ended, answered] => f64::from(answered) / f64::from(ended),
+        }
+    }
+
+    /// Median of the sizes, and their spread.
+    fn sizes(&self) -> Option<(u64, f64)> {
+        let (size, spread) = spread(self.sizes.iter().map(|s| i64::try_from(*s).unwrap_or(i64::MAX)))?;
+        Some((size.max(0) as u64, spread))
+    }
+
+    /// The median interval and the spread, where it is nearly a rhythm.
+    fn even(&self, limits: &BeaconLimits, (_, protocol, port): Service, known: bool) -> Option<(Nanos, f64)> {
+        let wanted = match known {
+            true => limits.known,
+            false if (protocol, port) == (6, 80) => limits.clear,
+            false => limits.contacts,
         };
-        if self.contacts < wanted || self.intervals.is_empty() {
+        if self.contacts < wanted {
             return None;
         }
-        let median = median(&mut self.intervals.clone());
-        let mut off: Vec<Nanos> = self.intervals.iter().map(|i| (i - median).abs()).collect();
-        let spread = self::median(&mut off) as f64 / median.max(1) as f64;
-        if spread > limits.spread {
-            return None;
-        }
-        let seconds = median as f64 / 1e9;
+        spread(self.intervals.iter().copied()).filter(|(_, spread)| *spread <= NEARLY)
+    }
+
+    fn tell(&self, src: IpAddr, traits: &Traits, score: f64) -> Behaviour {
+        let ((dst, protocol, port), spread) = (traits.service, traits.spread);
+        let seconds = traits.interval as f64 / 1e9;
         let carrier = if protocol == 6 { "tcp" } else { "udp" };
-        let found = Behaviour {
+        Behaviour {
             kind: "periodic_callback",
             reason: say!(
                 "called-back",
@@ -268,7 +266,7 @@ impl Rhythm {
                 seconds = format!("{seconds:.1}"),
                 percent = format!("{:.0}", spread * 100.0)
             ),
-            score: (1.0 - spread * 2.0).clamp(0.5, 0.99),
+            score,
             features: vec![
                 ("contacts", f64::from(self.contacts)),
                 ("seconds_between", seconds),
@@ -276,9 +274,19 @@ impl Rhythm {
             ],
             technique: Some(Technique::APPLICATION_LAYER_PROTOCOL),
             evidence: self.examples.clone(),
-        };
-        Some((median, found))
+        }
     }
+}
+
+/// The median, and how far from it half of the values are at most, as a share of it.
+fn spread(values: impl Iterator<Item = i64>) -> Option<(i64, f64)> {
+    let mut values: Vec<i64> = values.collect();
+    if values.is_empty() {
+        return None;
+    }
+    let middle = median(&mut values);
+    let mut off: Vec<i64> = values.iter().map(|v| (v - middle).abs()).collect();
+    Some((middle, median(&mut off) as f64 / middle.max(1) as f64))
 }
 
 fn median(values: &mut [Nanos]) -> Nanos {

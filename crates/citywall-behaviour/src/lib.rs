@@ -17,6 +17,7 @@ mod learned;
 mod names;
 mod random;
 mod recent;
+mod rhythm_habit;
 mod scan;
 mod shared_scan;
 mod slow_guessing;
@@ -25,6 +26,8 @@ mod sweep;
 mod tests;
 #[cfg(test)]
 mod tests_crowding;
+#[cfg(test)]
+mod tests_rhythms;
 #[cfg(test)]
 mod tests_watches;
 mod unusual;

@@ -13,7 +13,7 @@ use crate::{
 
 const SECOND: Nanos = 1_000_000_000;
 
-fn city() -> Context {
+pub(crate) fn city() -> Context {
     let gateway = AssetInfo {
         name: "router".to_owned(),
         roles: vec!["gateway".to_owned()],
@@ -40,7 +40,7 @@ fn city() -> Context {
     })
 }
 
-fn event(number: u64, at: Nanos, src: &str, dst: &str, body: Body) -> Event {
+pub(crate) fn event(number: u64, at: Nanos, src: &str, dst: &str, body: Body) -> Event {
     Event {
         order: Order::of_packet(at, 0, number, 0),
         at,
