@@ -91,7 +91,8 @@ impl SlowGuessing {
         self.sources.forgotten()
     }
 
-    /// Takes one event; the `Behaviour` is about its `src`: `password_guessing`, once a day.
+    /// Takes one event; the `Behaviour` is about its `src`: `password_guessing`, once, and again
+    /// after a day without.
     pub fn observe(&mut self, event: &Event) -> Option<Behaviour> {
         let (source, host) = (event.subject.src_ip?, event.subject.dst_ip?);
         let (how, failed, at, account) = match &event.body {
@@ -136,8 +137,7 @@ impl Tries {
         let (first, last) = (self.latest.first()?, self.latest.last()?);
         let lasted = last.at.saturating_sub(first.at);
         let (end, latest) = (last.at, last.order);
-        let again = |told| end.saturating_sub(told) < limits.window;
-        if lasted > limits.window || self.told.is_some_and(again) {
+        if lasted > limits.window {
             return None;
         }
         let accounts: HashSet<u64> = self.latest.iter().map(|t| t.account).collect();
@@ -145,9 +145,17 @@ impl Tries {
         if accounts.len() < 2 && steadiness >= limits.steady {
             return None;
         }
+        let again = self
+            .told
+            .is_some_and(|told| end.saturating_sub(told) < limits.window);
         self.told = Some(end);
-        let n = self.latest.len();
-        let hosts: HashSet<IpAddr> = self.latest.iter().map(|t| t.host).collect();
+        // What was judged does not count again: after it, an old password may be retried as before.
+        let tries = std::mem::take(&mut self.latest);
+        if again {
+            return None;
+        }
+        let n = tries.len();
+        let hosts: HashSet<IpAddr> = tries.iter().map(|t| t.host).collect();
         let on = match hosts.len() {
             1 => say!("one-host", "one host"),
             many => say!("many-hosts", "{n} hosts", n = many),
@@ -173,7 +181,7 @@ impl Tries {
                 hours = hours
             ),
         };
-        let mut examples: Vec<Order> = self.latest.iter().take(EXAMPLES - 1).map(|t| t.order).collect();
+        let mut examples: Vec<Order> = tries.iter().take(EXAMPLES - 1).map(|t| t.order).collect();
         examples.push(latest);
         Some(Behaviour {
             kind: "password_guessing",
@@ -282,6 +290,14 @@ mod tests {
         assert_eq!(run(retries), Vec::<String>::new());
         let mirror = (0..500i64).map(|i| event(i * 10 * MINUTE, 1, session(i * 10 * MINUTE, 20)));
         assert_eq!(run(mirror), Vec::<String>::new());
+    }
+
+    #[test]
+    fn who_retries_an_old_password_after_it_guessed_is_not_told_again() {
+        let begin = uneven(60);
+        let guesses = (0..60).map(|i| event(uneven(i), 2, login("admin", false)));
+        let retries = (1..200i64).map(|i| event(begin + i * 60 * MINUTE, 1, login("admin", false)));
+        assert_eq!(run(guesses.chain(retries)).len(), 1);
     }
 
     #[test]
