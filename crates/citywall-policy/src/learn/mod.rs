@@ -6,6 +6,7 @@
 
 mod group;
 mod infer;
+mod listener;
 mod text;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,9 @@ use std::net::IpAddr;
 use citywall_event::{Command, Mac, Nanos, Service};
 
 use crate::city::City;
+
+pub use listener::Listener;
+
 /// Different conversations that are remembered; more are counted.
 const CONVERSATIONS: usize = 262_144;
 /// Different commands of one conversation that are remembered.
