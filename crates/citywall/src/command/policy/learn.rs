@@ -1,15 +1,16 @@
 //! `citywall policy learn`: traffic in, a proposal out.
 //!
-//! Owns: the two sources (captures, a run's log), and the signed form of a proposal. Does not own: what is
-//! proposed, and from which events.
+//! Owns: the two sources (captures, a run's log). Does not own: what is proposed, and from which events
+//! (`citywall-policy`), and the signed form (`docs/spec/proposal.md`).
 
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
+use citywall_console::PolicyProposal;
 use citywall_event::Nanos;
 use citywall_policy::{Doubt, Listener, Proposal, Told};
-use citywall_trust::{Payload, Purpose, Signed, files};
+use citywall_trust::{Signed, files};
 use serde_json::{Value, json};
 
 use super::LearnArgs;
@@ -18,40 +19,6 @@ use crate::cli::Files;
 use crate::command::log::replay_log;
 use crate::command::{Invalid, replay_events};
 use crate::settings::Settings;
-
-/// A proposal that somebody stands for.
-struct PolicyProposal {
-    /// The city's name.
-    city: String,
-    /// The text.
-    toml: String,
-}
-
-impl Payload for PolicyProposal {
-    const PURPOSE: Purpose = Purpose::PolicyProposal;
-
-    fn subject(&self) -> String {
-        self.city.clone()
-    }
-
-    fn encode(&self) -> Vec<u8> {
-        json!({ "city": self.city, "toml": self.toml })
-            .to_string()
-            .into_bytes()
-    }
-
-    fn decode(bytes: &[u8]) -> Result<PolicyProposal, String> {
-        let value: Value = serde_json::from_slice(bytes).map_err(|e| e.to_string())?;
-        let text = |key: &str| {
-            let text = value.get(key).and_then(Value::as_str);
-            text.map(str::to_owned).ok_or(format!("a proposal has no {key}"))
-        };
-        Ok(PolicyProposal {
-            city: text("city")?,
-            toml: text("toml")?,
-        })
-    }
-}
 
 pub(super) fn run(args: &LearnArgs) -> anyhow::Result<End> {
     let given = Files {
@@ -96,6 +63,8 @@ fn sign(city: &str, proposal: &Proposal, key: &std::path::Path) -> anyhow::Resul
     let payload = PolicyProposal {
         city: city.to_owned(),
         toml: proposal.toml.clone(),
+        base: None,
+        people: Vec::new(),
     };
     let at = i64::try_from(now.as_nanos()).unwrap_or(i64::MAX);
     Ok(Signed::sign(&payload, now.as_secs(), at, None, &key)?.to_json() + "\n")
@@ -125,7 +94,7 @@ fn to_json(proposal: &Proposal) -> Value {
         json!({
             "from": t.from, "to": t.to, "allow": t.allow, "times": t.seen.times,
             "devices_from": t.devices.0, "devices_to": t.devices.1,
-            "first": utc(t.seen.first), "last": utc(t.seen.last), "note": t.note,
+            "first": utc(t.seen.first), "last": utc(t.seen.last), "note": t.note.english(),
         })
     };
     let zone = |(name, network, hint): &(String, String, String)| json!({ "name": name, "network": network, "hint": hint });
