@@ -25,6 +25,8 @@ use crate::known::Known;
 use crate::normal::Normals;
 use crate::packets::Packets;
 use crate::passkeys::Challenges;
+use crate::proposals::Proposals;
+use crate::proposed::{Proposed, Reader};
 use crate::sessions::{Attempts, Sessions};
 use crate::upkeep::Upkeep;
 use crate::words::Words;
@@ -111,6 +113,11 @@ pub struct App {
     challenges: Mutex<Challenges>,
     normals: Mutex<Normals>,
     acts: Mutex<Acts>,
+    proposals: Mutex<Proposals>,
+    /// What was proposed from what was seen, a moment ago.
+    pub proposed: Mutex<Option<Proposed>>,
+    /// Turns a line of the log into events.
+    pub reader: Reader,
     run: RwLock<Run>,
     /// All languages.
     pub words: Words,
@@ -132,6 +139,8 @@ pub struct App {
     pub upkeep: Option<Arc<dyn Upkeep>>,
     /// Captures that are read for somebody, at a time.
     pub cutting: Arc<Semaphore>,
+    /// City files that are compared for somebody, at a time.
+    pub judging: Arc<Semaphore>,
     /// Served by TLS.
     pub secure: bool,
     /// Names by which it may be reached, in lower case; empty: any.
@@ -142,6 +151,10 @@ pub struct App {
 pub struct Parts {
     /// The city.
     pub city: Option<City>,
+    /// The text of its file.
+    pub city_text: Arc<str>,
+    /// Turns a line of the log into events.
+    pub reader: Reader,
     /// Where acts go.
     pub gate: Box<dyn Gate>,
     /// Accounts, journal and words live here; without it, in memory.
@@ -171,13 +184,16 @@ impl App {
             words.add_folder(&folder.join("words"));
         }
         Ok(App {
-            known: RwLock::new(Arc::new(Known::new(parts.city))),
+            known: RwLock::new(Arc::new(Known::new(parts.city, parts.city_text))),
             board: RwLock::default(),
             archive: RwLock::new(Archive::new(parts.events)),
             gate_kind: parts.gate.kind(),
             gate: Mutex::new(parts.gate),
             acts: Mutex::new(Acts::open(parts.folder.as_deref())?),
             normals: Mutex::new(Normals::open(parts.folder.as_deref())?),
+            proposals: Mutex::new(Proposals::open(parts.folder.as_deref())),
+            proposed: Mutex::default(),
+            reader: parts.reader,
             accounts: Mutex::new(Accounts::open(parts.folder)?),
             sessions: Mutex::default(),
             attempts: Mutex::default(),
@@ -193,6 +209,7 @@ impl App {
             packets: parts.packets,
             upkeep: parts.upkeep,
             cutting: Arc::new(Semaphore::new(1)),
+            judging: Arc::new(Semaphore::new(1)),
             secure: parts.secure,
             hosts: parts.hosts,
         })
@@ -248,6 +265,11 @@ impl App {
         self.normals.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// City files to be.
+    pub fn proposals(&self) -> MutexGuard<'_, Proposals> {
+        self.proposals.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The console's journal.
     pub fn acts(&self) -> MutexGuard<'_, Acts> {
         self.acts.lock().unwrap_or_else(PoisonError::into_inner)
@@ -269,8 +291,8 @@ impl App {
     }
 
     /// The city file was read anew. Who is no longer in it is nobody from now on.
-    pub fn reload(&self, city: Option<City>) {
-        let known = Arc::new(Known::new(city));
+    pub fn reload(&self, city: Option<City>, text: Arc<str>) {
+        let known = Arc::new(Known::new(city, text));
         *self.known.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&known);
         self.gate().city(known.city.as_ref());
         self.changed.send_modify(|version| *version += 1);

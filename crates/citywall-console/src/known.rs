@@ -3,6 +3,8 @@
 //! Owns: who the people are, which zone is which, and how the city's clocks show a time. A request keeps the one
 //! that it began with: by another reading of the file a zone has another number. Does not own: the file.
 
+use std::sync::Arc;
+
 use citywall_event::{Context, Nanos, ZoneId};
 use citywall_policy::City;
 
@@ -16,14 +18,17 @@ pub const NOBODY: &str = "Local administrator";
 pub struct Known {
     /// The city file.
     pub city: Option<City>,
+    /// Its text; empty where there is none.
+    pub text: Arc<str>,
     /// Zones and assets by address.
     pub context: Context,
 }
 
 impl Known {
     /// What follows from a city file.
-    pub fn new(city: Option<City>) -> Known {
+    pub fn new(city: Option<City>, text: Arc<str>) -> Known {
         Known {
+            text,
             context: city.as_ref().map(|c| c.compile().1).unwrap_or_default(),
             city,
         }

@@ -19,7 +19,11 @@ mod normal;
 mod packets;
 mod passkeys;
 mod permission;
+mod proposal;
+mod proposals;
+mod proposed;
 mod rehearsed;
+mod review;
 mod said;
 mod server;
 mod sessions;
@@ -41,6 +45,8 @@ pub use accounts::{AccountError, leave_link};
 pub use feed::Feed;
 pub use gate::{ActionView, Ask, Gate, GateError, GateKind, Messages};
 pub use packets::{Packets, Seen, Wanted};
+pub use proposal::{Backer, Needed, PolicyProposal, digest, needed};
+pub use proposed::Reader;
 pub use rehearsed::Rehearsed;
 pub use said::Message;
 pub use upkeep::{Disk, Habit, Rests, Standing, Taken, Upkeep};
@@ -90,6 +96,10 @@ pub struct Options {
     pub address: SocketAddr,
     /// The city.
     pub city: Option<City>,
+    /// The text of its file; empty where there is none.
+    pub city_text: Arc<str>,
+    /// Turns a line of the log into events: what is proposed is learned from them.
+    pub reader: Reader,
     /// Where acts go.
     pub gate: Box<dyn Gate>,
     /// Accounts, journal and certificate live here; without it in memory.
@@ -139,12 +149,12 @@ impl Console {
 
     /// What is to be told when the city file was read anew: pages, people and the gate go by that one from then on.
     /// It does not wait: a gate may.
-    pub fn reloader(&self) -> impl Fn(Option<City>) + Send + 'static {
+    pub fn reloader(&self) -> impl Fn(Option<City>, Arc<str>) + Send + 'static {
         let app = Arc::clone(&self.app);
-        move |city| {
+        move |city, text| {
             let app = Arc::clone(&app);
             let thread = std::thread::Builder::new().name("console-reload".into());
-            if let Err(error) = thread.spawn(move || app.reload(city)) {
+            if let Err(error) = thread.spawn(move || app.reload(city, text)) {
                 log::error!("the console goes on with the old city file: {error}");
             }
         }
@@ -181,6 +191,8 @@ pub fn start(options: Options) -> Result<Console, ConsoleError> {
     let secure = tls.is_some();
     let app = Arc::new(App::new(Parts {
         city: options.city,
+        city_text: options.city_text,
+        reader: options.reader,
         gate: options.gate,
         folder: options.folder,
         events: EVENTS,

@@ -26,6 +26,10 @@ pub enum Deed {
     Undo,
     /// Say that something is normal here, and take that back.
     CallNormal,
+    /// Say what the city file should be, and see what that would mean.
+    Propose,
+    /// Stand for a city file to be.
+    SignPolicy,
     /// Make links by which others set their password; end their sessions.
     Invite,
 }
@@ -33,7 +37,7 @@ pub enum Deed {
 #[cfg(test)]
 impl Deed {
     /// All.
-    pub const ALL: [Deed; 8] = [
+    pub const ALL: [Deed; 10] = [
         Deed::Look,
         Deed::Export,
         Deed::Packets,
@@ -41,6 +45,8 @@ impl Deed {
         Deed::Reject,
         Deed::Undo,
         Deed::CallNormal,
+        Deed::Propose,
+        Deed::SignPolicy,
         Deed::Invite,
     ];
 }
@@ -68,7 +74,16 @@ pub fn permitted(role: Role, deed: Deed, reach: Reach) -> bool {
     let roles: &[Role] = match (deed, reach) {
         (Deed::Look | Deed::Export, Reach::Own) => return true,
         (Deed::Look | Deed::Export | Deed::Invite, _) => &[Role::Administrator],
-        (Deed::Undo | Deed::Packets, Reach::Other) => &[Role::Administrator],
+        (Deed::Undo | Deed::Packets | Deed::Propose | Deed::SignPolicy, Reach::Other) => {
+            &[Role::Administrator]
+        }
+        (Deed::Propose, Reach::Own) => &[
+            Role::Operator,
+            Role::Approver,
+            Role::Engineer,
+            Role::Administrator,
+        ],
+        (Deed::SignPolicy, Reach::Own) => &[Role::Approver, Role::Administrator],
         (Deed::Approve | Deed::Reject, Reach::Own) => &[Role::Approver],
         (Deed::Undo | Deed::Packets, Reach::Own) => &[Role::Operator, Role::Approver, Role::Administrator],
         (Deed::CallNormal, Reach::Own) => &[Role::Operator, Role::Approver],

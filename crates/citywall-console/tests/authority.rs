@@ -16,7 +16,7 @@ use serde_json::json;
 use support::Browser;
 
 const ROLES: [&str; 5] = ["viewer", "operator", "approver", "engineer", "administrator"];
-const DEEDS: [&str; 8] = [
+const DEEDS: [&str; 10] = [
     "Look",
     "Export",
     "Packets",
@@ -24,6 +24,8 @@ const DEEDS: [&str; 8] = [
     "Reject",
     "Undo",
     "CallNormal",
+    "Propose",
+    "SignPolicy",
     "Invite",
 ];
 /// The department that answers for the incident's zone, and one that answers for another.
@@ -73,7 +75,10 @@ impl Packets for Willing {
     }
 }
 
-fn city() -> City {
+/// A harmless change at the incident's zone: who sees the whole city sends the whole text.
+const CONDUIT: &str = "[[conduit]]\nfrom = \"offices\"\nto = \"scada-1\"\nallow = [\"tcp/9\"]\n";
+
+fn city() -> String {
     let mut text = citywall_policy::EXAMPLE
         .replacen("#department = \"\"", "department = \"Streets\"", 1)
         .replacen(
@@ -89,11 +94,40 @@ fn city() -> City {
             );
         }
     }
-    City::parse(&text, "city.toml").expect("the example with more people is valid")
+    text
+}
+
+fn whole(role: &str) -> String {
+    match role {
+        "administrator" => format!("{}\n\n{CONDUIT}", city().trim_end()),
+        _ => CONDUIT.to_owned(),
+    }
+}
+
+fn call(browser: &Browser, path: &str, body: &serde_json::Value) -> support::Answer {
+    let csrf = browser.csrf();
+    let headers = [
+        ("content-type", "application/json"),
+        ("x-csrf-token", csrf.as_str()),
+    ];
+    browser.send(
+        "POST",
+        &format!("/api/v1/policy/{path}"),
+        &headers,
+        &body.to_string(),
+    )
+}
+
+fn hand_in(browser: &Browser, text: &str) -> support::Answer {
+    let review = call(browser, "proposal/diff", &json!({ "text": text }));
+    let review: serde_json::Value = serde_json::from_str(&review.body).unwrap_or_default();
+    let body =
+        json!({ "text": text, "hash": review["hash"].as_str().unwrap_or_default(), "reason": "a test" });
+    call(browser, "proposals", &body)
 }
 
 /// Asks; true where it was done. Anything but a clear yes or no is a fault.
-fn does(browser: &mut Browser, deed: &str) -> bool {
+fn does(browser: &mut Browser, role: &str, deed: &str, proposal: &serde_json::Value) -> bool {
     let csrf = browser.csrf();
     let api = |verb: &str| {
         let headers = [
@@ -128,6 +162,14 @@ fn does(browser: &mut Browser, deed: &str) -> bool {
             ];
             (303, browser.post("/incidents/I0-1-1/normal", &fields))
         }
+        "Propose" => (200, hand_in(browser, &whole(role))),
+        "SignPolicy" => {
+            let body = json!({ "hash": proposal["hash"], "reason": "a test" });
+            (
+                200,
+                call(browser, &format!("proposals/{}/sign", proposal["id"]), &body),
+            )
+        }
         "Invite" => {
             let fields = [("csrf", csrf.as_str()), ("name", "Alan Example")];
             (200, browser.post("/people/link", &fields))
@@ -148,7 +190,9 @@ fn each_cell_of_the_table_is_what_the_console_does() {
     let console = citywall_console::start(Options {
         address: ([127, 0, 0, 1], 0).into(),
         gate: Box::new(Willing),
-        city: Some(city()),
+        city: Some(City::parse(&city(), "city.toml").expect("the example with more people is valid")),
+        city_text: city().into(),
+        reader: |_| Vec::new(),
         folder: None,
         certificate: None,
         live: false,
@@ -191,7 +235,16 @@ fn each_cell_of_the_table_is_what_the_console_does() {
     // What somebody calls normal is in no list any more: deed by deed.
     for deed in DEEDS {
         for (role, place, browser) in &mut people {
-            cells.insert((*role, deed, *place), does(browser, deed));
+            let proposal = match deed {
+                // One for each to sign.
+                "SignPolicy" => {
+                    assert_eq!(hand_in(&ada, &whole("administrator")).status, 200);
+                    let list = ada.get("/api/v1/policy/proposals").body;
+                    serde_json::from_str::<serde_json::Value>(&list).expect("a list")[0].take()
+                }
+                _ => serde_json::Value::Null,
+            };
+            cells.insert((*role, deed, *place), does(browser, role, deed, &proposal));
         }
     }
     let mut table = String::from("role           deed        own  other\n");

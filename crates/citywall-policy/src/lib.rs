@@ -40,7 +40,7 @@ pub use diff::{Change, Difference, Direction, TooMany, difference};
 pub use ends::{End, Judged};
 pub use error::CityError;
 pub use explain::{Answer, Explanation, Way};
-pub use learn::{Doubt, Learner, Proposal, Seen, Told, Who};
+pub use learn::{Doubt, Learner, Listener, Proposal, Seen, Told, Who};
 pub use matrix::{Cell, Matrix};
 pub use protocol::{known_function, known_protocols};
 pub use response::{Denied, Inspect, ResponseMode, ResponseRules, WhenDown};

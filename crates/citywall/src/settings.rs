@@ -40,6 +40,8 @@ pub struct Settings {
     pub config: Config,
     /// The city, where there is a city file.
     pub city: Option<City>,
+    /// The text of the city file; empty where there is none.
+    pub city_text: Arc<str>,
     /// What the data plane knows of it.
     pub context: Context,
     /// The rules.
@@ -106,7 +108,7 @@ impl Settings {
             }),
             None => built_in_city.clone(),
         };
-        let city = source.map(|source| parse_city(&source)).transpose()?;
+        let city = source.as_ref().map(parse_city).transpose()?;
         let context = city.as_ref().map(|city| city.compile().1).unwrap_or_default();
         let (rules, refused) = load_rules(&files.rules, city.as_ref())?;
         let mut dissector_limits = Limits {
@@ -131,6 +133,7 @@ impl Settings {
             models: Arc::from([]),
             allowed: None,
             city,
+            city_text: source.map_or_else(Arc::default, |source| source.text.into()),
             context,
             rules: Arc::new(rules),
             refused,

@@ -254,7 +254,7 @@ fn the_api_is_what_its_document_says() {
         .unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}");
-    assert!(said.contains("16 selected / 16 total"), "{said}");
+    assert!(said.contains("25 selected / 25 total"), "{said}");
     console.json("/api/v1/health");
 }
 
@@ -299,6 +299,7 @@ fn in_chinese_no_page_of_the_story_says_an_english_sentence() {
         "/commands",
         "/traffic",
         "/policy",
+        "/policy/proposal",
         "/actions",
         "/normal",
         "/rehearsal",

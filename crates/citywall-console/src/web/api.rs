@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, Query};
+use axum::extract::{DefaultBodyLimit, Path, Query};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, OpenApi, ToSchema};
 
 use super::context::{Ctx, Refusal};
+use super::proposal::{self, BODY};
 use super::{acts, city, commands, devices, events, health, incidents, packets, policy, rehearsal, traffic};
 use crate::app::App;
 use crate::board;
@@ -42,7 +43,7 @@ struct Me {
 /// Why a call was refused.
 #[derive(Serialize, ToSchema)]
 #[allow(dead_code)]
-struct Problem {
+pub struct Problem {
     /// In words.
     error: String,
 }
@@ -88,8 +89,9 @@ struct ActBody {
 
 /// What came of an act.
 #[derive(Serialize, ToSchema)]
-struct Done {
-    done: String,
+pub struct Done {
+    /// In words.
+    pub done: String,
 }
 
 /// All routes of the API.
@@ -105,6 +107,25 @@ pub fn router() -> Router<Arc<App>> {
         .route("/commands", get(list_commands))
         .route("/traffic", get(show_traffic))
         .route("/policy", get(show_policy))
+        .route("/policy/proposal", get(proposal::api::seen))
+        .route(
+            "/policy/proposal/text",
+            post(proposal::api::text).layer(DefaultBodyLimit::max(BODY)),
+        )
+        .route(
+            "/policy/proposal/diff",
+            post(proposal::api::diff).layer(DefaultBodyLimit::max(BODY)),
+        )
+        .route(
+            "/policy/proposals",
+            get(proposal::api::list)
+                .post(proposal::api::hand_in)
+                .layer(DefaultBodyLimit::max(BODY)),
+        )
+        .route("/policy/proposals/{id}", get(proposal::api::one))
+        .route("/policy/proposals/{id}/sign", post(proposal::api::sign))
+        .route("/policy/proposals/{id}/withdraw", post(proposal::api::withdraw))
+        .route("/policy/proposals/{id}/file", get(proposal::api::file))
         .route("/actions", get(list_actions))
         .route("/actions/{id}/{deed}", post(act))
         .route("/normal", get(list_normal))
@@ -286,6 +307,15 @@ async fn show_health(ctx: Ctx) -> Json<health::HealthView> {
         list_commands,
         show_traffic,
         show_policy,
+        proposal::api::seen,
+        proposal::api::text,
+        proposal::api::diff,
+        proposal::api::list,
+        proposal::api::hand_in,
+        proposal::api::one,
+        proposal::api::sign,
+        proposal::api::withdraw,
+        proposal::api::file,
         list_actions,
         act,
         list_normal,

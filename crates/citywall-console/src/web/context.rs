@@ -221,6 +221,18 @@ impl IntoResponse for Refusal {
     }
 }
 
+impl Refusal {
+    /// Its status.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// What it says.
+    pub fn into_text(self) -> String {
+        self.text
+    }
+}
+
 /// A path that leads nowhere.
 pub async fn not_found(State(app): State<Arc<App>>, look: Look) -> Response {
     refusal(&app, &look, StatusCode::NOT_FOUND, "error-nowhere")

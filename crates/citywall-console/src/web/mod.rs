@@ -20,6 +20,7 @@ pub mod packets;
 pub mod passkeys;
 pub mod people;
 pub mod policy;
+pub mod proposal;
 pub mod rehearsal;
 pub mod report;
 pub mod risks;
@@ -78,6 +79,19 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/commands", get(commands::page))
         .route("/traffic", get(traffic::page))
         .route("/policy", get(policy::page))
+        .route(
+            "/policy/proposal",
+            get(proposal::pages::propose)
+                .post(proposal::pages::compare)
+                .layer(DefaultBodyLimit::max(proposal::BODY)),
+        )
+        .route(
+            "/policy/proposals",
+            post(proposal::pages::hand_in).layer(DefaultBodyLimit::max(proposal::BODY)),
+        )
+        .route("/policy/proposals/{id}", get(proposal::pages::one))
+        .route("/policy/proposals/{id}/file", get(proposal::pages::file))
+        .route("/policy/proposals/{id}/{deed}", post(proposal::pages::act))
         .route("/actions", get(acts::page))
         .route("/actions/{id}/{deed}", post(acts::act))
         .route("/normal", get(acts::normals))

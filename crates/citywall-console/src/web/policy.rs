@@ -1,7 +1,7 @@
 //! Policy: who may reach whom, seen against allowed.
 //!
-//! Owns: the page. Does not own: the policy (`citywall-policy`). It is changed in the city file, which
-//! is signed; nothing is changed here.
+//! Owns: the page. Does not own: the policy (`citywall-policy`). It is changed in the city file alone; what is
+//! proposed for it has pages of its own (`proposal`).
 
 use axum::response::Response;
 use citywall_event::OUTSIDE;
@@ -11,7 +11,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::context::Ctx;
-use super::layout;
+use super::{layout, proposal};
 use crate::text::{number, plain};
 
 /// Zones whose matrix is drawn; a larger city has the list alone.
@@ -88,6 +88,7 @@ pub async fn page(ctx: Ctx) -> Response {
     let open: Vec<&PairView> = pairs.iter().filter(|p| p.allowed == "conduits").collect();
     let body = html! {
         p { (l.t("policy-what")) }
+        (proposal::pages::overview(&ctx))
         @if !names.is_empty() && names.len() <= DRAWN {
             div class="scroll wide" tabindex="0" role="region" aria-label=(l.t("policy-matrix")) {
                 table class="matrix" {

@@ -5,6 +5,8 @@
 
 use std::collections::BTreeSet;
 
+use hashbrown::HashSet;
+
 use crate::city::{Asset, City, Person, Zone};
 
 pub(super) fn changes(old: &City, new: &City) -> Vec<String> {
@@ -85,6 +87,13 @@ pub(super) fn changes(old: &City, new: &City) -> Vec<String> {
         &names(new),
     );
     told
+}
+
+/// Assets of the new city that the old one does not have: each is one sentence of `changes`.
+pub(super) fn added_assets(old: &City, new: &City) -> usize {
+    let known: HashSet<&str> = old.assets.iter().map(|a| a.name.as_str()).collect();
+    let added = new.assets.iter().filter(|a| !known.contains(a.name.as_str()));
+    added.count()
 }
 
 fn differs<T: PartialEq>(told: &mut Vec<String>, what: &str, old: &T, new: &T) {

@@ -11,7 +11,7 @@ mod places;
 
 use std::collections::BTreeMap;
 
-use citywall_event::{ConduitEnd, Grant};
+use citywall_event::{ConduitEnd, Grant, Place};
 
 use crate::city::City;
 use crate::ends::{Judged, means};
@@ -50,6 +50,10 @@ pub struct Difference {
     pub changes: Vec<Change>,
     /// What else is declared otherwise, in sentences: zones, assets, people, the response.
     pub declared: Vec<String>,
+    /// More is declared otherwise than by naming devices that had no name.
+    pub beside: bool,
+    /// Between whom `changes` are: who begins and with whom, each as the old city and as the new one place it.
+    pub touched: Vec<[[Place; 2]; 2]>,
 }
 
 impl Difference {
@@ -75,18 +79,25 @@ pub fn difference(old: &City, new: &City) -> Result<Difference, TooMany> {
     let classes = places::classes(&sides);
     let mut budget = BUDGET;
     let mut found: BTreeMap<(Direction, String, String), Vec<String>> = BTreeMap::new();
+    let mut touched = Vec::new();
     for from in &classes {
         for to in &classes {
             budget = budget.checked_sub(1).ok_or(TooMany)?;
             let told = compare(&sides, from, to, &mut budget)?;
+            if !told.is_empty() {
+                touched.push([from.places, to.places]);
+            }
             for (direction, what) in told {
                 found.insert((direction, from.name.clone(), to.name.clone()), what);
             }
         }
     }
+    let declared = declared::changes(old, new);
     Ok(Difference {
         changes: join(found),
-        declared: declared::changes(old, new),
+        beside: declared.len() > declared::added_assets(old, new),
+        declared,
+        touched,
     })
 }
 

@@ -5,9 +5,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use citywall_event::{Command, PointPattern, Service, Verb};
+use citywall_event::{Command, Phrase, PointPattern, Service, Verb, say};
 
-use super::{Doubt, Heard, Learner, Proposal, Seen, Talk, Told, Who};
+use super::{Doubt, Heard, Learner, Named, Proposal, Seen, Talk, Told, Who};
 use crate::ask::has_commands;
 use crate::city::City;
 use crate::ends::Judged;
@@ -84,12 +84,20 @@ pub(super) fn propose(learner: &Learner, city: &City, doubt: Doubt) -> Proposal 
             &mut proposal,
         );
     }
-    let used = |name: &String| {
-        let mut told = proposal.conduits.iter();
-        told.any(|t| t.from.contains(name) || t.to.contains(name))
-    };
-    proposal.assets = names.made.into_iter().filter(|(name, _)| used(name)).collect();
+    let named = names.made.into_iter().map(|(name, address)| Named {
+        outside: outside(city, &address),
+        name,
+        address,
+    });
+    proposal.named = named.collect();
+    proposal.settle();
     proposal
+}
+
+fn outside(city: &City, address: &str) -> bool {
+    let ip = address.parse::<std::net::IpAddr>();
+    let mut networks = city.zones.iter().flat_map(|zone| &zone.networks);
+    ip.is_ok_and(|ip| !networks.any(|network| network.contains(ip)))
 }
 
 /// Services that nobody answers.
@@ -286,15 +294,25 @@ impl Part<'_> {
         proposal.untold += untold;
         let times = seen.times.max(commands.iter().map(|(_, s)| s.times).sum());
         let why = if self.isolated {
-            Some("it crosses the border of a zone that is declared isolated".to_owned())
+            Some(say!(
+                "learn-isolated",
+                "it crosses the border of a zone that is declared isolated"
+            ))
         } else if self.key.0.is_none() {
-            Some("it comes from outside".to_owned())
+            Some(say!("learn-outside", "it comes from outside"))
         } else if self.key.2 == "any" {
-            Some("this IP protocol has no name in a city file".to_owned())
+            Some(say!(
+                "learn-unnamed",
+                "this IP protocol has no name in a city file"
+            ))
         } else if times <= self.doubt.once {
-            Some("seen once".to_owned())
+            Some(say!("learn-once", "seen once"))
         } else if self.lone && times <= self.doubt.lone {
-            Some(format!("only one device of its zone did it, {times} times"))
+            Some(say!(
+                "learn-lone",
+                "only one device of its zone did it, {n} times",
+                n = times
+            ))
         } else {
             None
         };
@@ -314,7 +332,7 @@ impl Part<'_> {
             .partition(|(c, s)| c.verb.changes() && total(&commands, c) <= self.doubt.once && s.times > 0);
         if !rare.is_empty() {
             let allow = entry(&self.key.2, app, &rare);
-            let why = "these commands change something and were seen once".to_owned();
+            let why = say!("learn-rare", "these commands change something and were seen once");
             let mut when = Seen::default();
             rare.iter().for_each(|(_, s)| when.join(s));
             proposal.doubtful.push(self.told(vec![allow.text], when, why));
@@ -323,16 +341,22 @@ impl Part<'_> {
             return;
         }
         let allow = entry(&self.key.2, app, &usual);
-        let mut note = String::new();
+        let mut note = Phrase::NONE;
         if commands.is_empty() && has_commands(app) {
-            note = "its commands were not seen: this allows all of them".to_owned();
+            note = say!(
+                "learn-unheard",
+                "its commands were not seen: this allows all of them"
+            );
         } else if allow.widened {
-            note = "too many points to list: this allows more than was seen".to_owned();
+            note = say!(
+                "learn-wide",
+                "too many points to list: this allows more than was seen"
+            );
         }
         proposal.conduits.push(self.told(vec![allow.text], seen, note));
     }
 
-    fn told(&self, allow: Vec<String>, seen: Seen, note: String) -> Told {
+    fn told(&self, allow: Vec<String>, seen: Seen, note: Phrase) -> Told {
         Told {
             from: self.from.clone(),
             to: self.to.clone(),
@@ -341,6 +365,7 @@ impl Part<'_> {
             seen,
             changes: self.key.3,
             note,
+            zones: [self.key.0, self.key.1],
         }
     }
 }

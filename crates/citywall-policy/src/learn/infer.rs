@@ -50,11 +50,7 @@ pub(super) fn city(learner: &Learner) -> (City, Vec<(String, String, String)>) {
             list.entry(app.clone()).or_default().insert(ip);
         }
     }
-    let mut city = City {
-        file: "proposal".to_owned(),
-        name: "Proposed".to_owned(),
-        ..City::default()
-    };
+    let mut city = empty();
     city.domains.push(Domain {
         name: "city".to_owned(),
         department: String::new(),
@@ -103,6 +99,15 @@ pub(super) fn city(learner: &Learner) -> (City, Vec<(String, String, String)>) {
         });
     }
     (city, told)
+}
+
+/// A city of which nothing is known yet.
+pub(super) fn empty() -> City {
+    City {
+        file: "proposal".to_owned(),
+        name: "Proposed".to_owned(),
+        ..City::default()
+    }
 }
 
 /// The network of usual size around a private address; public ones are outside.

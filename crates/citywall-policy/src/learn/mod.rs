@@ -6,14 +6,19 @@
 
 mod group;
 mod infer;
+mod listener;
 mod text;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use citywall_event::{Command, Mac, Nanos, Service};
+use citywall_event::{Command, Mac, Nanos, Phrase, Service, ZoneId};
+use hashbrown::HashSet;
 
 use crate::city::City;
+
+pub use listener::Listener;
+
 /// Different conversations that are remembered; more are counted.
 const CONVERSATIONS: usize = 262_144;
 /// Different commands of one conversation that are remembered.
@@ -124,7 +129,9 @@ pub struct Told {
     /// Its commands change something.
     pub changes: bool,
     /// Of something doubtful: why. Of a proposal: what a person should look at; may be empty.
-    pub note: String,
+    pub note: Phrase,
+    /// The zones of who begins, and of whom it is with; `None`: outside.
+    pub zones: [Option<ZoneId>; 2],
 }
 
 /// A proposal.
@@ -146,6 +153,51 @@ pub struct Proposal {
     pub untold: u64,
     /// The proposal as a city file, or as a fragment to add to one.
     pub toml: String,
+    /// Every name that was made up, also for what is doubtful.
+    named: Vec<Named>,
+}
+
+/// A device that got a name, as it had none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Named {
+    name: String,
+    address: String,
+    /// It lies in no zone's network.
+    outside: bool,
+}
+
+impl Proposal {
+    /// What a person took of it, doubtful or not, with the devices that it names; its text is that alone.
+    /// `city` is the one that it was proposed for.
+    pub fn chosen(&self, city: Option<&City>, take: impl Fn(&Told) -> bool) -> Proposal {
+        let all = self.conduits.iter().chain(&self.doubtful);
+        let mut chosen = Proposal {
+            conduits: all.filter(|told| take(told)).cloned().collect(),
+            zones: self.zones.clone(),
+            named: self.named.clone(),
+            ..Proposal::default()
+        };
+        chosen.settle();
+        let made = infer::empty();
+        let zones = city.is_none().then_some(&self.zones[..]);
+        chosen.toml = text::toml(&chosen, city.unwrap_or(&made), zones, text::CHOSEN);
+        chosen
+    }
+
+    /// Only devices that a conduit names need the name.
+    fn settle(&mut self) {
+        let used: HashSet<&String> = self
+            .conduits
+            .iter()
+            .flat_map(|t| t.from.iter().chain(&t.to))
+            .collect();
+        let named = self.named.iter().filter(|named| used.contains(&named.name));
+        self.assets = named.map(|n| (n.name.clone(), n.address.clone())).collect();
+    }
+
+    fn is_outside(&self, address: &str) -> bool {
+        self.named.iter().any(|n| n.address == address && n.outside)
+    }
 }
 
 impl Learner {
@@ -228,7 +280,7 @@ impl Learner {
         };
         let mut proposal = group::propose(self, city, doubt);
         proposal.untold += self.untold;
-        proposal.toml = text::toml(&proposal, city, zones.as_deref());
+        proposal.toml = text::toml(&proposal, city, zones.as_deref(), text::PROPOSED);
         proposal.zones = zones.unwrap_or_default();
         proposal
     }

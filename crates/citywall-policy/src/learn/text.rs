@@ -7,8 +7,21 @@ use std::fmt::Write as _;
 use super::{Proposal, Seen, Told};
 use crate::city::City;
 
-pub(super) fn toml(proposal: &Proposal, city: &City, zones: Option<&[(String, String, String)]>) -> String {
-    let mut text = String::new();
+/// What stands above a proposal.
+pub(super) const PROPOSED: &str = "\
+# Proposed from observed traffic: read it, correct it, sign it. What is doubtful stands in comments
+# at the end and is not allowed by what stands before.
+";
+/// What stands above what a person took of one.
+pub(super) const CHOSEN: &str = "# Taken by a person from what was proposed from observed traffic.\n";
+
+pub(super) fn toml(
+    proposal: &Proposal,
+    city: &City,
+    zones: Option<&[(String, String, String)]>,
+    head: &str,
+) -> String {
+    let mut text = head.to_owned();
     // Writing to a string does not fail.
     let _ = write(&mut text, proposal, city, zones);
     text
@@ -20,11 +33,6 @@ fn write(
     city: &City,
     zones: Option<&[(String, String, String)]>,
 ) -> std::fmt::Result {
-    writeln!(
-        text,
-        "# Proposed from observed traffic: read it, correct it, sign it. What is doubtful stands in comments"
-    )?;
-    writeln!(text, "# at the end and is not allowed by what stands before.")?;
     if zones.is_some() {
         writeln!(
             text,
@@ -52,7 +60,7 @@ fn write(
             quote(name),
             quote(address)
         )?;
-        if outside(city, address) {
+        if proposal.is_outside(address) {
             writeln!(text, "zone = \"outside\"")?;
         }
     }
@@ -93,16 +101,6 @@ fn write(
         writeln!(text, "# {}", comment(&what))?;
     }
     Ok(())
-}
-
-fn outside(city: &City, address: &str) -> bool {
-    let ip = address.parse::<std::net::IpAddr>();
-    ip.is_ok_and(|ip| {
-        !city
-            .zones
-            .iter()
-            .any(|z| z.networks.iter().any(|n| n.contains(ip)))
-    })
 }
 
 fn unit(told: &Told) -> &'static str {

@@ -93,6 +93,8 @@ pub fn start(
     let console = citywall_console::start(Options {
         address,
         city: settings.city.clone(),
+        city_text: Arc::clone(&settings.city_text),
+        reader: super::log::read,
         gate,
         folder: args.out.as_ref().map(|out| out.join("console")),
         certificate,

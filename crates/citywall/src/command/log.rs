@@ -85,6 +85,11 @@ fn lines(path: &Path, mut take: impl FnMut(&[u8]) -> bool) -> std::io::Result<u6
     }
 }
 
+/// The events of a line; none where it is no event at all.
+pub fn read(line: &[u8]) -> Vec<Event> {
+    events(line).unwrap_or_default()
+}
+
 /// The events of a line; `None` where it is no event at all.
 fn events(line: &[u8]) -> Option<Vec<Event>> {
     let value: Json = serde_json::from_slice(line).ok()?;

@@ -88,7 +88,9 @@ pub fn run(args: &WatchArgs) -> anyhow::Result<End> {
         if live {
             stage.on_show(Box::new(move |seen| drops.store(seen.drops, Ordering::Relaxed)));
         }
-        stage.on_reload(Box::new(move |settings| reload(settings.city.clone())));
+        stage.on_reload(Box::new(move |settings| {
+            reload(settings.city.clone(), Arc::clone(&settings.city_text))
+        }));
     }
     let outcome = if live {
         let interface = settings.interface.as_deref().unwrap_or("");

@@ -1,5 +1,5 @@
-// A walk through the console in a real browser: first start, two people, a passkey, an approval and its undoing, what is normal,
-// search, devices, both languages, the keyboard alone, a phone.
+// A walk through the console in a real browser: first start, two people, a passkey, an approval and its undoing, a change of the
+// policy that both sign, what is normal, search, devices, both languages, the keyboard alone, a phone.
 //
 // Owns: what a person does and must find. Does not own: the console's own tests (HTTP), and starting this (`browser.rs`).
 //
@@ -17,7 +17,7 @@ import { chromium } from 'playwright-core';
 const { BINARY, BROWSER, SHOTS, CITY, MILD } = process.env;
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const PASSWORDS = { 'Ada Example': 'seven quiet lamps at dusk', 'Chidi Sample': 'the tram is late again' };
-const PAGES = ['/', '/incidents', '/devices', '/commands', '/traffic', '/policy', '/actions', '/normal', '/rehearsal',
+const PAGES = ['/', '/incidents', '/devices', '/commands', '/traffic', '/policy', '/policy/proposal', '/actions', '/normal', '/rehearsal',
   '/events', '/health', '/report', '/people', '/device?name=camera-10', '/nowhere'];
 
 const PHONE = { width: 375, height: 740 };
@@ -210,6 +210,55 @@ async function walk(base, link, browser) {
     await ada.locator('main').getByRole('link', { name: /without permission/ }).first().click();
     await ada.getByRole('link', { name: 'This is normal here' }).click();
     assert.match(await ada.locator('main').innerText(), /cannot be called normal/);
+  });
+
+  await step('the policy: what was seen is ticked, compared, corrected, handed in, and signed by two', async () => {
+    await ada.goto(`${base}/policy`);
+    await ada.getByRole('link', { name: 'Propose a change of the policy' }).click();
+    await shoot(ada, 'proposal');
+    const ticks = ada.locator('input[name=take]:enabled');
+    assert.ok(await ticks.count() > 0, 'nothing is proposed');
+    await ticks.first().check();
+    await ada.getByRole('button', { name: 'Show what it would mean' }).click();
+    assert.match(await ada.locator('main').innerText(), /Becomes allowed/);
+    assert.deepEqual(await findings(ada), [], 'axe on what it would mean');
+    await shoot(ada, 'proposal-diff');
+    // A mistake is told with its line, and what was written stays.
+    const field = ada.locator('textarea[name=text]');
+    const text = await field.inputValue();
+    const more = (to) => `\n[[conduit]]\nfrom = "traffic-desk"\nto = "${to}"\nallow = ["tcp/9999"]\n`;
+    await field.fill(text + more('traffic-signal'));
+    await ada.getByRole('button', { name: 'Show again what it would mean' }).click();
+    assert.match(await ada.locator('main').innerText(), /Line \d+:[^]*traffic-signals/);
+    assert.equal(await field.inputValue(), text + more('traffic-signal'));
+    assert.deepEqual(await findings(ada), [], 'axe on an error of the text');
+    // Chidi sees the zones of his department alone: what both sign is of these.
+    const city = (await (await ada.request.get(`${base}/api/v1/me`)).json()).csrf;
+    const answer = await ada.request.post(`${base}/api/v1/policy/proposal/text`, { data: { take: [] }, headers: { 'x-csrf-token': city } });
+    await field.fill((await answer.json()).text + more('traffic-signals'));
+    await ada.getByRole('button', { name: 'Show again what it would mean' }).click();
+    assert.match(await ada.locator('main').innerText(), /tcp\/9999[^]*Two different people must sign[^]*traffic-signals/);
+    await ada.getByLabel('Why (for the journal)').fill('the new signal software');
+    await ada.getByRole('button', { name: 'Hand it in to be signed' }).click();
+    await ada.waitForURL(/\/policy\/proposals\/\d+$/);
+    const proposal = new URL(ada.url()).pathname;
+    pages.push(proposal);
+    for (const [page, done] of [[ada, /Another person must, too/], [chidi, /It is signed, and not in force/]]) {
+      await page.goto(base + proposal);
+      await page.getByLabel('Why (for the journal)').fill('read and understood');
+      await page.getByRole('button', { name: 'Sign it' }).click();
+      await page.waitForLoadState();
+      assert.match(await page.locator('main').innerText(), done);
+      assert.deepEqual(await findings(page), [], 'axe on a proposal');
+    }
+    assert.equal(await chidi.getByText('[[person]]').count(), 0, 'a department reads the whole city file');
+    await ada.goto(base + proposal);
+    await shoot(ada, 'proposal-signed');
+    const [download] = await Promise.all([ada.waitForEvent('download'), ada.getByRole('link', { name: 'Take the signed file' }).click()]);
+    assert.equal(download.suggestedFilename(), `policy-${proposal.split('/').pop()}.signed`);
+    assert.match(readFileSync(await download.path(), 'utf8'), /policy-proposal/);
+    await ada.goto(`${base}/actions`);
+    assert.match(await ada.locator('main').innerText(), /policy-signed/);
   });
 
   await step('search has its filters in the address, and finds', async () => {

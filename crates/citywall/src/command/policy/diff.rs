@@ -21,7 +21,7 @@ pub(super) fn run(old: &City, new: &City, as_json: bool) -> anyhow::Result<End> 
     Ok(End::Done)
 }
 
-fn to_json(found: &Difference) -> Value {
+pub(super) fn to_json(found: &Difference) -> Value {
     let changes: Vec<Value> = found
         .changes
         .iter()
@@ -36,7 +36,7 @@ fn to_json(found: &Difference) -> Value {
     json!({ "same": found.is_empty(), "changes": changes, "declared": found.declared })
 }
 
-fn print(out: &mut impl Write, found: &Difference) -> std::io::Result<()> {
+pub(super) fn print(out: &mut impl Write, found: &Difference) -> std::io::Result<()> {
     if found.is_empty() {
         return writeln!(out, "The two say the same.");
     }

@@ -1,17 +1,16 @@
 //! `citywall policy learn`: traffic in, a proposal out.
 //!
-//! Owns: the two sources (captures, a run's log), which command belongs to which conversation, and the
-//! signed form of a proposal. Does not own: what is proposed.
+//! Owns: the two sources (captures, a run's log). Does not own: what is proposed, and from which events
+//! (`citywall-policy`), and the signed form (`docs/spec/proposal.md`).
 
-use std::collections::HashMap;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
-use citywall_event::{Body, Command, Event, Nanos, Service, Verb};
-use citywall_policy::{Doubt, Learner, Proposal, Told, Who};
-use citywall_trust::{Payload, Purpose, Signed, files};
+use citywall_console::PolicyProposal;
+use citywall_event::Nanos;
+use citywall_policy::{Doubt, Listener, Proposal, Told};
+use citywall_trust::{Signed, files};
 use serde_json::{Value, json};
 
 use super::LearnArgs;
@@ -20,130 +19,6 @@ use crate::cli::Files;
 use crate::command::log::replay_log;
 use crate::command::{Invalid, replay_events};
 use crate::settings::Settings;
-
-/// Commands that wait for the end of their conversation.
-const WAITING: usize = 1_000_000;
-
-/// A proposal that somebody stands for.
-struct PolicyProposal {
-    /// The city's name.
-    city: String,
-    /// The text.
-    toml: String,
-}
-
-impl Payload for PolicyProposal {
-    const PURPOSE: Purpose = Purpose::PolicyProposal;
-
-    fn subject(&self) -> String {
-        self.city.clone()
-    }
-
-    fn encode(&self) -> Vec<u8> {
-        json!({ "city": self.city, "toml": self.toml })
-            .to_string()
-            .into_bytes()
-    }
-
-    fn decode(bytes: &[u8]) -> Result<PolicyProposal, String> {
-        let value: Value = serde_json::from_slice(bytes).map_err(|e| e.to_string())?;
-        let text = |key: &str| {
-            let text = value.get(key).and_then(Value::as_str);
-            text.map(str::to_owned).ok_or(format!("a proposal has no {key}"))
-        };
-        Ok(PolicyProposal {
-            city: text("city")?,
-            toml: text("toml")?,
-        })
-    }
-}
-
-/// Puts commands to the conversations that carried them.
-#[derive(Default)]
-struct Listener {
-    learner: Learner,
-    waiting: HashMap<u64, Vec<(IpAddr, Command, Nanos)>>,
-    held: usize,
-    left_out: u64,
-}
-
-impl Listener {
-    fn command(&mut self, flow_id: u64, from: IpAddr, command: &Command, at: Nanos) {
-        if self.held >= WAITING {
-            self.left_out += 1;
-            return;
-        }
-        self.held += 1;
-        self.waiting
-            .entry(flow_id)
-            .or_default()
-            .push((from, command.clone(), at));
-    }
-
-    fn flow(
-        &mut self,
-        flow_id: u64,
-        ends: (IpAddr, IpAddr),
-        service: &Service<'_>,
-        span: (Nanos, Nanos),
-        answered: bool,
-    ) {
-        let commands = self.waiting.remove(&flow_id).unwrap_or_default();
-        self.held -= commands.len();
-        let who = |ip: IpAddr| Who {
-            ip: ip.to_canonical(),
-            mac: None,
-        };
-        let (mut from, mut to) = (who(ends.0), who(ends.1));
-        // Midstream the sides may be the wrong way round; who gives commands is the client.
-        let backward =
-            |command: &Command, actor: IpAddr| command.verb != Verb::Publish && actor.to_canonical() == to.ip;
-        let mut service = *service;
-        if from.ip != to.ip && commands.first().is_some_and(|(actor, c, _)| backward(c, *actor)) {
-            let usual = service.port.is_some_and(|p| p < 1_024);
-            if !usual {
-                std::mem::swap(&mut from, &mut to);
-                service.port = None;
-            }
-        }
-        self.learner.conversation(from, to, &service, span, answered);
-        for (actor, command, at) in commands {
-            if actor.to_canonical() == from.ip {
-                self.learner.command(from, to, &service, &command, at);
-            } else if command.function == Verb::Publish.name() {
-                // What is told to somebody was subscribed to.
-                let subscription = Command {
-                    verb: Verb::Subscribe,
-                    function: Verb::Subscribe.name(),
-                    ..command
-                };
-                self.learner.command(from, to, &service, &subscription, at);
-            }
-        }
-    }
-
-    fn event(&mut self, event: &Event) {
-        let subject = &event.subject;
-        let (Some(from), Some(to)) = (subject.src_ip, subject.dst_ip) else {
-            return;
-        };
-        match &event.body {
-            Body::Command(command) => self.command(subject.flow_id, from, command, event.at),
-            Body::Flow(summary) => {
-                let Some(protocol) = subject.protocol else { return };
-                let service = Service {
-                    protocol,
-                    port: subject.dst_port,
-                    app_proto: event.app_proto,
-                };
-                let answered = summary.packets[1] > 0 && (protocol != 6 || summary.established);
-                let span = (summary.start, summary.end);
-                self.flow(subject.flow_id, (from, to), &service, span, answered);
-            }
-            _ => {}
-        }
-    }
-}
 
 pub(super) fn run(args: &LearnArgs) -> anyhow::Result<End> {
     let given = Files {
@@ -158,10 +33,10 @@ pub(super) fn run(args: &LearnArgs) -> anyhow::Result<End> {
         Some(folder) => replay_log(folder, &mut |event| listener.event(event))?,
         None => replay_events(&args.pcap, &settings, &mut |event| listener.event(event))?,
     };
-    if listener.left_out > 0 {
+    if listener.left_out() > 0 {
         errln!(
             "citywall: {} commands found no room and were not learned",
-            listener.left_out
+            listener.left_out()
         );
     }
     let doubt = Doubt {
@@ -169,7 +44,7 @@ pub(super) fn run(args: &LearnArgs) -> anyhow::Result<End> {
         lone: args.lone,
         ..Doubt::default()
     };
-    let proposal = listener.learner.propose(settings.city.as_ref(), doubt);
+    let proposal = listener.propose(settings.city.as_ref(), doubt);
     if let Some(out) = &args.out {
         let name = settings.city.as_ref().map_or("proposed", |city| &city.name);
         let bytes = match &args.sign {
@@ -188,6 +63,8 @@ fn sign(city: &str, proposal: &Proposal, key: &std::path::Path) -> anyhow::Resul
     let payload = PolicyProposal {
         city: city.to_owned(),
         toml: proposal.toml.clone(),
+        base: None,
+        people: Vec::new(),
     };
     let at = i64::try_from(now.as_nanos()).unwrap_or(i64::MAX);
     Ok(Signed::sign(&payload, now.as_secs(), at, None, &key)?.to_json() + "\n")
@@ -217,7 +94,7 @@ fn to_json(proposal: &Proposal) -> Value {
         json!({
             "from": t.from, "to": t.to, "allow": t.allow, "times": t.seen.times,
             "devices_from": t.devices.0, "devices_to": t.devices.1,
-            "first": utc(t.seen.first), "last": utc(t.seen.last), "note": t.note,
+            "first": utc(t.seen.first), "last": utc(t.seen.last), "note": t.note.english(),
         })
     };
     let zone = |(name, network, hint): &(String, String, String)| json!({ "name": name, "network": network, "hint": hint });

@@ -1,8 +1,9 @@
 //! `citywall policy`: who may reach whom, in words.
 //!
-//! Owns: the command line, the screen and the JSON of show, explain, diff and learn. Does not own: the
+//! Owns: the command line, the screen and the JSON of show, explain, diff, learn and accept. Does not own: the
 //! answers, which are `citywall-policy`'s.
 
+mod accept;
 mod diff;
 mod explain;
 mod learn;
@@ -31,9 +32,10 @@ const EXAMPLES: &str = "Examples:
   citywall policy explain scada-1 pumps --protocol modbus --command 'write holding:40 unit 1' --city city.toml
   citywall policy diff city.toml city-new.toml
   citywall policy learn --pcap monday.pcapng --out proposal.toml
-  citywall policy learn --from /srv/citywall --city city.toml --sign ada.key --out proposal.signed";
+  citywall policy learn --from /srv/citywall --city city.toml --sign ada.key --out proposal.signed
+  citywall policy accept policy-3.signed --city city.toml --key-ring keyring.toml --dry-run";
 
-/// `citywall policy show|explain|diff|learn`.
+/// `citywall policy show|explain|diff|learn|accept`.
 #[derive(Clone, Debug, Subcommand)]
 pub enum PolicyCommand {
     /// Who may reach whom: a table of zones, then each conduit in words.
@@ -78,6 +80,8 @@ pub enum PolicyCommand {
     },
     /// Propose zones and conduits from traffic, for a person to read, correct and sign.
     Learn(Box<LearnArgs>),
+    /// Replace the city file by one that was signed, after it is shown what changes.
+    Accept(accept::AcceptArgs),
 }
 
 /// `citywall policy learn`.
@@ -126,11 +130,12 @@ what comes from outside is not proposed, but stands at the end in comments. Noth
 /// # Errors
 /// Where files cannot be read or are invalid.
 pub fn run(args: &PolicyArgs) -> anyhow::Result<End> {
-    let written = match &args.command {
-        PolicyCommand::Learn(args) => args.out.as_ref(),
-        _ => None,
-    };
-    confine_reader(written)?;
+    match &args.command {
+        // It believes signatures alone, and replaces a file with its owner and its rights.
+        PolicyCommand::Accept(_) => {}
+        PolicyCommand::Learn(args) => confine_reader(&args.out)?,
+        _ => confine_reader(None)?,
+    }
     match &args.command {
         PolicyCommand::Show { city, json } => show::run(&read(city)?, *json),
         PolicyCommand::Explain {
@@ -149,6 +154,7 @@ pub fn run(args: &PolicyArgs) -> anyhow::Result<End> {
         ),
         PolicyCommand::Diff { old, new, json } => diff::run(&read(old)?, &read(new)?, *json),
         PolicyCommand::Learn(args) => learn::run(args),
+        PolicyCommand::Accept(args) => accept::run(args),
     }
 }
 
