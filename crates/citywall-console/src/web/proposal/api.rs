@@ -5,9 +5,11 @@
 
 use axum::Json;
 use axum::extract::Path;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::{KeptView, ProposalView};
@@ -19,7 +21,6 @@ use crate::web::context::{Ctx, Refusal};
 #[derive(Deserialize, ToSchema)]
 pub struct TakeBody {
     /// Keys of what was proposed; what is proposed no more is passed over.
-    #[serde(default)]
     take: Vec<String>,
 }
 
@@ -27,7 +28,6 @@ pub struct TakeBody {
 #[derive(Deserialize, Serialize, ToSchema)]
 pub struct Text {
     /// The city file to be; of who answers for some zones alone, what is to be added to the present one.
-    #[serde(default)]
     text: String,
 }
 
@@ -35,13 +35,10 @@ pub struct Text {
 #[derive(Deserialize, ToSchema)]
 pub struct HandInBody {
     /// As in `Text`.
-    #[serde(default)]
     text: String,
     /// The hash of the review that was read.
-    #[serde(default)]
     hash: String,
     /// Why.
-    #[serde(default)]
     reason: String,
 }
 
@@ -76,6 +73,15 @@ fn check(ctx: &Ctx, headers: &HeaderMap) -> Result<(), Refusal> {
     ctx.check(csrf.unwrap_or_default())
 }
 
+/// A body is an object: serde would take a list of its fields' values, too.
+fn object<T: DeserializeOwned>(ctx: &Ctx, body: Value) -> Result<T, Refusal> {
+    let wrong = |error: String| ctx.refuse_with(StatusCode::UNPROCESSABLE_ENTITY, error);
+    match body.is_object() {
+        true => serde_json::from_value(body).map_err(|e| wrong(e.to_string())),
+        false => Err(wrong("an object is expected".to_owned())),
+    }
+}
+
 /// What is proposed from what was seen.
 #[utoipa::path(get, path = "/api/v1/policy/proposal",
     responses((status = 200, body = ProposalView), (status = 401, body = Problem), (status = 403, body = Problem)))]
@@ -88,8 +94,9 @@ pub async fn seen(ctx: Ctx) -> Result<Json<ProposalView>, Refusal> {
 #[utoipa::path(post, path = "/api/v1/policy/proposal/text", request_body = TakeBody, params(("x-csrf-token" = String, Header)),
     responses((status = 200, body = Text), (status = 400), (status = 401, body = Problem), (status = 403, body = Problem),
         (status = 413), (status = 415), (status = 422)))]
-pub async fn text(ctx: Ctx, headers: HeaderMap, Json(body): Json<TakeBody>) -> Result<Json<Text>, Refusal> {
+pub async fn text(ctx: Ctx, headers: HeaderMap, Json(body): Json<Value>) -> Result<Json<Text>, Refusal> {
     check(&ctx, &headers)?;
+    let body: TakeBody = object(&ctx, body)?;
     let text = super::text_of(&ctx, &body.take).await?;
     Ok(Json(Text { text }))
 }
@@ -98,8 +105,9 @@ pub async fn text(ctx: Ctx, headers: HeaderMap, Json(body): Json<TakeBody>) -> R
 #[utoipa::path(post, path = "/api/v1/policy/proposal/diff", request_body = Text, params(("x-csrf-token" = String, Header)),
     responses((status = 200, body = Review), (status = 400), (status = 401, body = Problem), (status = 403, body = Problem),
         (status = 413), (status = 415), (status = 422)))]
-pub async fn diff(ctx: Ctx, headers: HeaderMap, Json(body): Json<Text>) -> Result<Json<Review>, Refusal> {
+pub async fn diff(ctx: Ctx, headers: HeaderMap, Json(body): Json<Value>) -> Result<Json<Review>, Refusal> {
     check(&ctx, &headers)?;
+    let body: Text = object(&ctx, body)?;
     let (review, _) = super::reviewed(&ctx, &body.text).await?;
     Ok(Json(review))
 }
@@ -117,9 +125,10 @@ pub async fn list(ctx: Ctx) -> Json<Vec<KeptView>> {
 pub async fn hand_in(
     ctx: Ctx,
     headers: HeaderMap,
-    Json(body): Json<HandInBody>,
+    Json(body): Json<Value>,
 ) -> Result<Json<HandedIn>, Refusal> {
     check(&ctx, &headers)?;
+    let body: HandInBody = object(&ctx, body)?;
     let id = super::hand_in(&ctx, &body.text, &body.hash, &body.reason).await?;
     Ok(Json(HandedIn { id }))
 }
@@ -145,9 +154,10 @@ pub async fn sign(
     ctx: Ctx,
     headers: HeaderMap,
     Path(id): Path<u64>,
-    Json(body): Json<SignBody>,
+    Json(body): Json<Value>,
 ) -> Result<Json<Done>, Refusal> {
     check(&ctx, &headers)?;
+    let body: SignBody = object(&ctx, body)?;
     let done = match super::sign(&ctx, id, &body.hash, &body.reason).await? {
         true => "signed",
         false => "another person must sign",
@@ -166,9 +176,10 @@ pub async fn withdraw(
     ctx: Ctx,
     headers: HeaderMap,
     Path(id): Path<u64>,
-    Json(body): Json<SignBody>,
+    Json(body): Json<Value>,
 ) -> Result<Json<Done>, Refusal> {
     check(&ctx, &headers)?;
+    let body: SignBody = object(&ctx, body)?;
     super::withdraw(&ctx, id, &body.reason).await?;
     Ok(Json(Done {
         done: "withdrawn".to_owned(),
