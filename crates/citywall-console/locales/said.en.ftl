@@ -311,7 +311,6 @@ showed-fingerprint = { $who } showed the { $name } fingerprint { $value }
 so-often = { $what } ({ $n } times)
 somebody-many = somebody, by many addresses,
 somebody-outside = somebody outside
-spoke-unusually = { $who } spoke with { $whom } as devices of { $class } do not: { $parts }
 spreads = { $who } said the same amount ({ $bytes } bytes) to { $n } hosts on { $service } within { $seconds } s; never to more than { $habit } before
 spreads-on = { $who } was reached by { $from } on { $service } and within { $seconds } s said as much ({ $bytes } bytes) to { $n } hosts: it passes on what it got
 suspect-taken = { $who }, which had been taken over,

@@ -311,7 +311,6 @@ showed-fingerprint = { $who } 显示了 { $name } 指纹 { $value }
 so-often = { $what }（{ $n } 次）
 somebody-many = 使用许多地址的某人
 somebody-outside = 外部的某人
-spoke-unusually = { $who } 与 { $whom } 的通信不像 { $class } 类设备：{ $parts }
 spreads = { $who } 在 { $seconds } 秒内通过 { $service } 向 { $n } 台主机发送了同样多的数据（{ $bytes } 字节）；此前从未超过 { $habit } 台
 spreads-on = { $who } 曾被 { $from } 通过 { $service } 联系，随后在 { $seconds } 秒内向 { $n } 台主机发送了同样多的数据（{ $bytes } 字节）：它把得到的东西传了下去
 suspect-taken = 已被控制的 { $who }

@@ -4,7 +4,8 @@
 //! says, and the limits, which are the detectors'.
 
 use citywall_behaviour::{
-    BeaconLimits, CrowdingLimits, FloodLimits, GuessingLimits, NameLimits, ScanLimits, UploadLimits,
+    BeaconLimits, CrowdingLimits, FloodLimits, GuessingLimits, NameLimits, ScanLimits, SharedScanLimits,
+    UploadLimits, WormLimits,
 };
 
 /// What a kind means.
@@ -76,6 +77,28 @@ pub(super) fn meaning(kind: &str) -> Meaning {
             ),
             SCAN_WHY,
             SCAN_CHECK,
+        ),
+        "shared_scan" => of(
+            format!(
+                "fewer than {} sources that try {} hosts or ports in vain, each but a few",
+                SharedScanLimits::default().sources,
+                SharedScanLimits::default().targets
+            ),
+            "many sources that search together hide behind each other, and are in one hand",
+            SCAN_CHECK,
+        ),
+        "worm_spread" => of(
+            format!(
+                "fewer than {} hosts that a device tells as much on one service within {} min, unless it does so each day",
+                WormLimits::default().hosts,
+                WormLimits::default().window / SECOND / 60
+            ),
+            "what spreads says the same to all that it reaches, and goes on from those that it gets",
+            &[
+                "is it a program of yours that looks after many devices, and new?",
+                "do those that it reached begin to do the same? isolate the first ones",
+                "which hole does the service have, and is it closed elsewhere?",
+            ],
         ),
         "password_guessing" => of(
             format!(
