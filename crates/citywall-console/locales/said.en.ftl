@@ -140,6 +140,7 @@ learn-isolated = it crosses the border of a zone that is declared isolated
 learn-lone = only one device of its zone did it, { $n } times
 learn-once = seen once
 learn-outside = it comes from outside
+learn-suspected = who began it is suspected in an incident: it may be the attack itself
 learn-rare = these commands change something and were seen once
 learn-unheard = its commands were not seen: this allows all of them
 learn-unnamed = this IP protocol has no name in a city file

@@ -140,6 +140,7 @@ learn-isolated = 它越过了声明为隔离的区域的边界
 learn-lone = 所在区域只有一台设备这样做过，共 { $n } 次
 learn-once = 只见过一次
 learn-outside = 它来自外部
+learn-suspected = 发起方在一起事件中受到怀疑：这可能就是攻击本身
 learn-rare = 这些命令会改变状态，并且只见过一次
 learn-unheard = 没有看到其中的命令：这将允许全部命令
 learn-unnamed = 城市文件中没有这种 IP 协议的名称

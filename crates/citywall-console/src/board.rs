@@ -208,19 +208,6 @@ pub struct Deviation {
     pub message: Option<Message>,
 }
 
-/// What deviates from a signed allow-list (`docs/spec/allow-list.md`).
-const DEVIATES: [&str; 9] = [
-    "new_commander",
-    "new_command",
-    "new_point",
-    "value_out_of_range",
-    "new_peer",
-    "new_service",
-    "new_fingerprint",
-    "unusually_often",
-    "unusual_hour",
-];
-
 /// Two hosts that talk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Talk {
@@ -433,7 +420,7 @@ impl Board {
             }
         }
         if let (Some(behaviour), Some(from)) = (line.behaviour, line.src_ip)
-            && DEVIATES.contains(&behaviour.kind.as_str())
+            && citywall_event::Behaviour::OFF_LIST.contains(&behaviour.kind.as_str())
         {
             let deviation = Deviation {
                 event: line.id,

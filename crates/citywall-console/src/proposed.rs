@@ -64,7 +64,8 @@ pub fn proposed(app: &App, known: &Arc<Known>) -> Arc<Proposal> {
 /// Is a line of a type that is learned from? To read all the others would take ten times as long.
 fn is_learned(line: &[u8]) -> bool {
     let head = line.get(..line.len().min(HEAD)).unwrap_or(line);
-    ["\"event_type\":\"flow\"", "\"event_type\":\"command\""]
+    ["flow", "command", "incident"]
+        .map(|kind| format!("\"event_type\":\"{kind}\""))
         .iter()
         .any(|kind| memmem::find(head, kind.as_bytes()).is_some())
 }

@@ -89,31 +89,8 @@ fn with(lines: &[String]) -> (Console, Browser) {
     let console = start(None);
     lines.iter().for_each(|line| console.feed.line(line.as_bytes()));
     console.finished(json!({ "packets": 1, "nothing_was_shed": true }));
-    let mut ada = Browser::at(&console.url);
-    let link = console.first_link.clone().expect("nobody has an account yet");
-    assert_eq!(ada.use_link(&link, "Ada Example", PASSWORD).status, 303);
-    // The feed's thread has read all when the run is told to be over.
-    while !ada.get("/api/v1/health").body.contains("\"over\":true") {
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    let ada = Browser::first(&console.url, console.first_link.as_ref(), PASSWORD);
     (console, ada)
-}
-
-/// Somebody else, brought in by Ada.
-fn invited(ada: &mut Browser, name: &str) -> Browser {
-    let csrf = ada.csrf();
-    let page = ada.post("/people/link", &[("csrf", &csrf), ("name", name)]).body;
-    let rest = page.split("<code>/link/").nth(1).expect("a link");
-    let link = format!("/link/{}", rest.split('<').next().expect("a token"));
-    let mut other = Browser {
-        cookie: None,
-        ..ada.clone()
-    };
-    assert_eq!(
-        other.use_link(&link, name, "trams and lamps and pumps").status,
-        303
-    );
-    other
 }
 
 #[test]
@@ -352,7 +329,7 @@ fn a_department_sees_its_zones_and_nothing_else() {
             json!({"protocol": "http-secret", "verb": "read"}),
         ),
     ]);
-    let grace = invited(&mut ada, "Grace Example");
+    let grace = ada.invite("Grace Example", "trams and lamps and pumps");
     assert_eq!(
         (
             ada.get("/incidents/I0-1-1").status,
@@ -675,7 +652,7 @@ fn two_people_approve_what_touches_safety() {
         }),
     );
     let (_console, mut ada) = with(&[told]);
-    let mut grace = invited(&mut ada, "Grace Example");
+    let mut grace = ada.invite("Grace Example", "trams and lamps and pumps");
     let actions = |browser: &Browser| -> Vec<serde_json::Value> {
         serde_json::from_str(&browser.get("/api/v1/actions").body).unwrap()
     };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use citywall_console::{Console, Options, PolicyProposal, Rehearsed, digest};
-use citywall_event::{Body, Event, FlowSummary, Order, Subject};
+use citywall_event::{Body, Event, FlowSummary, IncidentReport, Order, Subject, Suspect};
 use citywall_policy::City;
 use citywall_trust::{KeyEntry, Keyring, Purpose, Signed, files};
 use serde_json::{Value, json};
@@ -24,6 +24,21 @@ const LINES: [(&str, &str, u16, usize); 4] = [
 /// Reads what `flow` writes.
 fn reader(line: &[u8]) -> Vec<Event> {
     let value: Value = serde_json::from_slice(line).unwrap_or_default();
+    if value["event_type"] == "incident" {
+        let suspect = Suspect {
+            address: value["src_ip"].as_str().and_then(|t| t.parse().ok()),
+            ..Suspect::default()
+        };
+        let mut report = IncidentReport::default();
+        report.parties.suspects.push(suspect);
+        return vec![Event {
+            order: Order::default(),
+            at: 0,
+            subject: Subject::default(),
+            app_proto: None,
+            body: Body::Incident(Box::new(report)),
+        }];
+    }
     let ip = |key: &str| value[key].as_str().and_then(|t| t.parse().ok());
     let summary = FlowSummary {
         packets: [3, 3],
@@ -56,6 +71,11 @@ fn text() -> String {
 }
 
 fn start(folder: Option<std::path::PathBuf>) -> (Console, Browser) {
+    start_after(folder, "")
+}
+
+/// The same, where this line was heard first.
+fn start_after(folder: Option<std::path::PathBuf>, line: &str) -> (Console, Browser) {
     let city = City::parse(&text(), "city.toml").expect("a city");
     let console = citywall_console::start(Options {
         address: ([127, 0, 0, 1], 0).into(),
@@ -70,6 +90,7 @@ fn start(folder: Option<std::path::PathBuf>) -> (Console, Browser) {
         upkeep: None,
     })
     .expect("a console");
+    console.feed.line(line.as_bytes());
     for (from, to, port, times) in LINES {
         for _ in 0..times {
             let line = json!({
@@ -83,26 +104,8 @@ fn start(folder: Option<std::path::PathBuf>) -> (Console, Browser) {
         }
     }
     console.finished(json!({}));
-    let mut ada = Browser::at(&console.url);
-    let link = console.first_link.clone().expect("nobody has an account yet");
-    assert_eq!(ada.use_link(&link, "Ada Example", PASSWORD).status, 303);
-    while !ada.get("/api/v1/health").body.contains("\"over\":true") {
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    let ada = Browser::first(&console.url, console.first_link.as_ref(), PASSWORD);
     (console, ada)
-}
-
-fn invited(ada: &mut Browser, name: &str) -> Browser {
-    let csrf = ada.csrf();
-    let page = ada.post("/people/link", &[("csrf", &csrf), ("name", name)]).body;
-    let rest = page.split("<code>/link/").nth(1).expect("a link");
-    let link = format!("/link/{}", rest.split('<').next().expect("a token"));
-    let mut other = Browser {
-        cookie: None,
-        ..ada.clone()
-    };
-    assert_eq!(other.use_link(&link, name, PASSWORD).status, 303);
-    other
 }
 
 fn call(browser: &Browser, path: &str, body: &Value) -> (u16, Value) {
@@ -141,6 +144,30 @@ fn ports(list: &Value) -> Vec<String> {
     let all = list.as_array().into_iter().flatten();
     all.map(|told| told["allow"][0].as_str().unwrap_or_default().to_owned())
         .collect()
+}
+
+/// What an attacker did often looks like work: it is not among what is proposed, and says why.
+#[test]
+fn what_a_suspect_began_is_doubtful() {
+    let at = "2026-04-30T13:26:31.462207+0000";
+    let incident = json!({
+        "timestamp": at, "id": "c0-1-0", "event_type": "incident", "src_ip": "10.90.0.9",
+        "incident": {
+            "change": "opened", "number": "I0-1-1", "title": "a desk searches", "severity": 3, "zones": ["offices"],
+            "kinds": ["scan"], "reasons": [{"event": "0-1-0", "at": at, "text": "searched"}],
+            "suspects": [{"name": "10.90.0.9", "ip": "10.90.0.9"}], "first": at, "last": at,
+        },
+    });
+    let (_console, ada) = start_after(None, &format!("{incident}\n"));
+    let seen = get(&ada, "proposal");
+    // Without the incident it is proposed: see below.
+    assert_eq!(ports(&seen["conduits"]), ["tcp/9999"], "{seen}");
+    let doubtful = seen["doubtful"].as_array().expect("a list");
+    let desk = doubtful.iter().find(|told| told["allow"][0] == "tcp/8443");
+    // It does not stand for its zone, though it is all that was seen of that.
+    assert_eq!(desk.expect("the desk's")["from"], json!(["host-10-90-0-9"]));
+    let page = ada.get("/policy/proposal").body;
+    assert!(page.contains("is suspected in an incident"), "{page}");
 }
 
 #[test]
@@ -271,7 +298,7 @@ fn what_was_seen_is_ticked_compared_and_signed_by_one() {
 fn two_people_sign_where_it_touches_safety_and_departments_stay_within_their_zones() {
     let (console, mut ada) = start(None);
     let [grace, chidi, mut dana, alan] = ["Grace Example", "Chidi Example", "Dana Example", "Alan Example"]
-        .map(|name| invited(&mut ada, name));
+        .map(|name| ada.invite(name, PASSWORD));
     // The water works see, propose and add what is theirs.
     let seen = get(&grace, "proposal");
     assert_eq!(ports(&seen["conduits"]), ["tcp/9999"]);

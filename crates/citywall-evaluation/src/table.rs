@@ -78,11 +78,11 @@ impl Table {
                 "| {} | {}{} | {} | {} | {}{} | {} | {} | {} | {} | {} | {} | {} | {} | {} |",
                 row.detector,
                 number(row.roc_auc, 4),
-                span(row.roc_interval),
+                span(row.roc_interval, 3),
                 number(row.worst_device, 3),
                 number(row.pr_auc, 3),
                 number(row.recall_at[0], 3),
-                span(row.recall_interval),
+                span(row.recall_interval, 3),
                 number(row.recall_at[1], 3),
                 number(row.recall_at[2], 3),
                 number(row.recall, 3),
@@ -109,7 +109,8 @@ impl Table {
     }
 }
 
-fn number(value: Option<f64>, digits: usize) -> String {
+/// A figure; `-` where there is none.
+pub(crate) fn number(value: Option<f64>, digits: usize) -> String {
     match value {
         None => "-".to_owned(),
         Some(v) if v.is_infinite() => "never".to_owned(),
@@ -117,6 +118,9 @@ fn number(value: Option<f64>, digits: usize) -> String {
     }
 }
 
-fn span(interval: Option<(f64, f64)>) -> String {
-    interval.map_or_else(String::new, |(low, high)| format!(" ({low:.3} to {high:.3})"))
+/// An interval behind a figure; nothing where there is none.
+pub(crate) fn span(interval: Option<(f64, f64)>, digits: usize) -> String {
+    interval.map_or_else(String::new, |(low, high)| {
+        format!(" ({low:.digits$} to {high:.digits$})")
+    })
 }

@@ -426,6 +426,21 @@ pub struct Behaviour {
     pub evidence: Vec<Order>,
 }
 
+impl Behaviour {
+    /// Kinds that deviate from a signed allow-list (`docs/spec/allow-list.md`).
+    pub const OFF_LIST: [&'static str; 9] = [
+        "new_commander",
+        "new_command",
+        "new_point",
+        "value_out_of_range",
+        "new_peer",
+        "new_service",
+        "new_fingerprint",
+        "unusually_often",
+        "unusual_hour",
+    ];
+}
+
 /// An asset as the inventory knows it now.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Asset {
@@ -469,7 +484,7 @@ pub struct Reason {
 }
 
 /// An incident as it stands.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct IncidentReport {
     /// `"opened"`, `"updated"` or `"closed"`.
     pub change: &'static str,

@@ -26,7 +26,7 @@ pub struct Parties {
 }
 
 /// Somebody who is suspected.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Suspect {
     /// Its name, for people.
     pub name: String,

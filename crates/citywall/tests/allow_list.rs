@@ -1,10 +1,13 @@
 //! Allow-lists through the real binary: learned from the built-in story, signed, held against it, refused
 //! where they are not to be believed, and exported.
 
+#[path = "support/command.rs"]
+mod command;
+
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
 
+use command::{good, run};
 use serde_json::Value;
 use xtask::story::{Options, generate};
 
@@ -20,21 +23,6 @@ fn scratch(name: &str) -> PathBuf {
     fs::write(path.join("story.pcap"), &story.pcap).unwrap();
     fs::write(path.join("city.toml"), &story.city).unwrap();
     path
-}
-
-fn run(directory: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_citywall"))
-        .args(arguments)
-        .current_dir(directory)
-        .output()
-        .unwrap()
-}
-
-fn good(directory: &Path, arguments: &[&str]) -> String {
-    let output = run(directory, arguments);
-    let error = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(0), "{arguments:?}: {error}");
-    String::from_utf8(output.stdout).unwrap()
 }
 
 /// A key, its keyring, and a list of the story signed with serial 7.

@@ -1,10 +1,13 @@
 //! `learn explain` and models through the real binary: alerts of five kinds in words, a model from training to
 //! what `watch` tells with it, the same for any number of workers.
 
+#[path = "support/command.rs"]
+mod command;
+
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
 
+use command::{good, run};
 use expect_test::{Expect, expect};
 use serde_json::Value;
 use xtask::story::{Options, generate};
@@ -14,21 +17,6 @@ fn scratch(name: &str) -> PathBuf {
     let _ = fs::remove_dir_all(&path);
     fs::create_dir_all(&path).unwrap();
     path
-}
-
-fn run(directory: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_citywall"))
-        .args(arguments)
-        .current_dir(directory)
-        .output()
-        .unwrap()
-}
-
-fn good(directory: &Path, arguments: &[&str]) -> String {
-    let output = run(directory, arguments);
-    let error = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(0), "{arguments:?}: {error}");
-    String::from_utf8(output.stdout).unwrap()
 }
 
 fn case(name: &str) -> PathBuf {

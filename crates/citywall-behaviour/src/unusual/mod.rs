@@ -54,19 +54,6 @@ const ODD: f64 = 0.1;
 const HOUR_TOLD: f64 = 1.0 / 1_500.0;
 /// Deviations of a device that are kept of a minute.
 const DEVIATIONS: usize = 5;
-/// What deviates from an allow-list.
-const OFF_LIST: [&str; 9] = [
-    "new_commander",
-    "new_command",
-    "new_point",
-    "value_out_of_range",
-    "new_peer",
-    "new_service",
-    "new_fingerprint",
-    "unusually_often",
-    "unusual_hour",
-];
-
 /// A conclusion: about whom, and what.
 pub type Unusual = (Subject, Behaviour);
 
@@ -210,7 +197,7 @@ impl UnusualWatch {
                     self.talk(event, &seen, context);
                 }
             }
-            Body::Behaviour(found) if OFF_LIST.contains(&found.kind) => {
+            Body::Behaviour(found) if Behaviour::OFF_LIST.contains(&found.kind) => {
                 let s = &event.subject;
                 let Some(device) = s.src_ip.and_then(|ip| self.device(ip, s.src_mac, context)) else {
                     return;

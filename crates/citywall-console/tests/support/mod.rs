@@ -99,6 +99,32 @@ impl Browser {
         rest.split('"').next().unwrap_or_default().to_owned()
     }
 
+    /// Ada, who has the first account, at a console that was told that its run is over.
+    pub fn first(url: &str, link: Option<&String>, password: &str) -> Browser {
+        let mut ada = Browser::at(url);
+        let link = link.expect("nobody has an account yet");
+        assert_eq!(ada.use_link(link, "Ada Example", password).status, 303);
+        // The feed's thread has read all by then.
+        while !ada.get("/api/v1/health").body.contains("\"over\":true") {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        ada
+    }
+
+    /// Somebody else, brought in by this one.
+    pub fn invite(&mut self, name: &str, password: &str) -> Browser {
+        let csrf = self.csrf();
+        let page = self.post("/people/link", &[("csrf", &csrf), ("name", name)]).body;
+        let rest = page.split("<code>/link/").nth(1).expect("a link");
+        let link = format!("/link/{}", rest.split('<').next().expect("a token"));
+        let mut other = Browser {
+            cookie: None,
+            ..self.clone()
+        };
+        assert_eq!(other.use_link(&link, name, password).status, 303);
+        other
+    }
+
     /// Sets a password by a link and is logged in.
     pub fn use_link(&mut self, link: &str, name: &str, password: &str) -> Answer {
         self.post(

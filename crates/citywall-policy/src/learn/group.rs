@@ -30,9 +30,9 @@ struct Group {
     talks: Vec<(Node, Node, usize)>,
 }
 
-/// What makes conversations alike: zones, the service in the words of `allow`, and whether their
-/// commands change something.
-type Key = (Option<u16>, Option<u16>, String, bool);
+/// What makes conversations alike: zones, the service in the words of `allow`, whether their
+/// commands change something, and whether a suspect began them.
+type Key = (Option<u16>, Option<u16>, String, bool, bool);
 
 pub(super) fn propose(learner: &Learner, city: &City, doubt: Doubt) -> Proposal {
     let judged = Judged::new(city);
@@ -59,12 +59,13 @@ pub(super) fn propose(learner: &Learner, city: &City, doubt: Doubt) -> Proposal 
             proposal.unanswered += heard.seen.times;
             continue;
         }
+        let suspected = learner.suspects.contains(&talk.from.ip);
         // Who changes something is seldom who only looks: changes are grouped for themselves.
         let (changes, rest) = part_changes(heard);
         for (heard, changing) in [(rest, false), (changes, true)] {
             let Some(heard) = heard else { continue };
             groups
-                .entry((from.zone, to.zone, head(talk, &heard), changing))
+                .entry((from.zone, to.zone, head(talk, &heard), changing, suspected))
                 .or_default()
                 .talks
                 .push((from.clone(), to.clone(), talks.len()));
@@ -248,7 +249,8 @@ fn split(
                 && !most(key.0, &from)
                 && members.get(&key.0).map_or(0, BTreeSet::len) > doubt.peers
                 && !(to.len() > 1 && most(key.1, &to)),
-            from: if most(key.0, &from) {
+            // A suspect never stands for its zone.
+            from: if most(key.0, &from) && !key.4 {
                 vec![judged.context.zone_name(key.0).to_owned()]
             } else {
                 from.iter().map(|node| names.of(node)).collect()
@@ -297,6 +299,11 @@ impl Part<'_> {
             Some(say!(
                 "learn-isolated",
                 "it crosses the border of a zone that is declared isolated"
+            ))
+        } else if self.key.4 {
+            Some(say!(
+                "learn-suspected",
+                "who began it is suspected in an incident: it may be the attack itself"
             ))
         } else if self.key.0.is_none() {
             Some(say!("learn-outside", "it comes from outside"))

@@ -25,8 +25,16 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Hears an event; those that say nothing of who opens what with whom are passed over.
+    /// Hears an event; those that say nothing of who opens what with whom, or is suspected, are passed over.
     pub fn event(&mut self, event: &Event) {
+        if let Body::Incident(incident) = &event.body {
+            let suspects = incident
+                .parties
+                .suspects
+                .iter()
+                .filter_map(|suspect| suspect.address);
+            return suspects.for_each(|ip| self.learner.suspect(ip));
+        }
         let subject = &event.subject;
         let (Some(from), Some(to)) = (subject.src_ip, subject.dst_ip) else {
             return;

@@ -1,8 +1,8 @@
 //! From observed traffic to a proposal: the least set of conduits that allows it, for a person to sign.
 //!
 //! Owns: what is remembered of traffic, and what is proposed. Traffic is not trusted to be benign: what
-//! was seen once, what one device alone did, and what comes from outside is told as doubtful and not
-//! proposed. Does not own: reading captures and logs, and signing.
+//! was seen once, what one device alone did, what comes from outside, and what a suspect of an incident began
+//! is told as doubtful and not proposed. Does not own: reading captures and logs, and signing.
 
 mod group;
 mod infer;
@@ -23,6 +23,8 @@ pub use listener::Listener;
 const CONVERSATIONS: usize = 262_144;
 /// Different commands of one conversation that are remembered.
 const COMMANDS: usize = 1_024;
+/// Suspects that are remembered; a city with more has other worries than its policy.
+const SUSPECTS: usize = 4_096;
 
 /// A party of a conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -109,6 +111,7 @@ impl Default for Doubt {
 #[derive(Debug, Default)]
 pub struct Learner {
     pub(crate) talks: BTreeMap<Talk, Heard>,
+    pub(crate) suspects: HashSet<IpAddr>,
     /// Conversations that found no room.
     untold: u64,
 }
@@ -201,6 +204,13 @@ impl Proposal {
 }
 
 impl Learner {
+    /// Hears of somebody who is suspected in an incident: what an attacker does often looks like work.
+    pub fn suspect(&mut self, ip: IpAddr) {
+        if self.suspects.len() < SUSPECTS {
+            self.suspects.insert(ip.to_canonical());
+        }
+    }
+
     /// Hears of a conversation that is over: the responder answered, or it did not.
     pub fn conversation(
         &mut self,

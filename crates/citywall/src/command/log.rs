@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use citywall_event::{
-    Asset, Body, Command, CommandOutcome, Contact, Event, FlowSummary, Mac, NameAnswer, Nanos, Order, Side,
-    Sighting, SightingTrait, Subject, Value, Verb,
+    Asset, Body, Command, CommandOutcome, Contact, Event, FlowSummary, IncidentReport, Mac, NameAnswer,
+    Nanos, Order, Parties, Side, Sighting, SightingTrait, Subject, Suspect, Value, Verb,
 };
 use citywall_transaction::PROTOCOLS;
 use serde_json::Value as Json;
@@ -143,6 +143,7 @@ fn events(line: &[u8]) -> Option<Vec<Event>> {
             subject,
             Body::Asset(Box::new(asset(value.get("asset")?))),
         )],
+        "incident" => vec![event(at, subject, Body::Incident(Box::new(incident(&value))))],
         "dns" => match answer(value.get("dns")?) {
             // Told from the client's side: the client is who was answered.
             Some(answer) => vec![event(at, turned, Body::Answer(answer))],
@@ -165,6 +166,23 @@ fn events(line: &[u8]) -> Option<Vec<Event>> {
         _ => Vec::new(),
     };
     Some(found)
+}
+
+/// Of an incident: who is suspected.
+fn incident(value: &Json) -> IncidentReport {
+    let suspects = value.pointer("/incident/suspects").and_then(Json::as_array);
+    let suspects = suspects.into_iter().flatten().map(|said| Suspect {
+        name: text(said, "name").unwrap_or_default().to_owned(),
+        address: text(said, "ip").and_then(|ip| ip.parse().ok()),
+        ..Suspect::default()
+    });
+    IncidentReport {
+        parties: Parties {
+            suspects: suspects.collect(),
+            ..Parties::default()
+        },
+        ..IncidentReport::default()
+    }
 }
 
 fn text<'a>(value: &'a Json, key: &str) -> Option<&'a str> {

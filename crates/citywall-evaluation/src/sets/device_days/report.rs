@@ -11,7 +11,7 @@ use super::measure::{
 };
 use super::rivals::{boxplots, voices};
 use super::{ATTACKED, CALIBRATED, DAYS, LEARNED, Run};
-use crate::table::Plain;
+use crate::table::{Plain, number, span};
 use crate::trial::Settings;
 
 /// All tables of these runs.
@@ -82,18 +82,6 @@ fn best(boxes: &[Figures], family: usize) -> (Option<f64>, String) {
     })
 }
 
-fn number(value: Option<f64>, digits: usize) -> String {
-    match value {
-        None => "-".to_owned(),
-        Some(v) if v.is_infinite() => "never".to_owned(),
-        Some(v) => format!("{v:.digits$}"),
-    }
-}
-
-fn span(interval: Option<(f64, f64)>) -> String {
-    interval.map_or_else(String::new, |(low, high)| format!(" ({low:.2} to {high:.2})"))
-}
-
 fn worst(rates: &[Option<f64>]) -> Option<f64> {
     rates.iter().flatten().copied().min_by(f64::total_cmp)
 }
@@ -116,7 +104,7 @@ fn summary(
     let told: Vec<Option<f64>> = figures.families.iter().map(told).collect();
     vec![
         figures.name.clone(),
-        format!("{}{}", number(mean(&rates, headline), 3), span(interval)),
+        format!("{}{}", number(mean(&rates, headline), 3), span(interval, 2)),
         number(mean(&rates, every), 3),
         number(worst(&rates), 2),
         number(mean(&rare, headline), 3),
@@ -223,7 +211,7 @@ fn families(ours: &Figures, whole: &Figures, oracle: &[(Option<f64>, String)], h
                 name.to_owned()
             },
             fared.attacks.to_string(),
-            format!("{}{}", number(fared.rates[0], 2), span(fared.interval)),
+            format!("{}{}", number(fared.rates[0], 2), span(fared.interval, 2)),
             number(fared.rates[1], 2),
             number(whole.families[family].rates[0], 2),
             format!(

@@ -143,9 +143,9 @@ pub(super) fn meaning(kind: &str) -> Meaning {
         ),
         "upload_out_of_habit" => of(
             format!(
-                "at most {} times what the device sent out in its largest hour before, or {} MB",
+                "at most {} times what the device sent to one host in its largest day before, or {} MB",
                 UploadLimits::default().habit,
-                UploadLimits::default().floor >> 20
+                UploadLimits::default().floor / 1_000_000
             ),
             "what leaves the city in quantity may be recordings, or data that was stolen",
             &[

@@ -173,7 +173,8 @@ fn watched(path: &Path, list: &AllowList, city: Option<&str>) -> anyhow::Result<
     stage.listen(Box::new(move |line| {
         if let Ok(value) = serde_json::from_slice::<Value>(line)
             && value["event_type"] == "behaviour"
-            && KINDS.contains(&value["behaviour"]["kind"].as_str().unwrap_or_default())
+            // Other detectors of the pipeline have tables of their own.
+            && citywall_event::Behaviour::OFF_LIST.contains(&value["behaviour"]["kind"].as_str().unwrap_or_default())
         {
             hears.borrow_mut().push(value);
         }
@@ -191,19 +192,6 @@ fn watched(path: &Path, list: &AllowList, city: Option<&str>) -> anyhow::Result<
     drop(stage);
     Ok(told.take())
 }
-
-/// What allow-lists tell; other detectors of the pipeline have tables of their own.
-const KINDS: [&str; 9] = [
-    "unusually_often",
-    "new_commander",
-    "new_command",
-    "new_point",
-    "value_out_of_range",
-    "unusual_hour",
-    "new_peer",
-    "new_service",
-    "new_fingerprint",
-];
 
 fn talk_of(value: &Value) -> Option<Talk> {
     let end = |ip: &str, port: &str| {
