@@ -90,6 +90,8 @@ pub(crate) enum Done {
     Planned(&'static [&'static str], &'static str),
     /// The attack's step by this name got through before, and does not any more.
     Stops(&'static str),
+    /// After the answer this host's own work of these kinds goes on: none of it fails, and some of each is tried.
+    Keeps(&'static str, &'static [&'static str]),
     /// The attack's step by this name never gets through.
     Never(&'static str),
     /// The product refused to do something to this host.

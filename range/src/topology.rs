@@ -5,7 +5,7 @@
 
 use std::net::Ipv4Addr;
 
-use crate::device::{Server, Work};
+use crate::device::{Lease, Server, Work};
 use crate::random::Random;
 
 /// A city.
@@ -226,6 +226,14 @@ impl Draw {
         host.map_or(Ipv4Addr::UNSPECIFIED, |h| h.address)
     }
 
+    fn lease(&self, name: &str) -> Lease {
+        let host = self.hosts.iter().find(|h| h.name == name);
+        Lease {
+            mac: host.map(|h| h.mac.clone()).unwrap_or_default(),
+            address: self.address(name),
+        }
+    }
+
     fn transport(&mut self) {
         self.host("traffic-desk", "signal-server", "traffic-server", vec![]);
         for name in ["junction-1", "junction-2", "junction-3"] {
@@ -313,6 +321,12 @@ impl Draw {
         self.host("offices", "office-1", "workstation", vec![]);
         self.host("offices", "office-2", "workstation", vec![]);
         self.host("offices", "kiosk", "kiosk", vec![Server::telnet("admin", "1234")]);
+        let lease = self.lease("kiosk");
+        let leases = vec![lease.clone()];
+        let dhcp = self.host("data-centre", "leases", "dhcp", vec![Server::Dhcp { leases }]);
+        // What a quarantine leaves, with the firmware that it fetches.
+        self.works("kiosk", Work::dhcp_renew(dhcp, lease, 200));
+        self.works("kiosk", Work::dns(resolver, 250));
         self.works("office-1", Work::http_get(forms, "/forms", 200));
         self.works("office-2", Work::dns(resolver, 300));
     }
@@ -328,7 +342,9 @@ impl Draw {
         );
         self.works("office-2", Work::http_get(web, "/", 250));
         let updates = self.address("updates");
-        self.works("camera-1", Work::http_get(updates, "/firmware/latest", 400));
+        for host in ["camera-1", "kiosk"] {
+            self.works(host, Work::http_get(updates, "/firmware/latest", 400));
+        }
         // Somebody's own box, plugged into a lamp post; the city file does not know it.
         self.host("lighting", "stray-box", "", vec![]);
     }

@@ -4,6 +4,7 @@
 //! each server, connection and work. Does not own: the attacks (`attack`).
 
 mod ber;
+mod dhcp;
 mod dns;
 mod heartbeat;
 mod http;
@@ -25,6 +26,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use dhcp::Lease;
 pub(crate) use dns::{TXT, ask as dns_ask};
 pub(crate) use http::{get as http_get, post as http_post};
 pub use work::{Job, Work};
@@ -68,6 +70,11 @@ pub enum Server {
     Mqtt,
     /// Names.
     Dns,
+    /// Addresses.
+    Dhcp {
+        /// Whose.
+        leases: Vec<Lease>,
+    },
     /// Time.
     Ntp,
     /// Takes log lines.
@@ -151,6 +158,7 @@ fn start(server: &Server, log: &Arc<Log>) -> std::io::Result<()> {
         Server::Http { bytes } | Server::Web { bytes } => http::serve(bytes, log),
         Server::Mqtt => mqtt::serve(log),
         Server::Dns => dns::serve(log),
+        Server::Dhcp { leases } => dhcp::serve(leases, log),
         Server::Ntp => ntp::serve(log),
         Server::Syslog => syslog::serve(log),
         Server::Heartbeat => heartbeat::serve(log),

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use super::dhcp::Lease;
 use super::{Server, dns, ntp, snmp, ssh};
 use crate::attack::find_tool;
 use crate::log::{Kind, Log, now};
@@ -138,6 +139,14 @@ fn real(server: &Server, folder: &Path) -> Option<Real> {
             )],
             answers: || dns::ask(Ipv4Addr::LOCALHOST, "updates.eastmere.example", dns::A, 7),
         }),
+        Server::Dhcp { leases } => Some(Real {
+            program: "dnsmasq",
+            before: None,
+            arguments: words(&["-d", "-C", &path("dnsmasq.conf")]),
+            files: vec![("dnsmasq.conf", dnsmasq(leases, folder).into_bytes())],
+            // Nobody here has a lease who could ask.
+            answers: || listens(67),
+        }),
         Server::Ntp => Some(Real {
             program: "chronyd",
             before: None,
@@ -173,6 +182,32 @@ fn real(server: &Server, folder: &Path) -> Option<Real> {
         }),
         _ => None,
     }
+}
+
+/// Somebody has this UDP port.
+fn listens(port: u16) -> io::Result<()> {
+    let sockets = std::fs::read_to_string("/proc/net/udp")?;
+    let local = format!(":{port:04X}");
+    let mut ports = sockets.lines().filter_map(|line| line.split_whitespace().nth(1));
+    if ports.any(|address| address.ends_with(&local)) {
+        Ok(())
+    } else {
+        Err(io::Error::other("nobody has its port"))
+    }
+}
+
+/// No names, no free addresses; a lease that it has never heard of is renewed all the same.
+fn dnsmasq(leases: &[Lease], folder: &Path) -> String {
+    let folder = folder.display();
+    let mut text = format!(
+        "port=0\ndhcp-leasefile={folder}/leases\n\
+         log-facility=-\nno-ping\ndhcp-authoritative\n"
+    );
+    for Lease { mac, address } in leases {
+        let [a, b, c, _] = address.octets();
+        text += &format!("dhcp-range={a}.{b}.{c}.0,static,255.255.255.0,1h\ndhcp-host={mac},{address}\n");
+    }
+    text
 }
 
 /// One process, as the one user; every path is the same page.

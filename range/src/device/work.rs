@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+use super::dhcp::{self, Lease};
 use super::{dns, heartbeat, http, modbus, mqtt, ntp, snmp, ssh, syslog};
 use crate::log::{Kind, Log, now};
 
@@ -54,6 +55,11 @@ pub enum Job {
     MqttPublish,
     /// Asks for an address.
     Dns,
+    /// Renews its lease.
+    DhcpRenew {
+        /// Which.
+        lease: Lease,
+    },
     /// Asks for the time.
     Ntp,
     /// Tells a line; there is no answer.
@@ -75,6 +81,7 @@ impl Job {
             Job::HttpGet { .. } => "http-get",
             Job::MqttPublish => "mqtt-publish",
             Job::Dns => "dns",
+            Job::DhcpRenew { .. } => "dhcp-renew",
             Job::Ntp => "ntp",
             Job::Syslog => "syslog",
             Job::Heartbeat => "heartbeat",
@@ -127,6 +134,11 @@ impl Work {
     /// See [`Job::Dns`].
     pub fn dns(to: Ipv4Addr, every: u64) -> Work {
         Work::new(to, every, Job::Dns)
+    }
+
+    /// See [`Job::DhcpRenew`].
+    pub fn dhcp_renew(to: Ipv4Addr, lease: Lease, every: u64) -> Work {
+        Work::new(to, every, Job::DhcpRenew { lease })
     }
 
     /// See [`Job::Ntp`].
@@ -196,6 +208,7 @@ fn client(work: &Work) -> Box<dyn FnMut(u64) -> io::Result<()>> {
         Job::Dns => {
             Box::new(move |count| dns::ask(to, "updates.eastmere.example", dns::A, count as u16).map(drop))
         }
+        Job::DhcpRenew { lease } => Box::new(move |count| dhcp::renew(to, &lease, count as u32)),
         Job::Ntp => Box::new(move |_| ntp::ask(to)),
         Job::Syslog => Box::new(move |count| syslog::send(to, &format!("all is well, {count}"))),
         Job::Heartbeat => Box::new(move |count| heartbeat::beat(to, count)),

@@ -462,6 +462,29 @@ impl Run {
                     format!("{step}: {before} got through before the answer; after it {after} of {tried}");
                 yes(before > 0 && tried > 0 && after == 0, why)
             }
+            Done::Keeps(name, jobs) => {
+                let Some(answered) = answered else {
+                    return Err(format!("{name}: nothing was done"));
+                };
+                let lines = self.city.lines(name);
+                let after = lines
+                    .iter()
+                    .filter(|l| l.kind == Kind::Work && l.began >= answered);
+                let fared = |job: &&str| {
+                    let of = after.clone().filter(|l| l.name == **job);
+                    of.fold((0, 0), |(ok, failed), l| {
+                        (ok + usize::from(l.ok), failed + usize::from(!l.ok))
+                    })
+                };
+                let lost = jobs.iter().find(|job| !matches!(fared(job), (1.., 0)));
+                yes(
+                    lost.is_none(),
+                    format!(
+                        "{name}: after the answer of {lost:?} (done, failed) {:?}",
+                        lost.map(fared)
+                    ),
+                )
+            }
             Done::Never(step) => {
                 let (tried, ok) = through(step, 0, u64::MAX);
                 yes(

@@ -178,7 +178,8 @@ mod tests {
                     | Done::Approved(_, host)
                     | Done::Waits(_, host)
                     | Done::Planned(_, host)
-                    | Done::Refused(host) => {
+                    | Done::Refused(host)
+                    | Done::Keeps(host, _) => {
                         assert!(city.host(host).is_some() || *host == "wall", "{name}: {host}");
                     }
                     Done::Stops(step) | Done::Never(step) => {

@@ -51,7 +51,8 @@ pub(super) static SLOW_EXFILTRATION: Scenario = Scenario {
     name: "slow-exfiltration",
     title: "A kiosk that was taken over uploads what it found, in pieces, to a stranger",
     lesson: "Uploads to the web are allowed, so the policy says nothing. Look at which evidence was needed \
-             before anything was proposed, and why the quarantine waits for you.",
+             before anything was proposed, why the quarantine waits for you, and that the kiosk keeps its address, \
+             names and updates in it.",
     attack: |city| {
         let out = Step::Exfiltrate {
             to: ip(city, "lair"),
@@ -63,7 +64,11 @@ pub(super) static SLOW_EXFILTRATION: Scenario = Scenario {
         ]
     },
     detected: &[Detected::Incident("kiosk"), Detected::Alert(9_100_005)],
-    done: &[Done::Approved(CUT, "kiosk"), Done::Stops("exfiltrate")],
+    done: &[
+        Done::Approved(&["quarantine"], "kiosk"),
+        Done::Stops("exfiltrate"),
+        Done::Keeps("kiosk", &["dhcp-renew", "dns", "http-get"]),
+    ],
     touched: &["kiosk", "stray-box"],
     watched: 7_000,
     ..BASE
