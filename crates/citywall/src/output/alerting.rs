@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
-use citywall_event::{Body, Event};
+use citywall_event::{Body, Context, Event};
 
 use super::metrics::Metrics;
 use super::reporting::Reporting;
@@ -108,9 +108,9 @@ impl Alerting {
 
     /// Sends the event if it is one that people want to hear of. `line` is empty where its type is
     /// not written; it is rendered then.
-    pub fn event(&mut self, event: &Event, line: &[u8]) {
+    pub fn event(&mut self, event: &Event, line: &[u8], context: &Context) {
         if let Some(reporting) = &mut self.reporting {
-            reporting.event(event);
+            reporting.event(event, context);
         }
         if self.lanes.is_empty() {
             return;

@@ -16,7 +16,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use citywall_event::{Body, CommandOutcome, Event, Nanos};
+use citywall_event::{Body, CommandOutcome, Context, Event, Nanos, Service};
 use citywall_response::{Notice, Vital};
 use hashbrown::HashMap;
 
@@ -98,7 +98,7 @@ impl Reporting {
     }
 
     /// An event, in order.
-    pub fn event(&mut self, event: &Event) {
+    pub fn event(&mut self, event: &Event, context: &Context) {
         if let Body::Incident(report) = &event.body {
             let notice = Notice::from(&**report);
             // First how those who are in it fared so far: what is done at once has that to be held against.
@@ -109,7 +109,7 @@ impl Reporting {
             }
         }
         let (counts, beats) = count(&event.body);
-        if counts == Counts::default() {
+        if counts == Counts::default() || !is_permitted(event, context) {
             return;
         }
         let now = Instant::now();
@@ -418,6 +418,35 @@ fn count(body: &Body) -> (Counts, bool) {
     }
 }
 
+/// Whether the policy permits what a command or a reading shows. What is forbidden is nobody's sign of life:
+/// else an attack that asks again and again would be a heartbeat, and to deny it a harm that is taken back.
+fn is_permitted(event: &Event, context: &Context) -> bool {
+    let s = &event.subject;
+    let src = (context.locate(s.src_ip, s.src_mac), s.src_ip);
+    let dst = (context.locate(s.dst_ip, s.dst_mac), s.dst_ip);
+    let service = |port| Service {
+        protocol: s.protocol.unwrap_or(0),
+        port,
+        app_proto: event.app_proto,
+    };
+    match &event.body {
+        Body::Command(command) => {
+            // A broker passes on to its clients what it was given.
+            let mut servers = [s.dst_port, s.src_port].map(service).into_iter();
+            servers.any(|service| {
+                context
+                    .judge_command_on(src, dst, Some(&service), command)
+                    .is_ok()
+            })
+        }
+        // Who tells a value was asked, or tells it by itself.
+        _ => {
+            context.judge_contact(dst, src, &service(s.src_port)).is_ok()
+                || context.judge_contact(src, dst, &service(s.dst_port)).is_ok()
+        }
+    }
+}
+
 /// The connection's thread.
 struct Line {
     socket: PathBuf,
@@ -570,6 +599,8 @@ fn read_line(reader: &mut BufReader<UnixStream>) -> Option<serde_json::Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use citywall_event::{Command, Order, Reading, Subject, Value, Verb};
+    use citywall_policy::City;
 
     #[test]
     fn what_was_before_is_known_of_everybody_and_bounded() {
@@ -623,5 +654,74 @@ mod tests {
         }
         assert_eq!(pulse.is_alive(at(9_340)), Some(true));
         assert_eq!(pulse.is_alive(at(9_341)), Some(false));
+    }
+
+    #[test]
+    fn what_the_policy_forbids_is_nobodys_sign_of_life() {
+        let city = r#"
+            [city]
+            name = "Eastmere"
+            [[domain]]
+            name = "water"
+            [[zone]]
+            name = "pumps"
+            domain = "water"
+            networks = ["10.1.0.0/24"]
+            [[zone]]
+            name = "desk"
+            domain = "water"
+            networks = ["10.2.0.0/24"]
+            [[conduit]]
+            from = ["desk"]
+            to = ["pumps"]
+            allow = ["modbus: read"]
+            reason = "polling"
+        "#;
+        let city = City::parse(city, "city.toml").unwrap();
+        let (_, context) = city.compile();
+        let end = |ip: [u8; 4], port| (Some(IpAddr::from(ip)), Some(port));
+        let (desk, pump) = (end([10, 2, 0, 9], 40_000), end([10, 1, 0, 7], 502));
+        let stray = end([10, 9, 0, 9], 40_000);
+        let event = |(src_ip, src_port), (dst_ip, dst_port), body| Event {
+            order: Order::default(),
+            at: 0,
+            subject: Subject {
+                src_ip,
+                src_port,
+                dst_ip,
+                dst_port,
+                protocol: Some(6),
+                ..Subject::default()
+            },
+            app_proto: Some("modbus"),
+            body,
+        };
+        let command = |verb| {
+            Body::Command(Box::new(Command {
+                protocol: "modbus",
+                verb,
+                function: "read_holding_registers",
+                unit: Some(1),
+                point: "holding:0".into(),
+                count: 8,
+                value: None,
+                outcome: CommandOutcome::Accepted,
+                technique: None,
+            }))
+        };
+        let reading = || {
+            Body::Reading(Box::new(Reading {
+                protocol: "modbus",
+                unit: Some(1),
+                point: "holding:0".into(),
+                value: Value::Uint(7),
+            }))
+        };
+        let told = |from, to, body| is_permitted(&event(from, to, body), &context);
+        assert!(told(desk, pump, command(Verb::Read)));
+        assert!(told(pump, desk, reading()));
+        assert!(!told(desk, pump, command(Verb::Write)));
+        assert!(!told(stray, pump, command(Verb::Read)));
+        assert!(!told(pump, stray, reading()));
     }
 }

@@ -149,7 +149,7 @@ impl Stage {
 
     fn event(&mut self, event: &Event, line: &[u8]) {
         self.story.event(event, &self.settings.context);
-        self.alerting.event(event, line);
+        self.alerting.event(event, line, &self.settings.context);
         let conclusions = self.judge.event(event, &self.settings.context);
         if !conclusions.is_empty() {
             self.conclude(event.order, event.at, conclusions);
@@ -286,7 +286,7 @@ impl Stage {
             self.count(kind);
         }
         self.story.event(&event, &self.settings.context);
-        self.alerting.event(&event, &self.line);
+        self.alerting.event(&event, &self.line, &self.settings.context);
         event
     }
 
