@@ -3,6 +3,7 @@
 //! Owns: starting the sensor and the enforcer, reading what they tell, and giving them commands.
 //! Does not own: judging what they did.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -185,6 +186,18 @@ impl Product {
             Some(enforcer) => enforcer.approve(&self.program, id),
             None => Ok(()),
         }
+    }
+
+    /// When the kernel had taken each action's rules, by the enforcer's journal.
+    pub(crate) fn applied(&self) -> HashMap<String, u64> {
+        let text =
+            std::fs::read_to_string(self.folder.join("journal").join("journal.jsonl")).unwrap_or_default();
+        let entry = |line: &str| {
+            let entry: serde_json::Value = serde_json::from_str(line).ok()?;
+            let id = entry["body"]["fact"]["applied"]["action"].as_str()?;
+            Some((id.to_owned(), entry["at"].as_u64()?))
+        };
+        text.lines().filter_map(entry).collect()
     }
 
     /// A person takes an action back.

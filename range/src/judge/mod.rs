@@ -157,6 +157,7 @@ impl Run {
         progress("taking everything back");
         self.undo()?;
         self.judge_toll(judged);
+        self.time_rules();
         Ok(())
     }
 
@@ -193,11 +194,6 @@ impl Run {
             if self.played.acted_ms.is_none() {
                 self.played.acted_ms = Some(at.saturating_sub(self.start) / 1_000_000);
             }
-            if let (Some(rule), Some(evidence)) = (self.monitor.first(&act.id), self.evidence_of(&act)) {
-                self.played
-                    .counting_ms
-                    .push(rule.saturating_sub(evidence) as f64 / 1e6);
-            }
             self.played.acted.push(act);
         }
         Ok(())
@@ -225,9 +221,29 @@ impl Run {
         rungs.contains(&act.rung.as_str()) && host.is_some_and(|h| work::is_about(act, h))
     }
 
+    /// How long each rule took that waited for nobody. At the end: an incident's line comes to the file after its
+    /// notice to the enforcer.
+    fn time_rules(&mut self) {
+        self.product.listen();
+        let applied = self.product.applied();
+        let took = |act: &Act| {
+            // nft's monitor keeps an element that has a range in one of its fields until another one comes: there
+            // the enforcer's journal says when the kernel had taken it.
+            let told = applied.get(&act.id).copied();
+            let rule = self.monitor.first(&act.id).into_iter().chain(told).min()?;
+            let evidence = self.evidence_of(act, rule)?;
+            Some(rule.saturating_sub(evidence) as f64 / 1e6)
+        };
+        let unattended = self
+            .played
+            .acted
+            .iter()
+            .filter(|act| !self.approved.contains(&act.id));
+        self.played.counting_ms = unattended.filter_map(took).collect();
+    }
+
     /// The time of the last packet that is evidence of an action's incident, before its rule.
-    fn evidence_of(&self, act: &Act) -> Option<u64> {
-        let rule = self.monitor.first(&act.id)?;
+    fn evidence_of(&self, act: &Act, rule: u64) -> Option<u64> {
         let of = |event: &serde_json::Value| {
             let number = event["incident"]["number"].as_str()?;
             let packet = work::time(event["timestamp"].as_str()?)?;
