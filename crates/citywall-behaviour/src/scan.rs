@@ -137,9 +137,10 @@ struct Day {
     start: Nanos,
     /// The first try.
     tried: Nanos,
-    /// New in vain, and answered.
+    /// New in vain.
     failed: usize,
-    answered: usize,
+    /// Who answered; a device that speaks with its server all day has one, not one in each window.
+    answered: HashSet<Member>,
     told: bool,
     examples: Vec<Order>,
 }
@@ -333,10 +334,15 @@ fn window<'a>(
                 start: past.day.start,
                 tried: past.day.tried.min(past.tried.0),
                 failed: past.day.failed + past.failed.len(),
-                answered: past.day.answered + past.answered.len(),
+                answered: past.day.answered,
                 told: past.day.told || past.told > 0,
                 examples: past.day.examples,
             };
+            for member in past.answered.drain() {
+                if window.day.answered.len() < limits.members {
+                    window.day.answered.insert(member);
+                }
+            }
             window.day.examples.extend(past.examples);
             window.day.examples.truncate(EXAMPLES);
         }
@@ -365,7 +371,7 @@ impl Window {
                 start: at,
                 tried: Nanos::MAX,
                 failed: 0,
-                answered: 0,
+                answered: HashSet::new(),
                 told: false,
                 examples: Vec::new(),
             },
@@ -423,7 +429,8 @@ impl Window {
         if self.day.told || self.told > 0 || self.day.failed == 0 {
             return None;
         }
-        let (failed, answered) = (self.day.failed + failed, self.day.answered + self.answered.len());
+        let failed = self.day.failed + failed;
+        let answered = self.day.answered.union(&self.answered).count();
         // Over a day much goes wrong that is nobody's search: most has to be in vain.
         if failed < least.saturating_mul(limits.slow_factor) || failed < answered.saturating_mul(2) {
             return None;

@@ -146,6 +146,26 @@ fn a_search_that_takes_its_time_is_found_over_a_day() {
         event(i, i as i64 * 600_000, "10.30.0.8", &dst, 502, flow(false))
     });
     expect![[r#""#]].assert_eq(&scans(down));
+    // It speaks with its own server of that service all the time: one that answers, however often.
+    let own = |i: u64| {
+        let body = flow(true);
+        event(
+            10_000 + i,
+            i as i64 * 600_000 + 1_000,
+            "10.30.0.7",
+            "10.20.9.9",
+            502,
+            body,
+        )
+    };
+    let both = slow(60, false)
+        .enumerate()
+        .flat_map(|(i, probe)| [probe, own(i as u64)]);
+    expect![[r#"
+        horizontal_scan 0.88 10.30.0.7 tried 25 hosts on tcp/502 within 13800 s, 24 of them in vain
+            [("tried", 25.0), ("in_vain", 24.0), ("seconds", 13800.0)] 0-0-0 0-1-0 0-2-0 0-3-0
+    "#]]
+    .assert_eq(&scans(both));
 }
 
 #[test]

@@ -229,15 +229,44 @@ fn an_upload_out_of_habit() {
             packets: [700, 60],
             ..FlowSummary::default()
         });
-        let at = n as Nanos * 60 * SECOND;
+        // The day before is learned.
+        let at = if n == 1 { SECOND } else { 86_400 * SECOND } + n as Nanos * 60 * SECOND;
         found.extend(watch.observe(&event(n, at, "10.0.0.7", "192.0.2.9", body), &city));
     }
     expect![[r#"
-        upload_out_of_habit 0.52 10.0.0.7 sent 20.8 MB to 192.0.2.9 within 120 min in 121 conversations, 43 times what it received; never more than 0.0 MB before
-        upload_out_of_habit 0.76 10.0.0.7 sent 42.4 MB to 192.0.2.9 within 144 min in 145 conversations, 73 times what it received; never more than 0.0 MB before
-        upload_out_of_habit 0.88 10.0.0.7 sent 85.6 MB to 192.0.2.9 within 192 min in 193 conversations, 111 times what it received; never more than 0.0 MB before
+        upload_out_of_habit 0.83 10.0.0.7 sent 20.8 MB to 192.0.2.9 within 119 min in 120 conversations, 43 times what it received; never more than 0.0 MB before
+        upload_out_of_habit 0.91 10.0.0.7 sent 42.4 MB to 192.0.2.9 within 143 min in 144 conversations, 74 times what it received; never more than 0.0 MB before
+        upload_out_of_habit 0.96 10.0.0.7 sent 85.6 MB to 192.0.2.9 within 191 min in 192 conversations, 111 times what it received; never more than 0.0 MB before
     "#]]
     .assert_eq(&show(found));
+}
+
+/// What is sent, in megabytes, by whom, hours after the first; `hours` ascend.
+fn uploads(sent: &[(Nanos, &str, u64)]) -> String {
+    let (mut watch, city) = (UploadWatch::new(UploadLimits::default()), city());
+    let mut found = Vec::new();
+    for (n, (hours, from, megabytes)) in (1..).zip(sent) {
+        let body = Body::Flow(FlowSummary {
+            bytes: [megabytes * 1_000_000, 4_000],
+            packets: [700, 60],
+            ..FlowSummary::default()
+        });
+        let at = SECOND + hours * 3_600 * SECOND;
+        found.extend(watch.observe(&event(n, at, from, "192.0.2.9", body), &city));
+    }
+    show(found)
+}
+
+#[test]
+fn while_habits_are_learned_an_upload_is_told_again_at_eight_times_as_much() {
+    let camera = "10.0.0.7";
+    let day = |from: Nanos| (0..12).map(move |n| (from + n, camera, 30));
+    let told = uploads(&day(0).chain(day(30)).collect::<Vec<_>>());
+    expect![[r#"
+        upload_out_of_habit 0.67 10.0.0.7 sent 30.0 MB to 192.0.2.9 within 0 min in 1 conversations, 7500 times what it received; never more than 0.0 MB before
+        upload_out_of_habit 0.98 10.0.0.7 sent 240.0 MB to 192.0.2.9 within 420 min in 8 conversations, 7500 times what it received; never more than 0.0 MB before
+    "#]]
+    .assert_eq(&told);
 }
 
 fn claim(number: u64, at: Nanos, ip: &str, mac: u8) -> Event {

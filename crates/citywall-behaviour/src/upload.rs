@@ -22,6 +22,8 @@ pub struct UploadLimits {
     pub floor: u64,
     /// How many times the largest earlier window.
     pub habit: f64,
+    /// How long nothing is known of habits: what is told then is told again at eight times as much.
+    pub learn: Nanos,
     /// Sent to received, at least: what is mostly received is no upload.
     pub ratio: f64,
     /// Devices, and pairs, that are watched.
@@ -34,11 +36,15 @@ impl Default for UploadLimits {
             window: 86_400_000_000_000,
             floor: 20_000_000,
             habit: 4.0,
+            learn: 86_400_000_000_000,
             ratio: 4.0,
             devices: 8_192,
         }
     }
 }
+
+/// Conversations beyond which more of them make an upload no surer.
+const PIECES: u64 = 8;
 
 /// Hosts that are kept of a device.
 const HOMES: usize = 8;
@@ -52,6 +58,8 @@ pub struct UploadWatch {
     limits: UploadLimits,
     pairs: Recent<(IpAddr, IpAddr), Pair>,
     devices: Recent<IpAddr, Homes>,
+    /// The first event.
+    since: Option<Nanos>,
 }
 
 /// Whom a device sends much to by habit.
@@ -63,8 +71,6 @@ struct Home {
     host: IpAddr,
     first: Nanos,
     last: Nanos,
-    /// Longest time between two conversations.
-    gap: Nanos,
     conversations: u32,
     /// The largest window.
     most: u64,
@@ -92,6 +98,7 @@ impl UploadWatch {
             limits,
             pairs: Recent::new(limits.devices),
             devices: Recent::new(limits.devices),
+            since: None,
         }
     }
 
@@ -115,6 +122,7 @@ impl UploadWatch {
             return None;
         }
         let limits = self.limits;
+        let began = *self.since.get_or_insert(event.at);
         let pair = self.pairs.entry((src, dst));
         if pair.since == 0 {
             pair.since = event.at;
@@ -151,24 +159,28 @@ impl UploadWatch {
         if pair.sent < pair.next || (pair.sent as f64) < usual || ratio < limits.ratio {
             return None;
         }
-        pair.next = pair.sent.saturating_mul(2);
+        let learning = event.at.saturating_sub(began) < limits.learn;
+        pair.next = pair.sent.saturating_mul(if learning { 8 } else { 2 });
         let megabytes = pair.sent as f64 / 1e6;
         let minutes = (event.at - pair.start) as f64 / 6e10;
+        // A person leaves a file somewhere at once; who carries out piece by piece is a program.
+        let pieces = 1.0 + (pair.conversations.min(PIECES) - 1) as f64 / 4.0;
+        let reason = say!(
+            "sent-out",
+            "{who} sent {megabytes} MB to {whom} within {minutes} min in {n} conversations, {ratio} times what it \
+             received; never more than {most} MB before",
+            who = src,
+            megabytes = format!("{megabytes:.1}"),
+            whom = dst,
+            minutes = format!("{minutes:.0}"),
+            n = pair.conversations,
+            ratio = format!("{ratio:.0}"),
+            most = format!("{:.1}", pair.most as f64 / 1e6)
+        );
         Some(Behaviour {
             kind: "upload_out_of_habit",
-            reason: say!(
-                "sent-out",
-                "{who} sent {megabytes} MB to {whom} within {minutes} min in {n} conversations, {ratio} times what it \
-                 received; never more than {most} MB before",
-                who = src,
-                megabytes = format!("{megabytes:.1}"),
-                whom = dst,
-                minutes = format!("{minutes:.0}"),
-                n = pair.conversations,
-                ratio = format!("{ratio:.0}"),
-                most = format!("{:.1}", pair.most as f64 / 1e6)
-            ),
-            score: (1.0 - usual / (2.0 * pair.sent as f64)).clamp(0.5, 0.99),
+            reason,
+            score: (1.0 - usual / (2.0 * pair.sent as f64 * pieces)).clamp(0.5, 0.99),
             features: vec![
                 ("megabytes", megabytes),
                 ("sent_to_received", ratio),
@@ -190,7 +202,6 @@ impl Homes {
     /// A conversation with a host that gets much; `most` is the largest window so far.
     fn note(&mut self, host: IpAddr, at: Nanos, most: u64) {
         if let Some(home) = self.0.iter_mut().find(|home| home.host == host) {
-            home.gap = home.gap.max(at - home.last);
             home.last = at;
             home.conversations = home.conversations.saturating_add(1);
             home.most = home.most.max(most);
@@ -205,7 +216,6 @@ impl Homes {
             host,
             first: at,
             last: at,
-            gap: 0,
             conversations: 1,
             most,
         });
@@ -219,7 +229,7 @@ impl Homes {
                 && home.conversations >= HABIT.0
                 && home.last - home.first >= HABIT.1
                 && home.last < since
-                && at - home.last >= home.gap / 2
+                && at - home.last >= (home.last - home.first) / i64::from(home.conversations) / 2
                 && sent <= home.most.saturating_mul(2)
         };
         let home = self.0.iter_mut().find(habit)?;
