@@ -6,10 +6,11 @@
 use std::path::Path;
 
 use citywall_behaviour::{FloodDetector, FloodLimits, Meter, Party, SLICE};
+use citywall_capture::Damage;
 use citywall_event::Nanos;
 
 use super::generated::{BEGIN, FLOODS, flood, site_packets};
-use super::packets::{One, read};
+use super::packets::{One, each, read};
 use super::{SetError, files};
 use crate::table::Plain;
 use crate::trial::Settings;
@@ -50,6 +51,31 @@ fn hear(packets: &[One], seed: u64) -> Heard {
         }
     }
     heard
+}
+
+/// Hears for each frame of a capture the highest score of the floods that were told with it, 0 for most. A flood is told
+/// with the first packet after its slice. Gives what was damaged.
+///
+/// # Errors
+/// Where the capture cannot be read.
+pub fn scores(path: &Path, seed: u64, hear: &mut dyn FnMut(f64)) -> Result<Vec<Damage>, SetError> {
+    let mut meter = Meter::new(seed, 1);
+    let mut detector = FloodDetector::new(FloodLimits::default());
+    let mut tallies = Vec::new();
+    each(path, &mut |packet| {
+        let mut highest = 0.0_f64;
+        if let Some((at, counted)) = packet.and_then(|p| Some((p.seen.at, p.counted()?))) {
+            meter.packet(at, &counted, &mut tallies);
+            for tally in tallies.drain(..) {
+                detector.tick(tally.start);
+                if let Some(found) = detector.observe(&tally) {
+                    highest = highest.max(found.behaviour.score);
+                }
+            }
+        }
+        hear(highest);
+        true
+    })
 }
 
 /// The most packets that any receiver got in a slice.
