@@ -188,6 +188,9 @@ const FEW: usize = 8;
 /// One packet's score, when it was, and between whom.
 type Heard = (f64, Nanos, u64);
 
+/// One packet's features, when it was, and between whom.
+type Unscored = (PacketRow, Nanos, u64);
+
 /// The middle score of each stretch of each two parties.
 fn stretches(heard: &[Heard]) -> Vec<f64> {
     let mut found: BTreeMap<(u64, Nanos), Vec<f64>> = BTreeMap::new();
@@ -256,7 +259,7 @@ impl Capture {
 /// # Errors
 /// Where a capture is damaged.
 pub fn channels(folder: &Path, captures: &[Capture], settings: &Settings) -> Result<Plain, SetError> {
-    let mut found: Vec<(String, Vec<(PacketRow, Nanos, u64)>)> = Vec::new();
+    let mut found: Vec<(String, Vec<Unscored>)> = Vec::new();
     for path in files(folder)? {
         let name = path
             .file_stem()

@@ -186,7 +186,7 @@ pub(super) fn run(args: &EvaluateArgs) -> anyhow::Result<End> {
     }
     if interrupted {
         errln!(
-            "citywall: interrupted: {} of {count} sets were measured, their figures stand",
+            "citywall: interrupted: {} of {count} sets were over, their figures stand",
             over.len()
         );
     }
