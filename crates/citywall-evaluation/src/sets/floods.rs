@@ -6,10 +6,11 @@
 use std::path::Path;
 
 use citywall_behaviour::{FloodDetector, FloodLimits, Meter, Party, SLICE};
+use citywall_capture::Damage;
 use citywall_event::Nanos;
 
 use super::generated::{BEGIN, FLOODS, flood, site_packets};
-use super::packets::{One, read};
+use super::packets::{One, each, read};
 use super::{SetError, files};
 use crate::table::Plain;
 use crate::trial::Settings;
@@ -50,6 +51,31 @@ fn hear(packets: &[One], seed: u64) -> Heard {
         }
     }
     heard
+}
+
+/// Hears for each frame of a capture the highest score of the floods that were told with it, 0 for most. A flood is told
+/// with the first packet after its slice. Gives what was damaged.
+///
+/// # Errors
+/// Where the capture cannot be read.
+pub fn scores(path: &Path, seed: u64, hear: &mut dyn FnMut(f64)) -> Result<Vec<Damage>, SetError> {
+    let mut meter = Meter::new(seed, 1);
+    let mut detector = FloodDetector::new(FloodLimits::default());
+    let mut tallies = Vec::new();
+    each(path, &mut |packet| {
+        let mut highest = 0.0_f64;
+        if let Some((at, counted)) = packet.and_then(|p| Some((p.seen.at, p.counted()?))) {
+            meter.packet(at, &counted, &mut tallies);
+            for tally in tallies.drain(..) {
+                detector.tick(tally.start);
+                if let Some(found) = detector.observe(&tally) {
+                    highest = highest.max(found.behaviour.score);
+                }
+            }
+        }
+        hear(highest);
+        true
+    })
 }
 
 /// The most packets that any receiver got in a slice.
@@ -222,4 +248,56 @@ fn captured(data: &Path, columns: &[String], settings: &Settings) -> Result<Opti
             "alerts on {benign} captures of set-ups (IoT Sentinel) alone: {alerts}"
         )],
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sets::modbus;
+    use proptest::prelude::*;
+
+    /// A capture of these frames, a second apart.
+    fn capture(frames: &[Vec<u8>]) -> Vec<u8> {
+        let mut file = vec![
+            0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 1, 0, 0, 0,
+        ];
+        for (second, frame) in frames.iter().enumerate() {
+            let length = frame.len() as u32;
+            for word in [second as u32, 0, length, length] {
+                file.extend_from_slice(&word.to_le_bytes());
+            }
+            file.extend_from_slice(frame);
+        }
+        file
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+
+        /// Whatever frames hold, each has a score, and the same one again.
+        #[test]
+        fn each_frame_of_any_capture_has_a_score(
+            frames in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 1..80), 0..20)
+        ) {
+            let path = std::env::temp_dir().join(format!("citywall-scores-{}.pcap", std::process::id()));
+            std::fs::write(&path, capture(&frames)).expect("a file");
+            let mut both = Vec::new();
+            for _ in 0..2 {
+                let mut heard = Vec::new();
+                let damage = scores(&path, 1, &mut |score| heard.push(score)).expect("a capture");
+                prop_assert!(damage.is_empty());
+                prop_assert_eq!(heard.len(), frames.len());
+                both.push(heard);
+            }
+            prop_assert_eq!(&both[0], &both[1]);
+            std::fs::remove_file(&path).expect("a file");
+        }
+    }
+
+    #[test]
+    fn what_is_not_there_is_absent() {
+        let absent = Path::new("/nowhere/at-all.pcap");
+        assert!(matches!(scores(absent, 1, &mut |_| ()), Err(SetError::Absent(_))));
+        assert!(modbus::captures(Path::new("/nowhere")).is_err());
+    }
 }

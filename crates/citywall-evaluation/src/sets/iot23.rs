@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 
 use citywall_behaviour::{Conversation, ConversationFeatures, Habit, NUMBERS, Outcome, Seen};
 
+use citywall_event::Nanos;
+
 use super::{SetError, files};
 use crate::trial::{Case, Own, Sample, Settings};
 
@@ -16,6 +18,8 @@ use crate::trial::{Case, Own, Sample, Settings};
 const SOURCES: usize = 4_096;
 /// Share of a scenario's normal conversations that is learned; the later ones calibrate.
 const LEARNED: f64 = 0.7;
+/// How long a network calibrates for itself.
+const LEARNING: Nanos = 4 * 3_600_000_000_000;
 
 /// One labelled conversation.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,7 +33,7 @@ pub struct Labelled {
 /// One scenario.
 #[derive(Clone, Debug)]
 pub struct Scenario {
-    /// The file's name.
+    /// The file's place in the folder.
     pub name: String,
     /// In the order of their starts.
     pub conversations: Vec<Labelled>,
@@ -47,9 +51,11 @@ pub fn scenarios(folder: &Path) -> Result<Vec<Scenario>, SetError> {
             .map(|n| n.to_string_lossy().into_owned())
             .unwrap_or_default();
         if name.contains("conn.log") {
+            // Scenarios lie in folders of their own, and their files are all called the same.
+            let place = path.strip_prefix(folder).unwrap_or(&path);
             found.push(Scenario {
                 conversations: read(&path)?,
-                name,
+                name: place.to_string_lossy().into_owned(),
             });
         }
     }
@@ -207,13 +213,16 @@ fn kind(attack: &str, kinds: &mut Vec<&'static str>) -> u16 {
     at as u16
 }
 
-/// One case for each pair of scenarios: learned on the first's normal conversations, tested on all of
-/// the second.
+/// Two cases for each pair of scenarios: learned on the first's normal conversations, tested on all of the second;
+/// and the same with thresholds of the second's own learning period, tested on what came after that.
 pub fn cases(scenarios: &[Scenario], settings: &Settings) -> Vec<Case> {
     let mut cases = Vec::new();
     for (i, learned) in scenarios.iter().enumerate() {
         for (j, tested) in scenarios.iter().enumerate().filter(|(j, _)| *j != i) {
-            cases.push(case((learned, i as u32), (tested, j as u32), settings));
+            let carried = case((learned, i as u32), (tested, j as u32), settings);
+            let own = calibrated_there(&carried);
+            cases.push(carried);
+            cases.extend(own);
         }
     }
     cases
@@ -253,26 +262,74 @@ fn case((learned, first): (&Scenario, u32), (tested, second): (&Scenario, u32), 
     }
 }
 
-/// Scores of logs without labels: learned on all normal conversations of `learned`. One line a
-/// conversation: file, line among its conversations, score.
-pub fn scores(learned: &[Scenario], unknown: &[Scenario]) -> Vec<(String, usize, f64)> {
-    let mut habit = Habit::default();
-    for (i, scenario) in learned.iter().enumerate() {
-        let (all, conversations) = samples(scenario, i as u32, &mut vec!["normal"]);
-        let normal = all.iter().zip(&conversations).filter(|(s, _)| s.kind == 0);
-        normal.for_each(|(_, c)| habit.learn(c));
+/// The case with thresholds from where it is tested, as a model in use has them: the normal conversations of the
+/// learning period calibrate, and all that came later is the test. Nothing is learned there. `None` where a side would
+/// be empty.
+///
+/// The devices of this set were infected before their captures began, so there is no period before the attacks: that a
+/// person knows which of the period's conversations are normal is assumed here, as it is of what is learned.
+fn calibrated_there(carried: &Case) -> Option<Case> {
+    let start = carried.test.iter().map(|s| s.at).min()?;
+    let end = start.saturating_add(LEARNING);
+    let later: Vec<bool> = carried.test.iter().map(|s| s.at >= end).collect();
+    let calibrates: Vec<bool> = carried.test.iter().map(|s| s.at < end && s.kind == 0).collect();
+    let of = |chosen: &[bool]| pick(&carried.test, chosen);
+    let (calibration, test) = (of(&calibrates), of(&later));
+    if calibration.is_empty() || !test.iter().any(|s| s.kind != 0) {
+        return None;
     }
-    let mut lines = Vec::new();
-    for scenario in unknown {
+    let again = |own: &Own| Own {
+        calibration: pick(&own.test, &calibrates),
+        test: pick(&own.test, &later),
+        ..own.clone()
+    };
+    Some(Case {
+        name: format!(
+            "{}, thresholds from its own first {} hours",
+            carried.name,
+            LEARNING / 3_600_000_000_000
+        ),
+        own: carried.own.iter().map(again).collect(),
+        calibration,
+        test,
+        ..carried.clone()
+    })
+}
+
+fn pick<T: Clone>(all: &[T], chosen: &[bool]) -> Vec<T> {
+    let picked = all.iter().zip(chosen).filter(|(_, chosen)| **chosen);
+    picked.map(|(one, _)| one.clone()).collect()
+}
+
+/// Scores conversations without labels by what is normal in logs that have them.
+#[derive(Debug, Default)]
+pub struct Scorer {
+    habit: Habit,
+}
+
+impl Scorer {
+    /// Learns all normal conversations.
+    pub fn learn(scenarios: &[Scenario]) -> Scorer {
+        let mut habit = Habit::default();
+        for (i, scenario) in scenarios.iter().enumerate() {
+            let (all, conversations) = samples(scenario, i as u32, &mut vec!["normal"]);
+            let normal = all.iter().zip(&conversations).filter(|(s, _)| s.kind == 0);
+            normal.for_each(|(_, c)| habit.learn(c));
+        }
+        Scorer { habit }
+    }
+
+    /// One score for each conversation of a log, in the order of their starts.
+    pub fn log(&self, scenario: &Scenario) -> Vec<f64> {
         let (_, conversations) = samples(scenario, 0, &mut vec!["normal"]);
-        lines.extend(
-            conversations
-                .iter()
-                .enumerate()
-                .map(|(n, c)| (scenario.name.clone(), n + 1, habit.score(c))),
-        );
+        conversations.iter().map(|c| self.habit.score(c)).collect()
     }
-    lines
+
+    /// Scores of the conversations of one capture, in the order in which they ended.
+    pub fn capture(&self) -> impl FnMut(&Seen) -> f64 {
+        let mut features = ConversationFeatures::new(SOURCES);
+        move |seen| self.habit.score(&features.observe(seen))
+    }
 }
 
 /// Where the set lies below the folder of all data.
@@ -325,10 +382,65 @@ mod tests {
             cpu: || 0.0,
         };
         for case in cases(&scenarios, &settings) {
+            if case.name.ends_with("hours") {
+                continue;
+            }
             let sides = case.training.iter().chain(&case.calibration);
             let groups: std::collections::HashSet<u32> = sides.map(|s| s.group).collect();
             assert!(case.test.iter().all(|s| !groups.contains(&s.group)));
             assert!(case.training.iter().all(|s| s.kind == 0));
         }
+    }
+
+    #[test]
+    fn what_calibrates_a_network_for_itself_is_older_than_its_test() {
+        let one = |line: &str, mark: char, minute: i64| {
+            let mut one = parse(&line.split(mark).collect::<Vec<_>>()).expect("a conversation");
+            one.seen.at = minute * 60_000_000_000;
+            one
+        };
+        let day = |name: &str| {
+            let mut conversations: Vec<Labelled> = (0..1_440).map(|m| one(SECOND, '|', m)).collect();
+            conversations.extend((0..1_440).step_by(10).map(|m| one(FIRST, '\t', m)));
+            conversations.sort_by_key(|c| c.seen.at);
+            Scenario {
+                name: name.into(),
+                conversations,
+            }
+        };
+        let settings = Settings {
+            draws: 10,
+            seed: 1,
+            rate: 1e-2,
+            cpu: || 0.0,
+        };
+        let cases = cases(&[day("a"), day("b")], &settings);
+        let own: Vec<&Case> = cases
+            .iter()
+            .filter(|c| c.name.ends_with("first 4 hours"))
+            .collect();
+        assert_eq!(own.len(), 2);
+        for case in own {
+            assert_eq!(case.calibration.len(), 240);
+            let last = case.calibration.iter().map(|s| s.at).max();
+            assert!(case.test.iter().all(|s| Some(s.at) > last));
+            assert!(case.calibration.iter().all(|s| s.kind == 0));
+            assert_eq!(case.own[0].calibration.len(), case.calibration.len());
+            assert_eq!(case.own[0].test.len(), case.test.len());
+        }
+    }
+
+    #[test]
+    fn a_log_without_labels_has_a_score_for_each_conversation() {
+        let unlabelled = FIRST.rsplit_once('\t').map_or(FIRST, |(line, _)| line).to_owned() + "\t-";
+        let read = parse(&unlabelled.split('\t').collect::<Vec<_>>()).expect("a conversation");
+        assert_eq!(read.attack, "");
+        let scenario = Scenario {
+            name: "x".into(),
+            conversations: vec![read.clone(), read.clone(), read],
+        };
+        let scores = Scorer::learn(std::slice::from_ref(&scenario)).log(&scenario);
+        assert_eq!(scores.len(), 3);
+        assert!(scores.iter().all(|s| s.is_finite()));
     }
 }

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use citywall_behaviour::{Class, PacketSeen, Party, Sample as Counted};
-use citywall_capture::{Batch, FileLimits, Files, FrameSource};
+use citywall_capture::{Batch, Damage, FileLimits, Files, FrameSource};
 use citywall_packet::{Network, Packet, Transport, decode, tcp_flags};
 
 use super::SetError;
@@ -48,6 +48,22 @@ pub fn read(path: &Path) -> Result<Vec<Option<One>>, SetError> {
 /// # Errors
 /// As `read`.
 pub fn read_first(path: &Path, most: usize) -> Result<Vec<Option<One>>, SetError> {
+    let mut all = Vec::new();
+    each(path, &mut |packet| {
+        if all.len() < most {
+            all.push(packet);
+        }
+        all.len() < most
+    })?;
+    Ok(all)
+}
+
+/// Hears the packets of a capture in their order, one for each frame, until it wants no more. Gives what was
+/// damaged.
+///
+/// # Errors
+/// As `read`.
+pub fn each(path: &Path, hear: &mut dyn FnMut(Option<One>) -> bool) -> Result<Vec<Damage>, SetError> {
     if !path.is_file() {
         return Err(SetError::Absent(path.to_owned()));
     }
@@ -58,18 +74,18 @@ pub fn read_first(path: &Path, most: usize) -> Result<Vec<Option<One>>, SetError
     let mut files = Files::open(&[PathBuf::from(path)], FileLimits::default()).map_err(failed)?;
     let mut batch = Batch::default();
     let mut found = Vec::new();
-    let mut all = Vec::new();
     let mut latest = 0;
-    while all.len() < most && files.next_batch(&mut batch).map_err(failed)? {
+    while files.next_batch(&mut batch).map_err(failed)? {
         for meta in &batch.frames {
             found.clear();
             latest = latest.max(meta.at);
             let packet = decode(&batch.frame(meta), &mut found);
-            all.push(one(&packet, latest));
+            if !hear(one(&packet, latest)) {
+                return Ok(Vec::new());
+            }
         }
     }
-    all.truncate(most);
-    Ok(all)
+    Ok(files.damage().to_vec())
 }
 
 fn one(packet: &Packet, at: i64) -> Option<One> {

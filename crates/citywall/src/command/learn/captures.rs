@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use citywall_capture::{FileLimits, Files as CaptureFiles};
+use citywall_capture::{Damage, FileLimits, Files as CaptureFiles};
 use citywall_evaluation::Plain;
 use citywall_evaluation::sets::SetError;
-use citywall_event::{Body, Nanos};
+use citywall_event::{Behaviour, Body, Nanos};
 
 use crate::cli::Files;
 use crate::pipeline::judge::{Conclusion, Judge};
@@ -58,16 +58,7 @@ const MALICIOUS: [(&str, &str); 6] = [
 /// # Errors
 /// Where the captures are absent, or cannot be read.
 pub(super) fn table(data: &Path) -> Result<Plain, SetError> {
-    let source = CitySource {
-        name: "the city of the captures".to_owned(),
-        text: CITY.to_owned(),
-    };
-    let wrong = |error: anyhow::Error| SetError::Line {
-        path: PathBuf::from("the city of the captures"),
-        line: 0,
-        what: format!("{error:#}"),
-    };
-    let settings = Arc::new(Settings::load(&Files::default(), Some(source), None, None).map_err(wrong)?);
+    let settings = city()?;
     let mut rows = Vec::new();
     for (name, wanted) in MALICIOUS {
         let path = data.join(name);
@@ -146,30 +137,73 @@ fn setups(folder: &Path) -> Result<Vec<PathBuf>, SetError> {
 
 /// How often each kind is told of a capture.
 fn told(path: &PathBuf, settings: &Arc<Settings>) -> Result<BTreeMap<&'static str, u32>, SetError> {
+    let mut kinds = BTreeMap::new();
+    hear(path, settings, &mut |behaviour| {
+        *kinds.entry(behaviour.kind).or_default() += 1;
+    })?;
+    Ok(kinds)
+}
+
+/// Hears what is told of a capture. Gives what was damaged.
+///
+/// # Errors
+/// Where it cannot be read.
+fn hear(
+    path: &PathBuf,
+    settings: &Arc<Settings>,
+    hears: &mut dyn FnMut(&Behaviour),
+) -> Result<Vec<Damage>, SetError> {
     let failed = |error| SetError::Read {
         path: path.clone(),
         error: std::io::Error::other(error),
     };
     let mut source = CaptureFiles::open(std::slice::from_ref(path), FileLimits::default()).map_err(failed)?;
     let mut judge = Judge::new(settings);
-    let mut kinds = BTreeMap::new();
     let mut count = |conclusions: Vec<Conclusion>| {
         for (_, body) in conclusions {
             if let Body::Behaviour(behaviour) = body {
-                *kinds.entry(behaviour.kind).or_default() += 1;
+                hears(&behaviour);
             }
         }
     };
     let (mut last, mut border) = (0, Nanos::MIN);
-    run::events(&mut source, settings, &mut |event| {
+    let damage = run::events(&mut source, settings, &mut |event| {
         if event.at >= border {
             count(judge.tick(event.at, &settings.context));
-            border = event.at + BORDER;
+            border = event.at.saturating_add(BORDER);
         }
         last = event.at;
         count(judge.event(event, &settings.context));
     })
     .map_err(failed)?;
-    count(judge.tick(last + BORDER, &settings.context));
-    Ok(kinds)
+    count(judge.tick(last.saturating_add(BORDER), &settings.context));
+    Ok(damage)
+}
+
+/// The kinds that are told of a capture, each with its highest score, and what was damaged.
+///
+/// # Errors
+/// Where it cannot be read.
+pub(super) fn scores(path: &PathBuf) -> Result<(BTreeMap<&'static str, f64>, Vec<Damage>), SetError> {
+    let settings = city()?;
+    let mut kinds = BTreeMap::new();
+    let damage = hear(path, &settings, &mut |behaviour| {
+        let highest: &mut f64 = kinds.entry(behaviour.kind).or_default();
+        *highest = highest.max(behaviour.score);
+    })?;
+    Ok((kinds, damage))
+}
+
+fn city() -> Result<Arc<Settings>, SetError> {
+    let source = CitySource {
+        name: "the city of the captures".to_owned(),
+        text: CITY.to_owned(),
+    };
+    let wrong = |error: anyhow::Error| SetError::Line {
+        path: PathBuf::from("the city of the captures"),
+        line: 0,
+        what: format!("{error:#}"),
+    };
+    let settings = Settings::load(&Files::default(), Some(source), None, None).map_err(wrong)?;
+    Ok(Arc::new(settings))
 }

@@ -10,6 +10,7 @@ mod evaluate;
 mod explain;
 mod meaning;
 pub mod model;
+mod scores;
 mod show;
 
 use std::path::PathBuf;
@@ -61,7 +62,11 @@ const EVALUATE: &str = "Examples:
   citywall learn evaluate --set iot23 --data folder-with-conn-logs
   citywall learn evaluate --set iot23 --data unknown --scores scores.tsv
       scores for data without labels; the form is in docs/evaluation.md
+  citywall learn evaluate --set modbus --data captures --scores scores.tsv
+      the same for each packet of any captures; also --set allow-lists, floods, captures
 
+Exit code: 0 where all that was chosen was measured, or with --all all whose data is there; 1 where a set failed, a set that
+was named has no data, or somebody stopped it (what was measured is printed); 3 where a scored capture is damaged.
 Data is looked for in --data, then below $CITYWALL_DATA.";
 
 /// `citywall learn evaluate`.
@@ -77,7 +82,7 @@ pub struct EvaluateArgs {
     /// The folder of the set's data.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Write scores of the data in --data to this file; no labels are needed.
+    /// Write scores of the data in --data to this file, learned from CITYWALL_DATA; no labels are needed.
     #[arg(long, value_name = "FILE", requires = "data")]
     scores: Option<PathBuf>,
     /// Seed of all that is drawn.

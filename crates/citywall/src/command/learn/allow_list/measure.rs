@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use citywall_behaviour::allow::{AllowDoubt, AllowLearner, AllowLimits, AllowList};
-use citywall_capture::{Batch, FileLimits, Files as CaptureFiles, FrameSource};
+use citywall_capture::{Batch, Damage, FileLimits, Files as CaptureFiles, FrameSource};
 use citywall_evaluation::sets::SetError;
 use citywall_evaluation::{Plain, Report};
 use citywall_event::Body;
@@ -65,10 +65,26 @@ struct Labelled {
 /// # Errors
 /// Where the captures are not there, or cannot be read.
 pub fn modbus(folder: &Path) -> Result<Vec<Report>, SetError> {
-    let failed = |error: anyhow::Error| SetError::Read {
+    let (captures, channels) = both(folder)?;
+    let failed = |error: anyhow::Error| wrong(folder, &error);
+    let mut reports = vec![Report::Plain(left_out(&captures).map_err(failed)?)];
+    reports.push(Report::Plain(covert(&captures, &channels).map_err(failed)?));
+    Ok(reports)
+}
+
+fn wrong(folder: &Path, error: &anyhow::Error) -> SetError {
+    SetError::Read {
         path: folder.to_owned(),
         error: std::io::Error::other(format!("{error:#}")),
-    };
+    }
+}
+
+/// A capture without labels: where it is, and its name.
+type Named = (PathBuf, String);
+
+/// The labelled captures of a folder, and the covert channels.
+fn both(folder: &Path) -> Result<(Vec<Labelled>, Vec<Named>), SetError> {
+    let failed = |error: anyhow::Error| wrong(folder, &error);
     let mut captures = Vec::new();
     let mut channels = Vec::new();
     let list = std::fs::read_dir(folder).map_err(|_| SetError::Absent(folder.to_owned()))?;
@@ -93,9 +109,7 @@ pub fn modbus(folder: &Path) -> Result<Vec<Report>, SetError> {
     if captures.len() < 2 {
         return Err(SetError::Absent(folder.join("*_labeled.csv")));
     }
-    let mut reports = vec![Report::Plain(left_out(&captures).map_err(failed)?)];
-    reports.push(Report::Plain(covert(&captures, &channels).map_err(failed)?));
-    Ok(reports)
+    Ok((captures, channels))
 }
 
 fn labelled(path: PathBuf, name: String, labels: &Path) -> anyhow::Result<Labelled> {
@@ -191,6 +205,54 @@ fn watched(path: &Path, list: &AllowList, city: Option<&str>) -> anyhow::Result<
     stage.finish();
     drop(stage);
     Ok(told.take())
+}
+
+/// Scores of captures without labels: the list is learned from the labelled captures of a folder.
+pub struct Scorer(AllowList);
+
+impl Scorer {
+    /// Learns the list, in the way in which the table does.
+    ///
+    /// # Errors
+    /// Where the captures are not there, or cannot be read.
+    pub fn learn(folder: &Path) -> anyhow::Result<Scorer> {
+        let (captures, _) = both(folder)?;
+        Ok(Scorer(learn(&captures.iter().collect::<Vec<_>>(), None)?))
+    }
+
+    /// Hears for each frame of a capture the highest score of what was told of its conversation, 0 where nothing was.
+    /// Gives what was damaged.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub fn score(&self, path: &Path, hear: &mut dyn FnMut(f64)) -> anyhow::Result<Vec<Damage>> {
+        let mut told: BTreeMap<Talk, f64> = BTreeMap::new();
+        for value in watched(path, &self.0, None)? {
+            let score = value["behaviour"]["score"].as_f64().unwrap_or(0.0);
+            if let Some(talk) = talk_of(&value) {
+                let highest = told.entry(talk).or_default();
+                *highest = highest.max(score);
+            }
+        }
+        let mut source = CaptureFiles::open(&[path.to_path_buf()], FileLimits::default())?;
+        let mut batch = Batch::default();
+        let mut malformed = Vec::new();
+        while source.next_batch(&mut batch)? {
+            for meta in &batch.frames {
+                malformed.clear();
+                let packet = decode(&batch.frame(meta), &mut malformed);
+                let talk = match packet.network {
+                    Network::Ip(ip) => {
+                        let ports = packet.transport.ports().unwrap_or((0, 0));
+                        Some(talk((ip.src, ports.0), (ip.dst, ports.1), ip.protocol))
+                    }
+                    _ => None,
+                };
+                hear(talk.and_then(|talk| told.get(&talk)).copied().unwrap_or(0.0));
+            }
+        }
+        Ok(source.damage().to_vec())
+    }
 }
 
 fn talk_of(value: &Value) -> Option<Talk> {

@@ -16,7 +16,7 @@ use clap::{Subcommand, ValueEnum};
 
 pub(super) use train::TrainArgs;
 
-pub(super) use measure::modbus;
+pub(super) use measure::{Scorer, modbus};
 
 use crate::End;
 use crate::allowed::{self, Listed};
