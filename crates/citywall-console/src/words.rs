@@ -150,11 +150,15 @@ impl Language<'_> {
             .or_else(|| self.words.say("en", id, None))
     }
 
-    /// A message with values.
+    /// A message with values. What is a number as this program writes it counts as one, so that a message may
+    /// choose by it; numbers of four digits and more are grouped, and no language here chooses by them.
     pub fn with(&self, id: &str, values: &[(&str, &str)]) -> String {
         let mut args = FluentArgs::new();
         for (name, value) in values {
-            args.set(*name, *value);
+            match value.parse::<u16>().ok().filter(|n| n.to_string() == *value) {
+                Some(number) => args.set(*name, number),
+                None => args.set(*name, *value),
+            }
         }
         self.args(id, &args)
     }
@@ -243,6 +247,28 @@ mod tests {
             .filter(|id| !made(id) && !text.contains(&format!("\"{id}\"")))
             .collect();
         assert!(dead.is_empty(), "never said: {dead:?}");
+    }
+
+    #[test]
+    fn one_is_not_many() {
+        let words = Words::new();
+        let said = |n: &str, from: &str| {
+            let values = [
+                ("n", n),
+                ("from", from),
+                ("to", "3"),
+                ("first", "a"),
+                ("last", "b"),
+            ];
+            words.language(Some("en"), "").with("proposal-seen", &values)
+        };
+        assert_eq!(said("1", "1"), "One conversation of one device with 3, a to b.");
+        assert_eq!(
+            said("1,001", "21"),
+            "1,001 conversations of 21 devices with 3, a to b."
+        );
+        // Who is called 007 stays so.
+        assert!(said("007", "2").starts_with("007 "));
     }
 
     #[test]
