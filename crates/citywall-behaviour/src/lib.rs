@@ -51,6 +51,6 @@ pub use scan::{ScanDetector, ScanLimits};
 pub use shared_scan::{SharedScanLimits, SharedScans};
 pub use slow_guessing::{SlowGuessing, SlowGuessingLimits};
 pub use sweep::{SweepLimits, SweepWatch};
-pub use unusual::{ClassBand, Figure, Unusual, UnusualLimits, UnusualWatch};
+pub use unusual::{ClassBand, Figure, HourHeld, Unusual, UnusualLimits, UnusualWatch};
 pub use upload::{UploadLimits, UploadWatch};
 pub use worm::{WormLimits, WormWatch};

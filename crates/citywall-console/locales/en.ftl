@@ -268,7 +268,16 @@ wrong-cut = { $device } no longer reaches those that it works with, nor they it:
 wrong-cut-unknown = Whoever works with { $device } loses it; no permitted work of it was seen so far.
 wrong-services = Services that depend on { $device }: { $services }.
 wrong-pair = Work between { $from } and zone { $zone } that the city file does not name would stop; none was seen.
-wrong-pair-seen = { $n } conversations between { $from } and zone { $zone } were seen that no conduit allows: if one of them was work, it stops.
+wrong-pair-seen = { $n ->
+    [one] One conversation
+   *[other] { $n } conversations
+ } between { $from } and zone { $zone } { $n ->
+    [one] was
+   *[other] were
+ } seen that no conduit allows: if { $n ->
+    [one] it
+   *[other] one of them
+ } was work, it stops.
 wrong-command = Nobody can change anything in zone { $zone } from { $from } any more, not even in an emergency; reading goes on.
 wrong-rate = { $device } is slower where it sends more than { $n } packets a second: its pictures, readings or answers come late.
 wrong-into = Where more than { $n } new packets a second come to { $device }, people's own are among those that wait.
@@ -364,12 +373,29 @@ traffic-protocols = By protocol
 traffic-floods = Floods
 traffic-no-floods = No flood was seen.
 traffic-talkers = Who talks most
+traffic-bands = What was expected, and what came
+traffic-bands-what = Signed models learned what a class of devices exchanges in each hour. Nine of ten normal hours lie in the grey band; the line is what was exchanged, a cross an hour that left the band. One cross alone is no attack: an incident says where more speaks for it.
+traffic-no-bands = No forecast: none of the signed models in force learned rates, or no whole hour was seen yet.
+traffic-band-of = Bytes in each hour, and what was expected: { $class }
+traffic-band-table = The hours as a table
+traffic-any = devices without a model of their own
+traffic-under-way = under way
+traffic-held = as expected
+traffic-above = more than expected
+traffic-below = less than expected
+col-hour = Hour
+traffic-expected = Expected
+col-exchanged = Exchanged
+col-held = Held
 policy-what = The city file says which zone may open what with which other. Between zones nothing else is allowed.
 policy-matrix = Who may open a conversation with whom
 policy-from-to = from ↓ to →
 policy-legend = all: no limit inside the zone. some: what the city file names (point at the cell). –: nothing. A number: conversations seen. ✕: contacts that are not allowed.
 policy-broken = Seen, and not allowed
-policy-broken-pair = { $from } to { $to }: { $n } contacts.
+policy-broken-pair = { $from } to { $to }: { $n ->
+    [one] one contact
+   *[other] { $n } contacts
+ }.
 policy-conduits = What is allowed
 policy-change = It is changed in the city file, on the machine that has it; what is proposed and signed here is put in force there by citywall policy accept.
 proposal-title = Propose a change of the policy
@@ -380,8 +406,20 @@ proposal-nothing = Nothing that was seen asks for a conduit.
 proposal-doubtful = Doubtful
 proposal-doubtful-what = Not proposed, for the reason that stands with each. Ask somebody who knows before you tick one.
 proposal-pair = { $from } to { $to }:
-proposal-seen = { $n } conversations of { $from } devices with { $to }, { $first } to { $last }.
-proposal-commands = { $n } commands of { $from } devices to { $to }, { $first } to { $last }.
+proposal-seen = { $n ->
+    [one] One conversation
+   *[other] { $n } conversations
+ } of { $from ->
+    [one] one device
+   *[other] { $from } devices
+ } with { $to }, { $first } to { $last }.
+proposal-commands = { $n ->
+    [one] One command
+   *[other] { $n } commands
+ } of { $from ->
+    [one] one device
+   *[other] { $from } devices
+ } to { $to }, { $first } to { $last }.
 proposal-diff = Show what it would mean
 proposal-zones = Zones that are proposed
 proposal-zones-what = There is no city file yet: one zone for each network in which devices were seen. All of them are in the text of the next page.
@@ -389,7 +427,16 @@ proposal-network = Network
 proposal-hint = What was seen
 proposal-assets = Devices that need a name
 proposal-assets-what = A conduit that is proposed names them, so they get a name; change it in the text of the next page.
-proposal-counts = { $allowed } kinds of conversation are allowed already, { $unanswered } conversations were not answered, { $left } things found no room.
+proposal-counts = { $allowed ->
+    [one] One kind of conversation is
+   *[other] { $allowed } kinds of conversation are
+ } allowed already, { $unanswered ->
+    [one] one conversation was
+   *[other] { $unanswered } conversations were
+ } not answered, { $left ->
+    [one] one thing
+   *[other] { $left } things
+ } found no room.
 proposal-diff-title = What it would mean
 proposal-not-written = The file { $file } is not touched by this page. What is handed in and signed here is put in force in a shell.
 proposal-text = The city file as it would be
@@ -449,7 +496,13 @@ rehearsal-taken = { $n ->
    *[other] { $n } actions
  } would have been in force.
 rehearsal-work = { $n } of them would have cut permitted work.
-rehearsal-of = { $flows } conversations and { $notices } notices of incidents were looked at.
+rehearsal-of = Looked at: { $flows ->
+    [one] one conversation
+   *[other] { $flows } conversations
+ } and { $notices ->
+    [one] one notice of an incident
+   *[other] { $notices } notices of incidents
+ }.
 rehearsal-in-force = Would have been in force
 rehearsal-untaken = Wanted, and held back by the guards
 rehearsal-no-harm = It would have cut no permitted work.
@@ -489,6 +542,17 @@ rests-allow-list = Signed allow-list
 rests-model = Signed model of a class
 health-no-list = No signed allow-list is in force: what devices never did before is not told.
 health-no-model = No signed model is in force: unusual conversations are not told.
+health-drift = Whether the models still fit
+health-drift-what = Measured once a day against what each signed model learned. A shift up to 0.25 is normal. Many devices that move slowly mean that the model ages; many that move from one day to the next mean an update, or something that spreads; single devices are told of as incidents.
+col-class = Devices of
+col-shift = Shift
+col-moved = Moved
+col-course = What that means
+drift-of = { $moved } of { $judged }
+drift-course-still = The model fits.
+drift-course-few = The model fits most of them; the few that moved are worth a look.
+drift-course-suddenly = Most moved from one day to the next: an update, or something that spreads. Ask who updated them before anything is trained anew.
+drift-course-slowly = The model ages: train it anew, and sign it.
 health-disk = The disk
 health-disk-of = { $used } of { $budget } are taken; the oldest goes first.
 health-no-disk = Nothing is written to the disk (--out).

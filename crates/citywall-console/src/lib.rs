@@ -49,7 +49,7 @@ pub use proposal::{Backer, Needed, PolicyProposal, digest, needed};
 pub use proposed::Reader;
 pub use rehearsed::Rehearsed;
 pub use said::Message;
-pub use upkeep::{Disk, Habit, Rests, Standing, Taken, Upkeep};
+pub use upkeep::{Disk, Drifted, Foreseen, ForeseenHour, Habit, Rests, Standing, Taken, Upkeep};
 
 use app::{App, Parts};
 use archive::Archive;

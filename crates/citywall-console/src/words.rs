@@ -150,11 +150,15 @@ impl Language<'_> {
             .or_else(|| self.words.say("en", id, None))
     }
 
-    /// A message with values.
+    /// A message with values. What is a number as this program writes it counts as one, so that a message may
+    /// choose by it; numbers of four digits and more are grouped, and no language here chooses by them.
     pub fn with(&self, id: &str, values: &[(&str, &str)]) -> String {
         let mut args = FluentArgs::new();
         for (name, value) in values {
-            args.set(*name, *value);
+            match value.parse::<u16>().ok().filter(|n| n.to_string() == *value) {
+                Some(number) => args.set(*name, number),
+                None => args.set(*name, *value),
+            }
         }
         self.args(id, &args)
     }

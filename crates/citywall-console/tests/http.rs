@@ -3,10 +3,13 @@
 mod support;
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{IpAddr, TcpStream};
+use std::sync::Arc;
 use std::time::Duration;
 
-use citywall_console::{Console, Options, Rehearsed};
+use citywall_console::{
+    Console, Drifted, Foreseen, ForeseenHour, Habit, Options, Rehearsed, Standing, Upkeep,
+};
 use citywall_policy::City;
 use serde_json::json;
 use support::Browser;
@@ -40,6 +43,10 @@ fn city() -> City {
 }
 
 fn start(folder: Option<std::path::PathBuf>) -> Console {
+    start_with(folder, None)
+}
+
+fn start_with(folder: Option<std::path::PathBuf>, upkeep: Option<Arc<dyn Upkeep>>) -> Console {
     let city = city();
     citywall_console::start(Options {
         address: ([127, 0, 0, 1], 0).into(),
@@ -51,7 +58,7 @@ fn start(folder: Option<std::path::PathBuf>) -> Console {
         certificate: None,
         live: false,
         packets: None,
-        upkeep: None,
+        upkeep,
     })
     .expect("a console")
 }
@@ -708,4 +715,89 @@ fn two_people_approve_what_touches_safety() {
         303
     );
     assert_eq!(stage(&ada), "ended");
+}
+
+/// What a run with signed models knows after some hours.
+struct Modelled;
+
+impl Upkeep for Modelled {
+    fn now(&self) -> Standing {
+        Standing::default()
+    }
+
+    fn foreseen(&self) -> Vec<Foreseen> {
+        let hour = |hour, bytes| ForeseenHour {
+            hour,
+            low: 1_000,
+            high: 5_000,
+            bytes,
+        };
+        let class = |name: &str, moved, suddenly| Foreseen {
+            class: name.to_owned(),
+            hours: vec![
+                hour(493_000, Some(2_000)),
+                hour(493_001, Some(9_000)),
+                hour(493_002, Some(10)),
+                hour(493_003, None),
+            ],
+            drift: Some(Drifted {
+                shift: 0.31,
+                judged: 4,
+                moved,
+                suddenly,
+            }),
+        };
+        vec![class("any", 4, 0), class("cctv", 4, 3), class("pumps", 0, 0)]
+    }
+
+    fn habits(&self, _: &str, _: &[IpAddr]) -> Option<Vec<Habit>> {
+        None
+    }
+}
+
+#[test]
+fn bands_stand_beside_what_came_and_drift_is_told_apart() {
+    let console = start_with(None, Some(Arc::new(Modelled)));
+    console.finished(json!({ "packets": 1 }));
+    let mut ada = Browser::first(&console.url, console.first_link.as_ref(), PASSWORD);
+    let page = ada.get("/traffic").body;
+    for words in [
+        "devices without a model of their own",
+        "as expected",
+        "more than expected",
+        "less than expected",
+        "under way",
+    ] {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+    // Drawn, and said for who does not see it.
+    assert!(page.contains("Bytes in each hour, and what was expected: cctv") && page.contains("<polygon"));
+    let health = ada.get("/health").body;
+    assert!(health.contains("The model ages") && health.contains("something that spreads. Ask"));
+    let api: serde_json::Value = serde_json::from_str(&ada.get("/api/v1/traffic").body).expect("JSON");
+    let hours = api["forecasts"][1]["hours"].as_array().expect("hours");
+    assert_eq!(hours.len(), 4);
+    assert_eq!(
+        (&hours[1]["bytes"], &hours[1]["high"], &hours[3]["bytes"]),
+        (&json!(9_000), &json!(5_000), &json!(null))
+    );
+    let api: serde_json::Value = serde_json::from_str(&ada.get("/api/v1/health").body).expect("JSON");
+    let courses: Vec<_> = api["drift"].as_array().expect("drift").iter().collect();
+    assert_eq!(courses.len(), 3);
+    assert_eq!(
+        (
+            &courses[0]["course"],
+            &courses[1]["course"],
+            &courses[2]["course"]
+        ),
+        (&json!("slowly"), &json!("suddenly"), &json!("still"))
+    );
+    // A department sees its own zone's model alone.
+    let grace = ada.invite("Grace Example", "trams and lamps and pumps");
+    let api: serde_json::Value = serde_json::from_str(&grace.get("/api/v1/traffic").body).expect("JSON");
+    let classes: Vec<_> = api["forecasts"].as_array().expect("a list").iter().collect();
+    assert_eq!(classes.len(), 1);
+    assert_eq!(classes[0]["class"], "pumps");
+    let document = ada.get("/api/openapi.json").body;
+    assert!(document.contains("ForeseenHour") && document.contains("Drifted"));
 }

@@ -11,6 +11,7 @@
 mod drift;
 mod words;
 
+use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -54,6 +55,8 @@ const ODD: f64 = 0.1;
 const HOUR_TOLD: f64 = 1.0 / 1_500.0;
 /// Deviations of a device that are kept of a minute.
 const DEVIATIONS: usize = 5;
+/// Hours of a class that are kept beside what was expected of them: a week.
+const HOURS_KEPT: usize = 168;
 /// A conclusion: about whom, and what.
 pub type Unusual = (Subject, Behaviour);
 
@@ -65,6 +68,17 @@ pub struct ClassBand {
     /// The hour, since 1970.
     pub hour: i64,
     /// What is expected of it, in bytes.
+    pub expected: Expected,
+}
+
+/// An hour of a class that is over, and what was expected of it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct HourHeld {
+    /// The hour, since 1970.
+    pub hour: i64,
+    /// What the class exchanged, in bytes.
+    pub bytes: u64,
+    /// What was expected; whether it held, too.
     pub expected: Expected,
 }
 
@@ -96,6 +110,8 @@ pub struct UnusualWatch {
     models: Arc<[Model]>,
     /// Each model's forecast, which goes on.
     forecasts: Vec<Option<Hourly>>,
+    /// Each model's hours that were held against its forecast.
+    past: Vec<VecDeque<HourHeld>>,
     features: ConversationFeatures,
     /// Where a model judges packets.
     packets: Option<(PacketFeatures, Warmth)>,
@@ -124,6 +140,7 @@ impl UnusualWatch {
                 .iter()
                 .map(|m| m.rates.as_ref().map(|r| r.class.clone()))
                 .collect(),
+            past: vec![VecDeque::new(); models.len()],
             features: ConversationFeatures::new(if models.is_empty() { 0 } else { limits.devices }),
             packets: judges_packets
                 .then(|| (PacketFeatures::new(limits.senders), Warmth::new(limits.senders))),
@@ -184,6 +201,13 @@ impl UnusualWatch {
                 expected: forecast.as_ref()?.expected(hour)?,
             })
         })
+    }
+
+    /// The hours of the last week that were held against forecasts, oldest first, of each class that has any.
+    pub fn held(&self) -> impl Iterator<Item = (&str, &VecDeque<HourHeld>)> {
+        let all = self.models.iter().zip(&self.past);
+        all.filter(|(_, past)| !past.is_empty())
+            .map(|(model, past)| (model.class.as_str(), past))
     }
 
     /// Takes one event.
@@ -422,14 +446,24 @@ impl UnusualWatch {
         if !whole {
             return found;
         }
-        for ((model, forecast), sum) in self.models.iter().zip(&mut self.forecasts).zip(sums) {
+        let kept = self.forecasts.iter_mut().zip(&mut self.past);
+        for ((model, (forecast, past)), sum) in self.models.iter().zip(kept).zip(sums) {
             // Nothing at all is an hour of which training knows nothing, too.
             let Some(forecast) = forecast.as_mut().filter(|_| sum > 0) else {
                 continue;
             };
-            if let Some(told) = forecast.take(over, sum as f64)
-                && told.chance <= HOUR_TOLD
-            {
+            let Some(told) = forecast.take(over, sum as f64) else {
+                continue;
+            };
+            if past.len() >= HOURS_KEPT {
+                past.pop_front();
+            }
+            past.push_back(HourHeld {
+                hour: over,
+                bytes: sum,
+                expected: told.expected,
+            });
+            if told.chance <= HOUR_TOLD {
                 let at = over.saturating_mul(HOUR);
                 let told = words::rate(&model.class, at, sum as f64, &told);
                 found.push((Subject::default(), told));

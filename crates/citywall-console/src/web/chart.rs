@@ -7,6 +7,8 @@
 use maud::{Markup, PreEscaped, html};
 use plotters::prelude::*;
 
+use crate::upkeep::ForeseenHour;
+
 /// Okabe and Ito's colours, without black and yellow.
 const COLOURS: [RGBColor; 6] = [
     RGBColor(0, 114, 178),
@@ -66,6 +68,70 @@ fn draw(
         let colour = COLOURS.get(index % COLOURS.len()).copied().unwrap_or(BLACK);
         chart.draw_series(LineSeries::new(line.iter().copied(), colour.stroke_width(2)))?;
     }
+    drop(chart);
+    root.present()?;
+    Ok(())
+}
+
+/// A band over hours, and what was there: a grey area with a line over it, and a mark at each hour that left the
+/// band, as colour alone says nothing.
+pub fn band(label: &str, hours: &[ForeseenHour], clock: &dyn Fn(i64) -> String) -> Markup {
+    let (Some(first), Some(last)) = (hours.first(), hours.last()) else {
+        return html! {};
+    };
+    let top = hours.iter().map(|h| h.bytes.unwrap_or(0).max(h.high));
+    let top = top.max().unwrap_or(0).max(1) as f64 * 1.05;
+    let mut svg = String::new();
+    let drawn = draw_band(
+        &mut svg,
+        (first.hour, last.hour.max(first.hour.saturating_add(1))),
+        top,
+        hours,
+        clock,
+    );
+    if let Err(error) = drawn {
+        log::debug!("a chart: {error}");
+        return html! {};
+    }
+    html! { figure role="img" aria-label=(label) { (PreEscaped(svg)) } }
+}
+
+fn draw_band(
+    svg: &mut String,
+    (first, last): (i64, i64),
+    top: f64,
+    hours: &[ForeseenHour],
+    clock: &dyn Fn(i64) -> String,
+) -> Result<(), Box<dyn std::error::Error>> {
+    let root = SVGBackend::with_string(svg, SIZE).into_drawing_area();
+    let grey = RGBColor(128, 128, 128);
+    let mut chart = ChartBuilder::on(&root)
+        .margin(8)
+        .x_label_area_size(28)
+        .y_label_area_size(70)
+        .build_cartesian_2d(first..last, 0.0..top)?;
+    chart
+        .configure_mesh()
+        .disable_x_mesh()
+        .axis_style(grey)
+        .light_line_style(grey.mix(0.0))
+        .bold_line_style(grey.mix(0.25))
+        .label_style(("sans-serif", 13).into_font().color(&grey))
+        .x_labels(6)
+        .y_labels(4)
+        .x_label_formatter(&|hour| clock(*hour))
+        .y_label_formatter(&|value| crate::text::bytes(*value as u64))
+        .draw()?;
+    let upper = hours.iter().map(|h| (h.hour, h.high as f64));
+    let lower = hours.iter().rev().map(|h| (h.hour, h.low as f64));
+    let outline: Vec<_> = upper.chain(lower).collect();
+    chart.draw_series(std::iter::once(Polygon::new(outline, grey.mix(0.3))))?;
+    let [line, mark, ..] = COLOURS;
+    let known = hours.iter().filter_map(|h| Some((h.hour, h.bytes? as f64)));
+    chart.draw_series(LineSeries::new(known, line.stroke_width(2)))?;
+    let off = hours.iter().filter(|h| h.held() == Some(false));
+    let off = off.filter_map(|h| Some((h.hour, h.bytes? as f64)));
+    chart.draw_series(off.map(|at| Cross::new(at, 5, mark.stroke_width(2))))?;
     drop(chart);
     root.present()?;
     Ok(())

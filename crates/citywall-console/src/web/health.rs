@@ -12,11 +12,11 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::context::Ctx;
-use super::layout;
+use super::{layout, traffic};
 use crate::app::now;
 use crate::board::Board;
 use crate::text::{bytes, number, plain};
-use crate::upkeep::Standing;
+use crate::upkeep::{Drifted, Standing};
 
 /// How the console and the run fare.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -48,11 +48,25 @@ pub struct HealthView {
     pub streams: usize,
     /// What the run rests on, and what it takes of the disk.
     pub standing: Standing,
+    /// How far classes of devices have moved from their signed models.
+    pub drift: Vec<Moved>,
     /// What was not read, and why.
     pub unseen: Vec<Unseen>,
     /// `summary.json`, once the run is over.
     #[schema(value_type = Object)]
     pub summary: serde_json::Value,
+}
+
+/// A class, and how far it has moved.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Moved {
+    /// The zone that the model is for, or `any`.
+    pub class: String,
+    /// `still`, `few`, `suddenly`, `slowly`.
+    pub course: &'static str,
+    /// The figures.
+    #[serde(flatten)]
+    pub drift: Drifted,
 }
 
 /// Something that is not seen.
@@ -156,6 +170,17 @@ pub fn view(ctx: &Ctx) -> HealthView {
             Some(upkeep) if ctx.person.sees_city() => upkeep.now(),
             _ => Standing::default(),
         },
+        drift: {
+            let all = traffic::foreseen(ctx).into_iter();
+            all.filter_map(|f| {
+                f.drift.map(|drift| Moved {
+                    class: f.class,
+                    course: drift.course(),
+                    drift,
+                })
+            })
+            .collect()
+        },
         unseen: unseen(ctx, &board),
         summary: run.summary,
     }
@@ -192,6 +217,22 @@ fn rests(ctx: &Ctx, standing: &Standing) -> Markup {
         } } }))
         @if !standing.files.iter().any(|file| file.kind == "allow-list") { p class="quiet" { (l.t("health-no-list")) } }
         @if !standing.files.iter().any(|file| file.kind == "model") { p class="quiet" { (l.t("health-no-model")) } }
+    } }
+}
+
+/// How far models still fit: what ages is told apart from what may be an attack.
+fn drift(ctx: &Ctx, moved: &[Moved]) -> Markup {
+    let l = ctx.l();
+    let heads = ["col-class", "col-shift", "col-moved", "col-course"].map(|id| l.t(id));
+    html! { @if !moved.is_empty() {
+        h2 { (l.t("health-drift")) }
+        p class="quiet" { (l.t("health-drift-what")) }
+        (layout::table(&l.t("health-drift"), &heads, html! { @for m in moved { tr {
+            th scope="row" { (traffic::class(ctx, &m.class)) }
+            td class="n" { (format!("{:.2}", m.drift.shift)) }
+            td class="n" { (l.with("drift-of", &[("moved", &number(m.drift.moved)), ("judged", &number(m.drift.judged))])) }
+            td { (l.t(&format!("drift-course-{}", m.course))) }
+        } } }))
     } }
 }
 
@@ -248,6 +289,7 @@ pub async fn page(ctx: Ctx) -> Response {
             }
         }
         (rests(&ctx, &view.standing))
+        (drift(&ctx, &view.drift))
         (disk(&ctx, &view.standing))
         h2 { (l.t("health-unseen")) }
         @if !view.unseen.is_empty() {

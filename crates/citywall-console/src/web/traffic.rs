@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use axum::response::Response;
-use maud::html;
+use maud::{Markup, html};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -14,6 +14,7 @@ use super::{chart, layout, said};
 use crate::board::{Board, MINUTES};
 use crate::permission::Scope;
 use crate::text::{bytes, number, plain};
+use crate::upkeep::Foreseen;
 
 /// Series of a chart.
 const SERIES: usize = 6;
@@ -55,6 +56,8 @@ pub struct TrafficView {
     pub protocols: Vec<Series>,
     /// Who talks most.
     pub talkers: Vec<Talker>,
+    /// What signed models expected of classes of devices in each hour, and what they exchanged.
+    pub forecasts: Vec<Foreseen>,
 }
 
 fn series(
@@ -88,6 +91,50 @@ fn series(
         .collect();
     list.sort_by_key(|s| std::cmp::Reverse(s.bytes));
     list
+}
+
+/// What models expect, of the classes that the person sees: zones, and for the whole city's people the rest.
+pub fn foreseen(ctx: &Ctx) -> Vec<Foreseen> {
+    let all = ctx.app().upkeep.as_ref().map_or_else(Vec::new, |u| u.foreseen());
+    let seen = all.into_iter().take(Foreseen::MOST);
+    seen.filter(|f| ctx.person.sees_city() || ctx.person.sees(ctx.known.zone(&f.class).into_iter()))
+        .collect()
+}
+
+/// A class in words.
+pub fn class(ctx: &Ctx, name: &str) -> String {
+    match name {
+        Foreseen::ANY => ctx.l().t("traffic-any"),
+        zone => plain(zone),
+    }
+}
+
+/// The bands of each class, drawn and as a table.
+fn bands(ctx: &Ctx, forecasts: &[Foreseen]) -> Markup {
+    let l = ctx.l();
+    let time = |hour: i64| ctx.known.time(hour.saturating_mul(3_600_000_000_000));
+    let clock = |hour: i64| time(hour).get(5..16).unwrap_or_default().to_owned();
+    let heads = ["col-hour", "traffic-expected", "col-exchanged", "col-held"].map(|id| l.t(id));
+    html! { @for forecast in forecasts.iter().filter(|f| !f.hours.is_empty()) {
+        @let name = class(ctx, &forecast.class);
+        @let label = l.with("traffic-band-of", &[("class", &name)]);
+        h3 { (name) }
+        (chart::band(&label, &forecast.hours, &clock))
+        details {
+            summary { (l.t("traffic-band-table")) }
+            (layout::table(&label, &heads, html! { @for hour in forecast.hours.iter().rev() { tr {
+                th scope="row" { (clock(hour.hour)) }
+                td class="n" { (bytes(hour.low)) " – " (bytes(hour.high)) }
+                td class="n" { @match hour.bytes { Some(n) => (bytes(n)), None => (l.t("traffic-under-way")) } }
+                td { @match (hour.held(), hour.bytes) {
+                    (Some(true), _) => (l.t("traffic-held")),
+                    (Some(false), Some(n)) if n > hour.high => strong { (l.t("traffic-above")) },
+                    (Some(false), _) => strong { (l.t("traffic-below")) },
+                    _ => {},
+                } }
+            } } }))
+        }
+    } }
 }
 
 /// Gathers them.
@@ -127,6 +174,7 @@ pub fn view(ctx: &Ctx) -> TrafficView {
         zones,
         protocols,
         talkers,
+        forecasts: foreseen(ctx),
     }
 }
 
@@ -173,6 +221,9 @@ pub async fn page(ctx: Ctx) -> Response {
         p class="quiet" { (l.t("traffic-what")) }
         h2 { (l.t("traffic-zones")) } (plot(&view.zones, &l.t("traffic-zones")))
         @if !view.protocols.is_empty() { h2 { (l.t("traffic-protocols")) } (plot(&view.protocols, &l.t("traffic-protocols"))) }
+        h2 { (l.t("traffic-bands")) }
+        @if view.forecasts.iter().any(|f| !f.hours.is_empty()) { p class="quiet" { (l.t("traffic-bands-what")) } } @else { p class="quiet" { (l.t("traffic-no-bands")) } }
+        (bands(&ctx, &view.forecasts))
         h2 { (l.t("traffic-floods")) }
         @if floods.is_empty() { p { (l.t("traffic-no-floods")) } }
         ul { @for (number, title) in floods.iter().take(20) { li { a href={ "/incidents/" (number) } { (plain(title)) } } } }

@@ -4,11 +4,11 @@
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::UNIX_EPOCH;
 
-use citywall_console::{Disk, Habit, Rests, Standing, Taken, Upkeep};
+use citywall_console::{Disk, Foreseen, Habit, Rests, Standing, Taken, Upkeep};
 
 use crate::cli::WatchArgs;
 use crate::packets::{FOLDER, Kept};
@@ -26,15 +26,18 @@ pub struct Run {
     kept: Option<Box<dyn Fn() -> Kept + Send + Sync>>,
     /// What the kernel dropped; `u64::MAX`: nobody counts.
     drops: Arc<AtomicU64>,
+    foreseen: Arc<Mutex<Vec<Foreseen>>>,
 }
 
 impl Run {
-    /// Of these arguments. `kept` tells how the ring of packets fares, `drops` what the kernel dropped.
+    /// Of these arguments. `kept` tells how the ring of packets fares, `drops` what the kernel dropped,
+    /// `foreseen` what models expected.
     pub fn new(
         args: &WatchArgs,
         shared: Arc<Shared>,
         kept: Option<Box<dyn Fn() -> Kept + Send + Sync>>,
         drops: Arc<AtomicU64>,
+        foreseen: Arc<Mutex<Vec<Foreseen>>>,
     ) -> Run {
         Run {
             shared,
@@ -42,6 +45,7 @@ impl Run {
             out: args.out.clone(),
             kept,
             drops,
+            foreseen,
         }
     }
 
@@ -132,6 +136,13 @@ impl Upkeep for Run {
             kernel_drops: (drops != u64::MAX).then_some(drops),
             packets_given_up: self.kept.as_ref().map(|kept| kept().shed),
         }
+    }
+
+    fn foreseen(&self) -> Vec<Foreseen> {
+        self.foreseen
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     fn habits(&self, name: &str, addresses: &[IpAddr]) -> Option<Vec<Habit>> {

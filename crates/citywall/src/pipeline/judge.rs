@@ -11,6 +11,7 @@ use citywall_behaviour::{
     ScanDetector, ScanLimits, SharedScanLimits, SharedScans, SlowGuessing, SlowGuessingLimits, SweepLimits,
     SweepWatch, Tally, UnusualLimits, UnusualWatch, UploadLimits, UploadWatch, WormLimits, WormWatch,
 };
+use citywall_console::{Drifted, Foreseen, ForeseenHour};
 use citywall_event::{Behaviour, Body, Context, Event, Nanos, Subject};
 use citywall_incident::Situation;
 use citywall_inventory::{Device, Inventory};
@@ -152,6 +153,46 @@ impl Judge {
     /// How far each class has moved from its model, where a day was judged.
     pub fn drift(&self) -> impl Iterator<Item = (&str, Figure)> {
         self.unusual.drift()
+    }
+
+    /// What models expected of each class in the last week's hours and of the hour that holds `at`, what was
+    /// exchanged, and how far each class has moved.
+    pub fn foreseen(&self, at: Nanos) -> Vec<Foreseen> {
+        let hour = at.div_euclid(3_600_000_000_000);
+        let mut all: BTreeMap<&str, Foreseen> = BTreeMap::new();
+        let of = |class: &str| Foreseen {
+            class: class.to_owned(),
+            ..Foreseen::default()
+        };
+        for (class, held) in self.unusual.held() {
+            let foreseen = all.entry(class).or_insert_with(|| of(class));
+            foreseen.hours.extend(held.iter().map(|h| ForeseenHour {
+                hour: h.hour,
+                low: h.expected.low.max(0.0) as u64,
+                high: h.expected.high.max(0.0) as u64,
+                bytes: Some(h.bytes),
+            }));
+        }
+        let now: Vec<_> = self.unusual.bands(hour).collect();
+        for band in &now {
+            let foreseen = all.entry(&band.class).or_insert_with(|| of(&band.class));
+            foreseen.hours.push(ForeseenHour {
+                hour,
+                low: band.expected.low.max(0.0) as u64,
+                high: band.expected.high.max(0.0) as u64,
+                bytes: None,
+            });
+        }
+        for (class, figure) in self.unusual.drift() {
+            let foreseen = all.entry(class).or_insert_with(|| of(class));
+            foreseen.drift = Some(Drifted {
+                shift: (figure.index * 100.0).round() / 100.0,
+                judged: figure.judged as u64,
+                moved: figure.moved as u64,
+                suddenly: figure.suddenly as u64,
+            });
+        }
+        all.into_values().take(Foreseen::MOST).collect()
     }
 
     fn assets_told(&mut self) -> Vec<Conclusion> {

@@ -24,6 +24,8 @@ use crate::stats::Seen;
 pub type Listener = Box<dyn FnMut(&[u8])>;
 /// Who hears how far the run is.
 pub type Shown = Box<dyn FnMut(&Seen)>;
+/// Hears what models expect.
+pub type Foresight = Box<dyn FnMut(Vec<citywall_console::Foreseen>) + Send>;
 /// Who hears of new settings.
 pub type Reloaded = Box<dyn FnMut(&Settings)>;
 
@@ -48,6 +50,9 @@ pub struct Stage {
     listener: Option<Listener>,
     reloaded: Option<Reloaded>,
     shown: Option<Shown>,
+    foreseen: Option<Foresight>,
+    /// The hour of which that was told last.
+    hour: Nanos,
     /// Source and packet of the last conclusion, and how many it has.
     late: (u16, u64, u32),
     /// The next whole second of packet time.
@@ -73,6 +78,8 @@ impl Stage {
             listener: None,
             reloaded: None,
             shown: None,
+            foreseen: None,
+            hour: Nanos::MIN,
             late: (0, 0, 0),
             border: Nanos::MIN,
             last: Order::default(),
@@ -89,6 +96,11 @@ impl Stage {
         self.shown = Some(shown);
     }
 
+    /// Has somebody told once an hour what models expect, and how far what they learned has moved.
+    pub fn on_foreseen(&mut self, foreseen: Foresight) {
+        self.foreseen = Some(foreseen);
+    }
+
     /// Has somebody told of new settings.
     pub fn on_reload(&mut self, reloaded: Reloaded) {
         self.reloaded = Some(reloaded);
@@ -100,6 +112,8 @@ impl Stage {
             reloaded(&settings);
         }
         self.judge.reload(&settings);
+        // Other models expect other things.
+        self.hour = Nanos::MIN;
         let told = self.proposer.reload(&settings);
         self.settings = settings;
         self.tell(self.last, told);
@@ -235,8 +249,19 @@ impl Stage {
             self.tell(order, told);
         }
         let conclusions = self.judge.tick(at, &self.settings.context);
+        let hour = at.div_euclid(3_600_000_000_000);
+        if hour > self.hour {
+            self.hour = hour;
+            self.foresee(at);
+        }
         if !conclusions.is_empty() {
             self.conclude(order, at, conclusions);
+        }
+    }
+
+    fn foresee(&mut self, at: Nanos) {
+        if let Some(foreseen) = &mut self.foreseen {
+            foreseen(self.judge.foreseen(at));
         }
     }
 

@@ -421,10 +421,19 @@ async function figures(base, link, browser) {
   await devtools.send('Performance.enable');
   const { metrics } = await devtools.send('Performance.getMetrics');
   const metric = (name) => metrics.find((m) => m.name === name)?.value ?? NaN;
-  const paint = await page.evaluate(() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime);
+  // What one load takes; those that follow count anew.
+  const once = script;
+  const paints = [];
+  for (let load = 0; load < 7; load += 1) {
+    await page.goto(base);
+    await page.waitForFunction(() => performance.getEntriesByName('first-contentful-paint').length > 0);
+    paints.push(await page.evaluate(() => performance.getEntriesByName('first-contentful-paint')[0].startTime));
+  }
+  paints.sort((a, b) => a - b);
+  const [paint, worst] = [paints[3], paints[6]];
   const heap = Math.round(metric('JSHeapUsedSize') / 1e6);
-  console.log(`City: first paint after ${Math.round(paint)} ms; ${script} bytes of script; ${metric('Nodes')} nodes, ${heap} MB of heap`);
-  assert.ok(script > 0 && script <= 300_000, `${script} bytes of script`);
+  console.log(`City: first paint after ${Math.round(paint)} ms (median of 7 loads without a cache, worst ${Math.round(worst)} ms; wanted: 200); ${once} bytes of script; ${metric('Nodes')} nodes, ${heap} MB of heap`);
+  assert.ok(once > 0 && once <= 300_000, `${once} bytes of script`);
   await context.close();
 }
 
