@@ -250,6 +250,28 @@ mod tests {
     }
 
     #[test]
+    fn one_is_not_many() {
+        let words = Words::new();
+        let said = |n: &str, from: &str| {
+            let values = [
+                ("n", n),
+                ("from", from),
+                ("to", "3"),
+                ("first", "a"),
+                ("last", "b"),
+            ];
+            words.language(Some("en"), "").with("proposal-seen", &values)
+        };
+        assert_eq!(said("1", "1"), "One conversation of one device with 3, a to b.");
+        assert_eq!(
+            said("1,001", "21"),
+            "1,001 conversations of 21 devices with 3, a to b."
+        );
+        // Who is called 007 stays so.
+        assert!(said("007", "2").starts_with("007 "));
+    }
+
+    #[test]
     fn the_browser_is_asked() {
         let words = Words::new();
         let tag = |chosen, accepted| words.language(chosen, accepted).tag.to_owned();

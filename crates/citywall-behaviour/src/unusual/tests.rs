@@ -231,6 +231,11 @@ fn more_than_the_forecast_expects_is_told_of_the_class() {
     assert_eq!(quiet, []);
     let band = watch.bands(9 * 24).next().expect("a forecast");
     assert!(band.expected.low > 0.0 && band.expected.high < 1e6, "{band:?}");
+    let (class, held) = watch.held().next().expect("hours that were held against it");
+    assert!(class == "any" && held.len() >= 40, "{}", held.len());
+    let inside = held.iter().filter(|h| h.expected.held).count();
+    assert!(inside * 10 >= held.len() * 7, "{inside} of {}", held.len());
+    assert!(held.iter().zip(held.iter().skip(1)).all(|(a, b)| a.hour < b.hour));
     // Each sends as much by night as by day, for three hours: none of it is large.
     let loud = |slot: i64, device: u8| {
         let (port, bytes) = usual(slot, device);
@@ -244,6 +249,12 @@ fn more_than_the_forecast_expects_is_told_of_the_class() {
         )
     };
     let told = play(&mut watch, &days(9, 1, 3, loud));
+    let (_, held) = watch.held().next().expect("hours");
+    let off = held.iter().filter(|h| h.hour >= 9 * 24 && !h.expected.held);
+    assert!(off.clone().any(|h| h.bytes as f64 > h.expected.high), "{held:?}");
+    play(&mut watch, &days(10, 8, 3, usual));
+    let (_, held) = watch.held().next().expect("hours");
+    assert_eq!(held.len(), super::HOURS_KEPT, "a week, and no more");
     let rates: Vec<&str> = told
         .iter()
         .filter(|(_, b)| b.kind == "rate_unexpected")
