@@ -412,14 +412,20 @@ proposal-seen = { $n ->
  } of { $from ->
     [one] one device
    *[other] { $from } devices
- } with { $to }, { $first } to { $last }.
+ } with { $to ->
+    [one] one other
+   *[other] { $to } others
+ }, { $first } to { $last }.
 proposal-commands = { $n ->
     [one] One command
    *[other] { $n } commands
  } of { $from ->
     [one] one device
    *[other] { $from } devices
- } to { $to }, { $first } to { $last }.
+ } to { $to ->
+    [one] one other
+   *[other] { $to } others
+ }, { $first } to { $last }.
 proposal-diff = Show what it would mean
 proposal-zones = Zones that are proposed
 proposal-zones-what = There is no city file yet: one zone for each network in which devices were seen. All of them are in the text of the next page.
