@@ -262,7 +262,10 @@ mod tests {
             ];
             words.language(Some("en"), "").with("proposal-seen", &values)
         };
-        assert_eq!(said("1", "1"), "One conversation of one device with 3 others, a to b.");
+        assert_eq!(
+            said("1", "1"),
+            "One conversation of one device with 3 others, a to b."
+        );
         assert_eq!(
             said("1,001", "21"),
             "1,001 conversations of 21 devices with 3 others, a to b."
