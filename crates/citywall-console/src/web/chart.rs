@@ -1,10 +1,12 @@
 //! Charts, drawn on the server as SVG.
 //!
-//! Owns: one kind of chart, lines over time. Does not own: axes and lines themselves: `plotters` draws
+//! Owns: two kinds of chart, lines over time and a band with what was there. Does not own: axes and lines themselves: `plotters` draws
 //! them. Colours are those that colour-blind people tell apart (Okabe and Ito, 2008), and every series
 //! has its own end label in the table below the chart.
 
 use maud::{Markup, PreEscaped, html};
+use plotters::coord::Shift;
+use plotters::coord::types::{RangedCoordf64, RangedCoordi64};
 use plotters::prelude::*;
 
 use crate::upkeep::ForeseenHour;
@@ -18,6 +20,7 @@ const COLOURS: [RGBColor; 6] = [
     RGBColor(230, 159, 0),
     RGBColor(86, 180, 233),
 ];
+const GREY: RGBColor = RGBColor(128, 128, 128);
 const SIZE: (u32, u32) = (860, 260);
 
 /// Lines over minutes. `label` says what is seen, for who does not see it; x is a minute, y a number;
@@ -30,24 +33,30 @@ pub fn lines(label: &str, series: &[(String, Vec<(i64, f64)>)], clock: &dyn Fn(i
     let top = points().map(|p| p.1).fold(1.0_f64, f64::max) * 1.05;
     let mut svg = String::new();
     let drawn = draw(&mut svg, (first, last.max(first + 1)), top, series, clock);
-    if let Err(error) = drawn {
-        log::debug!("a chart: {error}");
-        return html! {};
-    }
-    // Only numbers and times of our own stand in it.
-    html! { figure role="img" aria-label=(label) { (PreEscaped(svg)) } }
+    figure(label, drawn.map(|()| svg))
 }
 
-fn draw(
-    svg: &mut String,
+fn figure(label: &str, drawn: Result<String, Box<dyn std::error::Error>>) -> Markup {
+    match drawn {
+        // Only numbers and times of our own stand in it.
+        Ok(svg) => html! { figure role="img" aria-label=(label) { (PreEscaped(svg)) } },
+        Err(error) => {
+            log::debug!("a chart: {error}");
+            html! {}
+        }
+    }
+}
+
+type Chart<'a> = ChartContext<'a, SVGBackend<'a>, Cartesian2d<RangedCoordi64, RangedCoordf64>>;
+
+/// The axes: times below, bytes at the left.
+fn axes<'a>(
+    root: &DrawingArea<SVGBackend<'a>, Shift>,
     (first, last): (i64, i64),
     top: f64,
-    series: &[(String, Vec<(i64, f64)>)],
     clock: &dyn Fn(i64) -> String,
-) -> Result<(), Box<dyn std::error::Error>> {
-    let root = SVGBackend::with_string(svg, SIZE).into_drawing_area();
-    let grey = RGBColor(128, 128, 128);
-    let mut chart = ChartBuilder::on(&root)
+) -> Result<Chart<'a>, Box<dyn std::error::Error>> {
+    let mut chart = ChartBuilder::on(root)
         .margin(8)
         .x_label_area_size(28)
         .y_label_area_size(70)
@@ -55,15 +64,27 @@ fn draw(
     chart
         .configure_mesh()
         .disable_x_mesh()
-        .axis_style(grey)
-        .light_line_style(grey.mix(0.0))
-        .bold_line_style(grey.mix(0.25))
-        .label_style(("sans-serif", 13).into_font().color(&grey))
+        .axis_style(GREY)
+        .light_line_style(GREY.mix(0.0))
+        .bold_line_style(GREY.mix(0.25))
+        .label_style(("sans-serif", 13).into_font().color(&GREY))
         .x_labels(6)
         .y_labels(4)
-        .x_label_formatter(&|minute| clock(*minute))
+        .x_label_formatter(&|time| clock(*time))
         .y_label_formatter(&|value| crate::text::bytes(*value as u64))
         .draw()?;
+    Ok(chart)
+}
+
+fn draw(
+    svg: &mut String,
+    span: (i64, i64),
+    top: f64,
+    series: &[(String, Vec<(i64, f64)>)],
+    clock: &dyn Fn(i64) -> String,
+) -> Result<(), Box<dyn std::error::Error>> {
+    let root = SVGBackend::with_string(svg, SIZE).into_drawing_area();
+    let mut chart = axes(&root, span, top, clock)?;
     for (index, (_, line)) in series.iter().enumerate() {
         let colour = COLOURS.get(index % COLOURS.len()).copied().unwrap_or(BLACK);
         chart.draw_series(LineSeries::new(line.iter().copied(), colour.stroke_width(2)))?;
@@ -89,43 +110,22 @@ pub fn band(label: &str, hours: &[ForeseenHour], clock: &dyn Fn(i64) -> String) 
         hours,
         clock,
     );
-    if let Err(error) = drawn {
-        log::debug!("a chart: {error}");
-        return html! {};
-    }
-    html! { figure role="img" aria-label=(label) { (PreEscaped(svg)) } }
+    figure(label, drawn.map(|()| svg))
 }
 
 fn draw_band(
     svg: &mut String,
-    (first, last): (i64, i64),
+    span: (i64, i64),
     top: f64,
     hours: &[ForeseenHour],
     clock: &dyn Fn(i64) -> String,
 ) -> Result<(), Box<dyn std::error::Error>> {
     let root = SVGBackend::with_string(svg, SIZE).into_drawing_area();
-    let grey = RGBColor(128, 128, 128);
-    let mut chart = ChartBuilder::on(&root)
-        .margin(8)
-        .x_label_area_size(28)
-        .y_label_area_size(70)
-        .build_cartesian_2d(first..last, 0.0..top)?;
-    chart
-        .configure_mesh()
-        .disable_x_mesh()
-        .axis_style(grey)
-        .light_line_style(grey.mix(0.0))
-        .bold_line_style(grey.mix(0.25))
-        .label_style(("sans-serif", 13).into_font().color(&grey))
-        .x_labels(6)
-        .y_labels(4)
-        .x_label_formatter(&|hour| clock(*hour))
-        .y_label_formatter(&|value| crate::text::bytes(*value as u64))
-        .draw()?;
+    let mut chart = axes(&root, span, top, clock)?;
     let upper = hours.iter().map(|h| (h.hour, h.high as f64));
     let lower = hours.iter().rev().map(|h| (h.hour, h.low as f64));
     let outline: Vec<_> = upper.chain(lower).collect();
-    chart.draw_series(std::iter::once(Polygon::new(outline, grey.mix(0.3))))?;
+    chart.draw_series(std::iter::once(Polygon::new(outline, GREY.mix(0.3))))?;
     let [line, mark, ..] = COLOURS;
     let known = hours.iter().filter_map(|h| Some((h.hour, h.bytes? as f64)));
     chart.draw_series(LineSeries::new(known, line.stroke_width(2)))?;

@@ -17,7 +17,7 @@ use citywall_capture::{Batch, Damage, FileLimits, Files as CaptureFiles, FrameSo
 use citywall_evaluation::sets::SetError;
 use citywall_evaluation::{Plain, Report};
 use citywall_event::Body;
-use citywall_packet::{Network, decode};
+use citywall_packet::{Network, Packet, decode};
 use serde_json::Value;
 
 use super::train::from_captures;
@@ -127,11 +127,7 @@ fn labelled(path: PathBuf, name: String, labels: &Path) -> anyhow::Result<Labell
             let packet = decode(&batch.frame(meta), &mut malformed);
             let labelled = attack.get(number).copied().unwrap_or(false);
             number += 1;
-            let Network::Ip(ip) = packet.network else { continue };
-            let ports = packet.transport.ports().unwrap_or((0, 0));
-            if labelled {
-                talks.insert(talk((ip.src, ports.0), (ip.dst, ports.1), ip.protocol));
-            }
+            talks.extend(talk_of_packet(&packet).filter(|_| labelled));
         }
     }
     Ok(Labelled {
@@ -241,18 +237,20 @@ impl Scorer {
             for meta in &batch.frames {
                 malformed.clear();
                 let packet = decode(&batch.frame(meta), &mut malformed);
-                let talk = match packet.network {
-                    Network::Ip(ip) => {
-                        let ports = packet.transport.ports().unwrap_or((0, 0));
-                        Some(talk((ip.src, ports.0), (ip.dst, ports.1), ip.protocol))
-                    }
-                    _ => None,
-                };
+                let talk = talk_of_packet(&packet);
                 hear(talk.and_then(|talk| told.get(&talk)).copied().unwrap_or(0.0));
             }
         }
         Ok(source.damage().to_vec())
     }
+}
+
+fn talk_of_packet(packet: &Packet) -> Option<Talk> {
+    let Network::Ip(ip) = packet.network else {
+        return None;
+    };
+    let ports = packet.transport.ports().unwrap_or((0, 0));
+    Some(talk((ip.src, ports.0), (ip.dst, ports.1), ip.protocol))
 }
 
 fn talk_of(value: &Value) -> Option<Talk> {
