@@ -294,8 +294,7 @@ fn read(path: &Path) -> anyhow::Result<String> {
 /// The listing is optional where nobody asked for it: makers are then unknown.
 fn read_makers(config: &Config) -> anyhow::Result<Makers> {
     let path = &config.inventory.makers;
-    let read = std::fs::File::open(path)
-        .and_then(|file| Makers::read(std::io::BufReader::with_capacity(64 << 10, file)));
+    let read = std::fs::File::open(path).and_then(Makers::read);
     match read {
         Ok(makers) => Ok(makers),
         Err(_) if *path == crate::config::Inventory::default().makers => Ok(Makers::default()),

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use citywall_event::Nanos;
 
 /// Bytes collected before they are written.
-const BUFFER: usize = 256 * 1024;
+const BUFFER: usize = 64 * 1024;
 
 /// Size, age and budget of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

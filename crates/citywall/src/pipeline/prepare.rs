@@ -10,7 +10,7 @@ use citywall_event::Nanos;
 use citywall_flow::{FlowKey, KeyOptions};
 use citywall_packet::{
     Defragmenter, Incomplete, Malformed, Network, Packet, Span, Transport, decode, decode_reassembled,
-    tcp_flags,
+    tcp_flags, verify_transport,
 };
 
 use super::super::stats::PrepareStats;
@@ -19,7 +19,7 @@ use crate::settings::Settings;
 /// One packet, ready for its worker.
 #[derive(Clone, Copy, Debug)]
 pub struct Ready {
-    /// What it says; spans are relative to `data`.
+    /// What it says, its checksums verified; spans are relative to `data`.
     pub packet: Packet,
     /// Its bytes, in the batch or in `Prepared::reassembled`.
     pub data: Span,
@@ -193,6 +193,13 @@ impl Preparer {
                 data = append(&mut prepared.reassembled, &bytes);
             }
         }
+        // Here, where the bytes are in the cache, and before the packet is copied for its worker.
+        let bytes = if reassembled {
+            &prepared.reassembled
+        } else {
+            &prepared.batch.bytes
+        };
+        verify_transport(&mut packet, data.of(bytes));
         let malformed = self.admit(prepared);
         self.count(&packet, meta.wire_len, prepared);
         let hash = FlowKey::with(&packet, self.keys).map_or(0, |(key, _)| key.hash_with(self.seed));

@@ -14,7 +14,7 @@ use citywall_event::{
 use citywall_flow::{
     AHEAD, Carrier, CloseReason, Direction, Flow, FlowTable, Observer, Segment, StreamMalformed,
 };
-use citywall_packet::{Checksum, Malformed, Packet, Transport, verify_transport};
+use citywall_packet::{Checksum, Malformed, Packet, Transport};
 use citywall_transaction::arp::ArpMessage;
 use citywall_transaction::{Item, Output, Session, SessionState, Transaction};
 
@@ -285,8 +285,7 @@ impl Worker {
         for kind in malformed {
             teller.decode_anomaly(&ready.packet, kind.name());
         }
-        let mut packet = ready.packet;
-        verify_transport(&mut packet, data);
+        let packet = &ready.packet;
         // Such a datagram is read all the same: captures that were taken before the card computed its
         // sum, or made anonymous, are full of them. A wrong IPv4 header was told already.
         let wrong_sum = malformed.is_empty()
@@ -301,19 +300,19 @@ impl Worker {
         let id = u64::from(ready.source) << 44 | ready.number;
         let pushed = self
             .table
-            .push_hashed(&packet, data, (id, ready.hash), ready.at, teller);
+            .push_hashed(packet, data, (id, ready.hash), ready.at, teller);
         teller.cut = false;
         let Some((flow, direction)) = pushed else {
             return;
         };
         if let Some(losses) = &mut teller.losses {
-            losses.packet(flow, direction, &packet, ready.at);
+            losses.packet(flow, direction, packet, ready.at);
         }
         if wrong_sum {
             teller.anomaly(flow, direction, "decode", "udp.bad_checksum");
         }
         if teller.settings.rules.needs_packets() {
-            teller.inspect_packet(flow, &packet, data, direction);
+            teller.inspect_packet(flow, packet, data, direction);
         }
     }
 }
