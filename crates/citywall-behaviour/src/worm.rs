@@ -1,9 +1,9 @@
 //! Worms: one device gives many others the same first words, on a service that it did not use so.
 //!
-//! Owns: whom a device of the city reached on each service in a window, how much it said to each, how many it
-//! reaches on a normal day, and whether one that was reached goes on likewise. Does not own: tries in vain
-//! (`scan`, `sweep`), and what the words were: that many hosts were told as much, to within a few bytes, stands
-//! for it.
+//! Owns: whom a device of the city reached on each service in a window, with which first words and how much it said
+//! to each, how many it reaches on a normal day, and whether one that was reached goes on likewise. Does not own:
+//! tries in vain (`scan`, `sweep`), and what the words are: a hash of them stands for it. Words that are encrypted are
+//! never the same twice; that many hosts were told as much, to within a few bytes, stands for those.
 //!
 //! A poller, or who sets up all devices each night, looks alike: how many each reaches on a service is learned,
 //! for a day before anything is told. Only a chain is told at once: somebody who was reached does the same.
@@ -19,11 +19,11 @@ use crate::recent::Recent;
 pub struct WormLimits {
     /// Length of a window, nanoseconds of packet time.
     pub window: Nanos,
-    /// Hosts that were told as much.
+    /// Hosts that were told the same.
     pub hosts: usize,
     /// Of these, for one that was reached like this itself.
     pub passed_on: usize,
-    /// Share of all hosts reached that were told as much.
+    /// Share of all hosts reached that were told the same.
     pub alike: f64,
     /// How many times the hosts of normal windows.
     pub habit: usize,
@@ -75,7 +75,7 @@ pub struct WormWatch {
 #[derive(Debug, Default)]
 struct Service {
     start: Nanos,
-    reached: Vec<(IpAddr, u64)>,
+    reached: Vec<(IpAddr, Said)>,
     /// Hosts of a window, at most, while nothing was told.
     habit: usize,
     /// What becomes part of the habit unless the next window goes on with it.
@@ -84,12 +84,29 @@ struct Service {
     examples: Vec<Order>,
 }
 
+/// What a client said in a conversation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Said {
+    /// See [`FlowSummary::first_words`]: 0 where they are not known.
+    words: u32,
+    bytes: u64,
+}
+
+/// What many were told alike.
+#[derive(Clone, Copy, Debug)]
+enum Alike {
+    /// The same first words.
+    Words(Said),
+    /// As much, whatever the words were.
+    Size(Said),
+}
+
 /// Somebody who was told of, and whom it reached.
 #[derive(Debug)]
 struct Spread {
     by: IpAddr,
     port: u16,
-    size: u64,
+    what: Alike,
     hosts: Vec<IpAddr>,
 }
 
@@ -129,7 +146,11 @@ impl WormWatch {
         if full || service.reached.iter().any(|(ip, _)| *ip == host) {
             return None;
         }
-        service.reached.push((host, flow.bytes[0]));
+        let said = Said {
+            words: flow.first_words,
+            bytes: flow.bytes[0],
+        };
+        service.reached.push((host, said));
         if service.examples.len() < EXAMPLES {
             service.examples.push(event.order);
         }
@@ -140,10 +161,9 @@ impl WormWatch {
             }
             return None;
         }
-        let size = service.size(&limits)?;
-        let from = |s: &&Spread| s.port == port && near(s.size, size) && s.hosts.contains(&source);
+        let (what, alike) = service.alike(&limits)?;
+        let from = |s: &&Spread| s.port == port && s.what.goes_on_in(what) && s.hosts.contains(&source);
         let from = self.spreads.iter().find(from).map(|s| s.by);
-        let alike = service.reached.iter().filter(|(_, s)| near(*s, size)).count();
         let least = match from {
             Some(_) => limits.passed_on,
             None if known => limits.hosts,
@@ -154,14 +174,14 @@ impl WormWatch {
             return None;
         }
         service.told = true;
-        let found = service.report(source, port, (alike, size), from, event.at);
+        let found = service.report(source, port, (what, alike), from, event.at);
         if self.spreads.len() >= SPREADS {
             self.spreads.remove(0);
         }
         self.spreads.push(Spread {
             by: source,
             port,
-            size,
+            what,
             hosts: service.reached.iter().map(|(ip, _)| *ip).collect(),
         });
         Some(found)
@@ -173,9 +193,38 @@ fn spoke(flow: &FlowSummary) -> bool {
     flow.established && flow.packets[1] > 0 && flow.bytes[0] > HEADERS * flow.packets[0]
 }
 
-/// The same but for a packet that was sent twice, or an acknowledgement.
-fn near(a: u64, b: u64) -> bool {
-    a.abs_diff(b) <= 2 * HEADERS + b / 50
+impl Said {
+    /// As much, but for a packet that was sent twice, or an acknowledgement.
+    fn as_much(self, other: Said) -> bool {
+        self.bytes.abs_diff(other.bytes) <= 2 * HEADERS + other.bytes / 50
+    }
+
+    /// The same words, and what came behind them is of the same kind: at most twice as much.
+    fn same_words(self, other: Said) -> bool {
+        let (less, more) = (self.bytes.min(other.bytes), self.bytes.max(other.bytes));
+        self.words != 0 && self.words == other.words && more <= less.saturating_mul(2)
+    }
+}
+
+impl Alike {
+    fn said(self) -> Said {
+        match self {
+            Alike::Words(said) | Alike::Size(said) => said,
+        }
+    }
+
+    fn holds(self, said: Said) -> bool {
+        match self {
+            Alike::Words(of) => said.same_words(of),
+            Alike::Size(of) => said.as_much(of),
+        }
+    }
+
+    /// True where `next`, of somebody who was reached, may be this passed on.
+    fn goes_on_in(self, next: Alike) -> bool {
+        let (was, is) = (self.said(), next.said());
+        is.same_words(was) || is.as_much(was)
+    }
 }
 
 impl Service {
@@ -196,59 +245,96 @@ impl Service {
         self.examples.clear();
     }
 
-    /// How much it said to most: the middle one, where there are enough.
-    fn size(&self, limits: &WormLimits) -> Option<u64> {
+    /// What most hosts were told alike, and how many: the words of the one of the middle size, or its size where
+    /// that holds for more. `None` where there are too few for either.
+    fn alike(&self, limits: &WormLimits) -> Option<(Alike, usize)> {
         if self.reached.len() < limits.passed_on.min(limits.hosts).max(2) {
             return None;
         }
-        let mut sizes: Vec<u64> = self.reached.iter().map(|(_, size)| *size).collect();
-        sizes.sort_unstable();
-        sizes.get(sizes.len() / 2).copied()
+        let mut said: Vec<Said> = self.reached.iter().map(|(_, said)| *said).collect();
+        said.sort_unstable_by_key(|said| (said.bytes, said.words));
+        let middle = *said.get(said.len() / 2)?;
+        let of = |what: Alike| (what, said.iter().filter(|said| what.holds(**said)).count());
+        let (words, size) = (of(Alike::Words(middle)), of(Alike::Size(middle)));
+        Some(if words.1 >= size.1 { words } else { size })
     }
 
     fn report(
         &self,
         source: IpAddr,
         port: u16,
-        (alike, size): (usize, u64),
+        (what, alike): (Alike, usize),
         from: Option<IpAddr>,
         at: Nanos,
     ) -> Behaviour {
         let seconds = at.saturating_sub(self.start).max(0) as f64 / 1e9;
-        let service = format!("tcp/{port}");
-        let reason = match from {
-            Some(from) => say!(
-                "spreads-on",
-                "{who} was reached by {from} on {service} and within {seconds} s said as much ({bytes} bytes) to {n} \
-                 hosts: it passes on what it got",
-                who = source,
-                from = from,
-                service = service,
-                seconds = format!("{seconds:.0}"),
-                bytes = size,
-                n = alike
+        let (service, lasted) = (format!("tcp/{port}"), format!("{seconds:.0}"));
+        let (size, habit) = (what.said().bytes, self.habit);
+        let (reason, score) = match (what, from) {
+            (Alike::Words(_), Some(from)) => (
+                say!(
+                    "spreads-words-on",
+                    "{who} was reached by {from} on {service} and within {seconds} s said the same first words to {n} \
+                     hosts: it passes on what it got",
+                    who = source,
+                    from = from,
+                    service = service,
+                    seconds = lasted,
+                    n = alike
+                ),
+                0.95,
             ),
-            None => say!(
-                "spreads",
-                "{who} said the same amount ({bytes} bytes) to {n} hosts on {service} within {seconds} s; never to more \
-                 than {habit} before",
-                who = source,
-                bytes = size,
-                n = alike,
-                service = service,
-                seconds = format!("{seconds:.0}"),
-                habit = self.habit
+            (Alike::Size(_), Some(from)) => (
+                say!(
+                    "spreads-on",
+                    "{who} was reached by {from} on {service} and within {seconds} s said as much ({bytes} bytes) to \
+                     {n} hosts: it passes on what it got",
+                    who = source,
+                    from = from,
+                    service = service,
+                    seconds = lasted,
+                    bytes = size,
+                    n = alike
+                ),
+                0.95,
+            ),
+            (Alike::Words(_), None) => (
+                say!(
+                    "spreads-words",
+                    "{who} said the same first words to {n} hosts on {service} within {seconds} s; never to more than \
+                     {habit} before",
+                    who = source,
+                    n = alike,
+                    service = service,
+                    seconds = lasted,
+                    habit = habit
+                ),
+                0.85,
+            ),
+            (Alike::Size(_), None) => (
+                say!(
+                    "spreads",
+                    "{who} said the same amount ({bytes} bytes) to {n} hosts on {service} within {seconds} s; never to \
+                     more than {habit} before",
+                    who = source,
+                    bytes = size,
+                    n = alike,
+                    service = service,
+                    seconds = lasted,
+                    habit = habit
+                ),
+                0.75,
             ),
         };
         Behaviour {
             kind: "worm_spread",
             reason,
-            score: if from.is_some() { 0.95 } else { 0.75 },
+            score,
             features: vec![
                 ("hosts", alike as f64),
                 ("reached", self.reached.len() as f64),
                 ("bytes", size as f64),
-                ("habit", self.habit as f64),
+                ("habit", habit as f64),
                 ("seconds", seconds),
             ],
             technique: Some(Technique::REMOTE_SERVICES),
@@ -267,6 +353,10 @@ mod tests {
     const DAY: Nanos = 86_400 * SECOND;
 
     fn event(at: Nanos, from: u8, to: u8, port: u16, bytes: u64) -> Event {
+        saying(at, (from, to, port), bytes, 0)
+    }
+
+    fn saying(at: Nanos, (from, to, port): (u8, u8, u16), bytes: u64, first_words: u32) -> Event {
         Event {
             order: Order::of_packet(at, 0, 1, 0),
             at,
@@ -282,6 +372,7 @@ mod tests {
                 packets: [5, 5],
                 bytes: [bytes, 400],
                 established: true,
+                first_words,
                 ..FlowSummary::default()
             }),
         }
@@ -318,6 +409,27 @@ mod tests {
         expect![[r#"
             0.75 10.0.0.9 said the same amount (901 bytes) to 10 hosts on tcp/23 within 180 s; never to more than 0 before
             0.95 10.0.1.3 was reached by 10.0.0.9 on tcp/23 and within 80 s said as much (900 bytes) to 5 hosts: it passes on what it got"#]].assert_eq(&run(first.chain(wave(DAY, 9, 23)).chain(second)).join("\n"));
+    }
+
+    #[test]
+    fn the_same_first_words_are_enough_where_what_follows_differs() {
+        let first = || std::iter::once(event(0, 1, 1, 443, 2_000));
+        let wave = |begin: Nanos, from: u8, differs: u32| {
+            (0..35u8).map(move |i| {
+                let at = begin + i64::from(i) * 20 * SECOND;
+                let bytes = 900 + u64::from(i % 7) * 140;
+                saying(at, (from, i, 23), bytes, 77 + differs * u32::from(i))
+            })
+        };
+        let mut second: Vec<Event> = wave(DAY + 3_000 * SECOND, 3, 0).collect();
+        for event in &mut second {
+            event.subject.src_ip = Some([10, 0, 1, 3].into());
+        }
+        expect![[r#"
+            0.85 10.0.0.9 said the same first words to 10 hosts on tcp/23 within 180 s; never to more than 0 before
+            0.95 10.0.1.3 was reached by 10.0.0.9 on tcp/23 and within 80 s said the same first words to 5 hosts: it passes on what it got"#]].assert_eq(&run(first().chain(wave(DAY, 9, 0)).chain(second)).join("\n"));
+        // Each begins differently, and no size is that of most.
+        assert_eq!(run(first().chain(wave(DAY, 9, 1))), Vec::<String>::new());
     }
 
     #[test]

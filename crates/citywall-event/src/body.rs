@@ -88,6 +88,9 @@ pub struct FlowSummary {
     pub refused: bool,
     /// ICMP and ICMPv6: the type of the first message.
     pub icmp: Option<u8>,
+    /// TCP: a hash of the first words of who began, [`FirstWords`](crate::FirstWords); 0 where there are none, or
+    /// they are not known.
+    pub first_words: u32,
 }
 
 /// A rule matched.

@@ -7,6 +7,7 @@
 
 mod body;
 mod context;
+mod first_words;
 mod flow;
 mod header;
 pub mod json;
@@ -18,6 +19,7 @@ mod technique;
 
 pub use body::*;
 pub use context::*;
+pub use first_words::FirstWords;
 pub use flow::*;
 pub use header::*;
 pub use order::*;

@@ -1,7 +1,7 @@
 //! What a worker keeps with each flow, and how a flow is told in events.
 
 use citywall_behaviour::{PacketSeen, Party};
-use citywall_event::{FlowLine, FlowSummary, Header, Nanos, Order, Place, Service, Subject};
+use citywall_event::{FirstWords, FlowLine, FlowSummary, Header, Nanos, Order, Place, Service, Subject};
 use citywall_flow::{Carrier, CloseReason, Direction, Flow, State, community_id};
 use citywall_packet::{Network, Packet, TunnelKind, tcp_flags};
 use citywall_rules::FlowRules;
@@ -28,6 +28,8 @@ pub struct Conversation {
     pub reversed: bool,
     /// Directions of which no more stream is needed.
     pub done: [bool; 2],
+    /// TCP: the first words of the initiator.
+    pub first_words: FirstWords,
     /// Transactions so far.
     pub transactions: u32,
     /// Ordinal of the contact event at the first packet.
@@ -221,6 +223,7 @@ pub fn summary(flow: &Flow<Conversation>) -> FlowSummary {
         established: tcp && (flow.midstream || answered && there & tcp_flags::ACK != 0),
         refused: tcp && !answered && back & tcp_flags::RST != 0,
         icmp: icmp(flow).map(|(kind, _)| kind),
+        first_words: flow.user.first_words.hash(),
     }
 }
 

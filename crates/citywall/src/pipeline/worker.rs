@@ -12,7 +12,7 @@ use citywall_event::{
     Violation, json::Object,
 };
 use citywall_flow::{
-    AHEAD, Carrier, CloseReason, Direction, Flow, FlowTable, Observer, Segment, StreamMalformed,
+    AHEAD, Carrier, CloseReason, Content, Direction, Flow, FlowTable, Observer, Segment, StreamMalformed,
 };
 use citywall_packet::{Checksum, Malformed, Packet, Transport};
 use citywall_transaction::arp::ArpMessage;
@@ -684,6 +684,12 @@ impl Observer<Conversation> for Teller {
 
     fn segment(&mut self, flow: &mut Flow<Conversation>, segment: Segment<'_>) {
         self.turn_to(flow.id);
+        if segment.direction == Direction::ToResponder && !flow.user.first_words.is_full() {
+            match segment.content {
+                Content::Bytes(bytes) => flow.user.first_words.take(bytes),
+                _ => flow.user.first_words.end(),
+            }
+        }
         if flow.user.session.is_some() {
             self.feed(flow, &segment);
         }
@@ -694,7 +700,8 @@ impl Observer<Conversation> for Teller {
         }
         if !rules {
             let ended = flow.user.session.is_none();
-            flow.stop_stream = [ended | flow.user.done[0], ended | flow.user.done[1]];
+            let said = flow.user.first_words.is_full();
+            flow.stop_stream = [said & (ended | flow.user.done[0]), ended | flow.user.done[1]];
         }
     }
 

@@ -198,14 +198,20 @@ pub fn spread(raid: &mut Raid<'_>) {
     }
 }
 
-/// It reaches others, gives each the same first words, and those that it gets do likewise.
+/// It reaches others, gives each the same first words, and those that it gets do likewise. What follows the first words
+/// is the same for all, or differs with what was found.
 pub fn worm(raid: &mut Raid<'_>) {
     let from = raid.source();
     let (port, blind) = (raid.dice.pick(&WANTED), raid.dice.chance(0.5));
     let size = raid.dice.count(200, 1_400);
     let every = raid.dice.wide(0.2, 20.0);
+    let differs = raid.dice.chance(0.5);
+    let words = 1 + raid.dice.below(1 << 30) as u32;
     let knows = if blind { "blind" } else { "knows its neighbours" };
-    raid.truth.what = format!("port {port}, {knows}, one every {every:.1} s, {size} bytes");
+    raid.truth.what = {
+        let after = if differs { "more to some" } else { "to each" };
+        format!("port {port}, {knows}, one every {every:.1} s, {size} bytes {after}")
+    };
     let begin = raid.moment(every * 400.0 + 3_600.0);
     let mut known: Vec<(usize, IpAddr)> = raid.city.devices.iter().map(|d| (d.unit, d.ip)).collect();
     known.retain(|(_, ip)| *ip != from);
@@ -215,7 +221,8 @@ pub fn worm(raid: &mut Raid<'_>) {
         let mut at = begin;
         for to in all.iter().filter(|to| **to != from) {
             let there = raid.lives(*to);
-            let talk = Talk::tcp(from, *to, port, [size, 120], 0.6);
+            let more = if differs { raid.dice.count(0, size) } else { 0 };
+            let talk = Talk::tcp(from, *to, port, [size + more, 120], 0.6).saying(words);
             let talk = if there { talk } else { talk.ending(Outcome::Silent) };
             match first {
                 true => raid.talk(at, talk),

@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use citywall_behaviour::{Class, Sample, SplitMix64};
 use citywall_event::{
-    Body, Contact, Event, FlowSummary, Login, Lookup, Mac, NameAsked, Nanos, Order, Subject,
+    Body, Contact, Event, FirstWords, FlowSummary, Login, Lookup, Mac, NameAsked, Nanos, Order, Subject,
 };
 
 /// A second.
@@ -103,6 +103,8 @@ pub struct Talk {
     /// Seconds from its first packet to its last.
     pub lasts: f64,
     pub outcome: Outcome,
+    /// A hash of its first words, where they are not what this device always says there.
+    pub words: Option<u32>,
 }
 
 impl Talk {
@@ -117,6 +119,7 @@ impl Talk {
             bytes,
             lasts,
             outcome: Outcome::Answered,
+            words: None,
         }
     }
 
@@ -149,7 +152,28 @@ impl Talk {
         Talk { outcome, ..self }
     }
 
-    fn summary(&self, at: Nanos) -> FlowSummary {
+    /// The same, with these first words.
+    pub fn saying(self, words: u32) -> Talk {
+        Talk {
+            words: Some(words),
+            ..self
+        }
+    }
+
+    /// The hash of what conversation `number` begins with. A hello of TLS or SSH's exchange of keys is never the same
+    /// twice; in all else a device begins as it always does.
+    fn first_words(&self, number: u64) -> u32 {
+        let mut words = FirstWords::default();
+        words.take(&self.port.to_be_bytes());
+        match self.from {
+            _ if matches!(self.port, 22 | 443 | 8_443 | 8_883) => words.take(&number.to_be_bytes()),
+            IpAddr::V4(ip) => words.take(&ip.octets()),
+            IpAddr::V6(ip) => words.take(&ip.octets()),
+        }
+        self.words.unwrap_or(words.hash())
+    }
+
+    fn summary(&self, at: Nanos, number: u64) -> FlowSummary {
         let answered = self.outcome == Outcome::Answered;
         let tcp = self.protocol == TCP;
         // Handshake and end, and full packets between, every second of which is acknowledged.
@@ -174,6 +198,11 @@ impl Talk {
             established: tcp && answered,
             refused: self.outcome == Outcome::Refused,
             icmp: (self.protocol == ICMP).then_some(8),
+            first_words: if tcp && answered {
+                self.first_words(number)
+            } else {
+                0
+            },
         }
     }
 
@@ -230,7 +259,7 @@ impl Stream {
             ..Subject::default()
         };
         self.say(at, subject, None, Body::Contact(Contact { midstream: false }));
-        let summary = talk.summary(at);
+        let summary = talk.summary(at, self.flows);
         self.say(summary.end + talk.kept(), subject, talk.app, Body::Flow(summary));
         subject
     }
