@@ -59,7 +59,7 @@ impl FileLimits {
     }
 }
 
-/// One or several capture files, read as streams: pcap and pcapng, plain, in gzip or in zstd.
+/// One or several capture files, read as streams: pcap and pcapng, plain, in gzip, zstd or, alone in an archive, zip.
 ///
 /// A single file keeps its own order, also where its time goes backward. Of several files always
 /// the one whose next frame is the earliest comes next; of equal times the one named first. So

@@ -1,6 +1,6 @@
 //! Where the bytes of a capture file come from.
 //!
-//! Owns: opening a path or standard input, finding gzip (RFC 1952) and zstd (RFC 8878) by their
+//! Owns: opening a path or standard input, finding gzip (RFC 1952), zstd (RFC 8878) and zip by their
 //! first bytes, counting what was taken. Does not own: capture formats.
 
 use std::fs::File;
@@ -10,6 +10,7 @@ use std::path::Path;
 
 use flate2::bufread::MultiGzDecoder;
 
+use crate::zip::{self, Zip};
 use crate::zstd::Zstd;
 
 /// Compressed bytes that are read at once.
@@ -25,6 +26,7 @@ enum Stream {
     Plain(Raw),
     Gzip(Box<MultiGzDecoder<BufReader<Raw>>>),
     Zstd(Box<Zstd<BufReader<Raw>>>),
+    Zip(Box<Zip<BufReader<Raw>>>),
 }
 
 /// A reader that hands out the bytes that were looked at first, and counts.
@@ -65,6 +67,10 @@ impl Input {
                 let buffered = BufReader::with_capacity(COMPRESSED_READ, raw);
                 Stream::Zstd(Box::new(Zstd::new(buffered, zstd_window)))
             }
+            zip::LOCAL if raw.head_len == 4 => {
+                let buffered = BufReader::with_capacity(COMPRESSED_READ, raw);
+                Stream::Zip(Box::new(Zip::new(buffered)))
+            }
             _ => Stream::Plain(raw),
         };
         Ok(Input { stream, total })
@@ -76,6 +82,7 @@ impl Input {
             Stream::Plain(raw) => raw.read(buf),
             Stream::Gzip(gzip) => gzip.read(buf),
             Stream::Zstd(zstd) => zstd.read(buf),
+            Stream::Zip(zip) => zip.read(buf),
         }
     }
 
@@ -85,6 +92,7 @@ impl Input {
             Stream::Plain(raw) => raw.taken,
             Stream::Gzip(gzip) => gzip.get_ref().get_ref().taken,
             Stream::Zstd(zstd) => zstd.get_ref().get_ref().taken,
+            Stream::Zip(zip) => zip.get_ref().map_or(0, |source| source.get_ref().taken),
         }
     }
 
@@ -100,6 +108,7 @@ impl Input {
             Stream::Plain(_) => None,
             Stream::Gzip(_) => Some("gzip"),
             Stream::Zstd(_) => Some("zstd"),
+            Stream::Zip(_) => Some("zip"),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Frames from files, standard input and interfaces, and packets that the kernel holds for us.
 //!
-//! Owns: capture file formats (pcap, pcapng, gzip and zstd around them), merging several files in
+//! Owns: capture file formats (pcap, pcapng, gzip, zstd and zip around them), merging several files in
 //! time order, the AF_PACKET ring, giving up privileges once a source is open, writing pcap; for
 //! the inline path, NFQUEUE by netlink and the memory that two processes share.
 //! Does not own: what the frames say (`citywall-packet`), and verdicts.
@@ -30,6 +30,7 @@ mod ring;
 pub mod shared;
 mod window;
 mod writer;
+mod zip;
 mod zstd;
 
 pub use files::{FileLimits, Files};

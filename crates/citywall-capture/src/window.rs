@@ -116,6 +116,8 @@ impl Window {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => {
                 self.ending = Ending::Failed(match input.compression() {
+                    // It is as its writer wanted it, and says itself what is in the way.
+                    Some(_) if error.kind() == io::ErrorKind::Unsupported => error.to_string(),
                     Some(name) => format!("the {name} stream is damaged: {error}"),
                     None => format!("cannot be read: {error}"),
                 });

@@ -204,6 +204,19 @@ fn gzip(plain: &[u8]) -> Vec<u8> {
     to.write_all(plain).and_then(|()| to.finish()).unwrap_or_default()
 }
 
+/// A file in an archive, stored as it is.
+fn zip(plain: &[u8]) -> Vec<u8> {
+    let size = (plain.len() as u32).to_le_bytes();
+    let fixed = [
+        b"PK\x03\x04\x14\0\0\0\0\0".as_slice(),
+        &[0; 8],
+        &size,
+        &size,
+        &[6, 0, 0, 0],
+    ];
+    [&fixed.concat(), b"a.pcap".as_slice(), plain].concat()
+}
+
 fn zstd(plain: &[u8]) -> Vec<u8> {
     ruzstd::encoding::compress_to_vec(plain, ruzstd::encoding::CompressionLevel::Fastest)
 }
@@ -386,4 +399,20 @@ fn what_the_writer_writes() {
         0#3 4294967295.999999999 link 101 wire 0 
     "#]]
     .assert_eq(&told(&[&written().unwrap_or_default()]));
+}
+
+#[test]
+fn an_archive_of_one_capture_is_read_and_of_several_is_refused_behind_the_first() {
+    let capture = pcap(false, MICROS, 1)
+        .record(1, 0, 1, b"a")
+        .record(2, 0, 1, b"b")
+        .bytes;
+    let text = told(&[&zip(&capture)]) + &told(&[&[zip(&capture), zip(&capture)].concat()]);
+    expect![[r#"
+        0#1 1.000000000 link 1 wire 1 a
+        0#2 2.000000000 link 1 wire 1 b
+        0#1 1.000000000 link 1 wire 1 a
+        0#2 2.000000000 link 1 wire 1 b
+        damage in file-0 at 58 after 2 frames: the archive holds more than one file: unpack it, and name each
+    "#]].assert_eq(&text);
 }

@@ -92,7 +92,7 @@ pub struct Files {
 #[derive(Args, Clone, Debug, Default)]
 #[command(after_help = WATCH_EXAMPLES)]
 pub struct WatchArgs {
-    /// A capture to replay: pcap or pcapng, plain, gzip or zstd; `-` is standard input (repeatable:
+    /// A capture to replay: pcap or pcapng, plain, gzip, zstd or zip; `-` is standard input (repeatable:
     /// several files are merged in time order).
     #[arg(long, value_name = "FILE", conflicts_with = "interface")]
     pub pcap: Vec<PathBuf>,

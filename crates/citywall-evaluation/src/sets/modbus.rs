@@ -265,7 +265,8 @@ pub fn channels(folder: &Path, captures: &[Capture], settings: &Settings) -> Res
             .file_stem()
             .map(|n| n.to_string_lossy().into_owned())
             .unwrap_or_default();
-        if !name.starts_with("channel") || path.extension().is_none_or(|e| e != "pcap") {
+        let capture = path.extension().is_some_and(|e| e == "pcap" || e == "zip");
+        if !capture || !name.starts_with("channel") || found.iter().any(|(known, _)| *known == name) {
             continue;
         }
         let mut features = PacketFeatures::new(SENDERS);
@@ -332,7 +333,7 @@ pub fn channels(folder: &Path, captures: &[Capture], settings: &Settings) -> Res
     ];
     if rows.is_empty() {
         notes.push(
-            "The channels are not there: unpack channel_4d_5s.zip and channel_4d_9s.zip beside the others"
+            "The channels are not there: channel_4d_5s and channel_4d_9s, as .zip or .pcap, beside the others"
                 .to_owned(),
         );
     }

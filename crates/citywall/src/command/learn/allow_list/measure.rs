@@ -92,7 +92,7 @@ fn both(folder: &Path) -> Result<(Vec<Labelled>, Vec<Named>), SetError> {
     paths.sort();
     for path in paths
         .into_iter()
-        .filter(|p| p.extension().is_some_and(|e| e == "pcap"))
+        .filter(|p| p.extension().is_some_and(|e| e == "pcap" || e == "zip"))
     {
         let name = path
             .file_stem()
@@ -102,7 +102,7 @@ fn both(folder: &Path) -> Result<(Vec<Labelled>, Vec<Named>), SetError> {
         let labels = path.with_file_name(format!("{name}_labeled.csv"));
         if labels.is_file() {
             captures.push(labelled(path, name, &labels).map_err(failed)?);
-        } else if name.starts_with("channel") {
+        } else if name.starts_with("channel") && !channels.iter().any(|(_, known)| *known == name) {
             channels.push((path, name));
         }
     }
@@ -410,7 +410,7 @@ fn covert(captures: &[Labelled], channels: &[(PathBuf, String)]) -> anyhow::Resu
     ];
     if channels.is_empty() {
         notes.push(
-            "The channels are not there: unpack channel_4d_5s.zip and channel_4d_9s.zip beside the others"
+            "The channels are not there: channel_4d_5s and channel_4d_9s, as .zip or .pcap, beside the others"
                 .to_owned(),
         );
     }
