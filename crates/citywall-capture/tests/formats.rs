@@ -414,5 +414,6 @@ fn an_archive_of_one_capture_is_read_and_of_several_is_refused_behind_the_first(
         0#1 1.000000000 link 1 wire 1 a
         0#2 2.000000000 link 1 wire 1 b
         damage in file-0 at 58 after 2 frames: the archive holds more than one file: unpack it, and name each
-    "#]].assert_eq(&text);
+    "#]]
+    .assert_eq(&text);
 }

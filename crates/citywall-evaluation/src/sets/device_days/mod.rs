@@ -12,6 +12,7 @@ mod benign;
 mod city;
 mod intrusions;
 mod measure;
+pub mod modelled;
 mod people;
 mod report;
 mod rivals;

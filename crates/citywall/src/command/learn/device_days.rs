@@ -4,13 +4,13 @@
 //! noting what the judge calls behaviour. Does not own: the city and the measures (`citywall-evaluation`), and
 //! detection.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use citywall_behaviour::{Meter, Sample, Tally};
+use citywall_behaviour::{ConversationFeatures, Meter, Model, Normal, Sample, Seen, Spoken, Tally};
 use citywall_evaluation::sets::SetError;
-use citywall_evaluation::sets::device_days::{Bench, CITY, Sensor, Told, tables};
+use citywall_evaluation::sets::device_days::{Bench, CITY, Sensor, Told, modelled, tables};
 use citywall_evaluation::{Plain, Settings as Measured};
 use citywall_event::{Body, Event, Nanos, Order};
 
@@ -23,17 +23,25 @@ use crate::settings::{CitySource, Settings};
 /// # Errors
 /// Where the city of the set is no city.
 pub(super) fn run(runs: u32, measured: &Measured) -> Result<Vec<Plain>, SetError> {
-    let settings = settings()?;
+    let settings = Arc::new(settings()?);
     let mut sensor = || Box::new(Stage::new(&settings, measured.seed)) as Box<dyn Sensor>;
     let mut bench = Bench {
         sensor: &mut sensor,
         peak,
     };
-    Ok(tables(runs, measured, &mut bench))
+    let mut found = tables(runs, measured, &mut bench);
+    let seed = measured.seed;
+    let mut sensor = || Box::new(Modelled::new(&settings, seed)) as Box<dyn Sensor>;
+    let mut bench = Bench {
+        sensor: &mut sensor,
+        peak,
+    };
+    found.push(modelled::table(runs, measured, &mut bench));
+    Ok(found)
 }
 
 /// With the city of the set and nothing learned: what a new installation has.
-fn settings() -> Result<Arc<Settings>, SetError> {
+fn settings() -> Result<Settings, SetError> {
     let source = CitySource {
         name: "the city of the device-days".to_owned(),
         text: CITY.to_owned(),
@@ -43,8 +51,7 @@ fn settings() -> Result<Arc<Settings>, SetError> {
         line: 0,
         what: format!("{error:#}"),
     };
-    let settings = Settings::load(&Files::default(), Some(source), None, None).map_err(wrong)?;
-    Ok(Arc::new(settings))
+    Settings::load(&Files::default(), Some(source), None, None).map_err(wrong)
 }
 
 /// The most bytes that this process ever took (proc_pid_status(5)).
@@ -165,6 +172,87 @@ impl Sensor for Stage {
     }
 }
 
+/// Devices that features are kept of while models learn.
+const SOURCES: usize = 16_384;
+
+/// The same, with a model of each zone, learned on the first days as `learn train` does it.
+struct Modelled {
+    stage: Stage,
+    seed: u64,
+    /// Until then.
+    until: Nanos,
+    features: ConversationFeatures,
+    normal: BTreeMap<String, Vec<Spoken>>,
+}
+
+impl Modelled {
+    fn new(settings: &Arc<Settings>, seed: u64) -> Modelled {
+        Modelled {
+            stage: Stage::new(settings, seed),
+            seed,
+            until: modelled::learned_until(),
+            features: ConversationFeatures::new(SOURCES),
+            normal: BTreeMap::new(),
+        }
+    }
+
+    fn learn(&mut self, event: &Event) {
+        let (Body::Flow(flow), context) = (&event.body, &self.stage.settings.context) else {
+            return;
+        };
+        let Some(seen) = Seen::of(event, flow) else { return };
+        let zone = context.locate(Some(seen.src), event.subject.src_mac).zone;
+        if zone.is_none() {
+            return;
+        }
+        let all = self.normal.entry(context.zone_name(zone).to_owned()).or_default();
+        all.push(Spoken {
+            capture: 0,
+            at: seen.at,
+            who: seen.src,
+            bytes: seen.bytes[0].saturating_add(seen.bytes[1]),
+            features: self.features.observe(&seen),
+        });
+    }
+
+    /// Puts the models in force. A zone that said too little has none.
+    fn judge(&mut self) {
+        let normal = std::mem::take(&mut self.normal);
+        let models = normal.iter().filter_map(|(class, conversations)| {
+            let normal = Normal {
+                conversations,
+                ..Normal::default()
+            };
+            Model::train(class, String::new(), self.seed, &normal).ok()
+        });
+        // The same city once more: it was read before.
+        if let Ok(mut settings) = settings() {
+            settings.models = models.collect();
+            self.stage.settings = Arc::new(settings);
+            self.stage.judge.reload(&self.stage.settings);
+        }
+    }
+}
+
+impl Sensor for Modelled {
+    fn event(&mut self, event: Event, tell: &mut dyn FnMut(Told)) {
+        if event.at < self.until {
+            self.learn(&event);
+        } else if !self.normal.is_empty() {
+            self.judge();
+        }
+        self.stage.event(event, tell);
+    }
+
+    fn packet(&mut self, at: Nanos, sample: &Sample, tell: &mut dyn FnMut(Told)) {
+        self.stage.packet(at, sample, tell);
+    }
+
+    fn finish(&mut self, at: Nanos, tell: &mut dyn FnMut(Told)) {
+        self.stage.finish(at, tell);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -172,7 +260,7 @@ mod tests {
 
     #[test]
     fn a_city_without_attacks_is_called_neither_flooded_nor_scanned() {
-        let settings = settings().expect("a city");
+        let settings = Arc::new(settings().expect("a city"));
         let measured = Measured {
             draws: 1,
             seed: 11,
