@@ -24,7 +24,7 @@ pub struct Phrase {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Message {
     id: Cow<'static, str>,
-    parts: Vec<(&'static str, Part)>,
+    parts: Vec<(Cow<'static, str>, Part)>,
 }
 
 /// A value within a message.
@@ -69,8 +69,24 @@ impl Phrase {
     #[doc(hidden)]
     pub fn said(id: &'static str, text: String, parts: Vec<(&'static str, Part)>) -> Phrase {
         let id = Cow::Borrowed(id);
+        let parts = parts.into_iter().map(|(name, part)| (Cow::Borrowed(name), part));
+        let parts = parts.collect();
         let message = Some(Box::new(Message { id, parts }));
         Phrase { text, message }
+    }
+
+    /// A sentence that was kept with its message, read again. The English of what stands within is not kept apart:
+    /// such a part has the empty text.
+    pub fn kept(text: impl Into<String>, id: String, parts: Vec<(String, Part)>) -> Phrase {
+        let parts = parts.into_iter().map(|(name, part)| (Cow::Owned(name), part));
+        let message = Message {
+            id: Cow::Owned(id),
+            parts: parts.collect(),
+        };
+        Phrase {
+            text: text.into(),
+            message: Some(Box::new(message)),
+        }
     }
 
     /// Somebody's own words: a person's, a program's of another maker. They are the same in every language.
@@ -85,7 +101,7 @@ impl Phrase {
     /// where they do not, they stand as written.
     pub fn of_file(id: String, text: impl Into<String>) -> Phrase {
         let text = text.into();
-        let parts = vec![("text", Part::Text(text.clone()))];
+        let parts = vec![(Cow::Borrowed("text"), Part::Text(text.clone()))];
         let id = Cow::Owned(id);
         Phrase {
             text,
@@ -102,7 +118,7 @@ impl Phrase {
     pub fn part(&self, name: &str) -> Option<&Phrase> {
         let parts = self.message.iter().flat_map(|message| &message.parts);
         parts
-            .filter(|(own, _)| *own == name)
+            .filter(|(own, _)| own == name)
             .find_map(|(_, part)| match part {
                 Part::Phrase(phrase) => Some(phrase),
                 _ => None,
