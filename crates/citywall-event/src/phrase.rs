@@ -34,6 +34,8 @@ pub enum Part {
     Text(String),
     /// How many; languages choose words by it.
     Number(u64),
+    /// How many, with the English of what is counted: [`counted`].
+    Counted(u64, &'static str),
     /// What has words of its own.
     Phrase(Phrase),
 }
@@ -172,7 +174,7 @@ impl Message {
         for (name, part) in &self.parts {
             match part {
                 Part::Text(text) => o.str(name, text),
-                Part::Number(number) => o.u64(name, *number),
+                Part::Number(number) | Part::Counted(number, _) => o.u64(name, *number),
                 Part::Phrase(Phrase { text, message: None }) => o.str(name, text),
                 Part::Phrase(Phrase {
                     message: Some(message),
@@ -181,6 +183,19 @@ impl Message {
             }
         }
     }
+}
+
+/// So many of something, within a sentence: the English of one and of more stands here, the message has the number
+/// alone, and each language file chooses its words by it.
+///
+/// ```
+/// use citywall_event::{counted, say};
+/// let phrase = say!("tried", "{who} tried {n}", who = "camera-10", n = counted(1_u64, "host", "hosts"));
+/// assert_eq!(&*phrase, "camera-10 tried 1 host");
+/// ```
+pub fn counted(number: impl TryInto<u64>, one: &'static str, more: &'static str) -> Part {
+    let number = number.try_into().unwrap_or(u64::MAX);
+    Part::Counted(number, if number == 1 { one } else { more })
 }
 
 /// `one`, `one and two`, `one, two and 3 more`.
@@ -249,6 +264,7 @@ impl fmt::Display for Part {
         match self {
             Part::Text(text) => f.write_str(text),
             Part::Number(number) => write!(f, "{number}"),
+            Part::Counted(number, what) => write!(f, "{number} {what}"),
             Part::Phrase(phrase) => f.write_str(phrase),
         }
     }
@@ -343,9 +359,9 @@ mod tests {
         let zone = say!("zone", "zone {name}", name = "pu\"mps");
         let phrase = say!(
             "told",
-            "{who} asked {n} times in {zone} for {all}",
+            "{who} asked {n} in {zone} for {all}",
             who = "camera-10",
-            n = 3_u32,
+            n = counted(3_u32, "time", "times"),
             zone = zone,
             all = names(&["a", "b", "c", "d"]),
         );
