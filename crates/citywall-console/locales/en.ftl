@@ -380,6 +380,7 @@ traffic-band-of = Bytes in each hour, and what was expected: { $class }
 traffic-band-table = The hours as a table
 traffic-any = devices without a model of their own
 traffic-under-way = under way
+traffic-not-whole = not seen whole
 traffic-held = as expected
 traffic-above = more than expected
 traffic-below = less than expected

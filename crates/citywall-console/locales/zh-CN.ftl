@@ -338,6 +338,7 @@ traffic-band-of = 每小时字节数与预期：{ $class }
 traffic-band-table = 以表格显示各小时
 traffic-any = 没有专属模型的设备
 traffic-under-way = 进行中
+traffic-not-whole = 未能完整看到
 traffic-held = 符合预期
 traffic-above = 高于预期
 traffic-below = 低于预期
