@@ -7,7 +7,7 @@
 
 use std::net::IpAddr;
 
-use citywall_event::{Behaviour, Body, Context, Event, Nanos, Order, Technique, say};
+use citywall_event::{Behaviour, Body, Context, Event, Nanos, Order, Technique, counted, say};
 
 use crate::recent::Recent;
 use crate::rhythm_habit::{FIRST_DAYS, Familiar, Service, Traits, Verdict};
@@ -258,11 +258,11 @@ impl Rhythm {
             kind: "periodic_callback",
             reason: say!(
                 "called-back",
-                "{who} contacted {whom} ({service}) {n} times, every {seconds} s, within {percent} % of that",
+                "{who} contacted {whom} ({service}) {n}, every {seconds} s, within {percent} % of that",
                 who = src,
                 whom = dst,
                 service = format!("{carrier}/{port}"),
-                n = self.contacts,
+                n = counted(self.contacts, "time", "times"),
                 seconds = format!("{seconds:.1}"),
                 percent = format!("{:.0}", spread * 100.0)
             ),

@@ -10,7 +10,7 @@
 
 use std::net::IpAddr;
 
-use citywall_event::{Behaviour, Body, Event, FlowSummary, Nanos, Order, Technique, say};
+use citywall_event::{Behaviour, Body, Event, FlowSummary, Nanos, Order, Technique, counted, say};
 
 use crate::recent::Recent;
 
@@ -158,10 +158,10 @@ impl Pair {
             self.told[0] = true;
             let reason = say!(
                 "holds-open",
-                "{who} holds {open} conversations open with {whom} ({service}) and began {begun} of them in the last \
+                "{who} holds {open} open with {whom} ({service}) and began {begun} of them in the last \
                  seconds; {ended} ended",
                 who = src,
-                open = self.open,
+                open = counted(self.open, "conversation", "conversations"),
                 whom = dst,
                 service = format!("tcp/{port}"),
                 begun = begun,
@@ -172,10 +172,10 @@ impl Pair {
             self.told[1] = true;
             let reason = say!(
                 "begins-many",
-                "{who} began {begun} conversations with {whom} ({service}) in the last seconds and goes on; never more \
+                "{who} began {begun} with {whom} ({service}) in the last seconds and goes on; never more \
                  than {habit} before",
                 who = src,
-                begun = begun,
+                begun = counted(begun, "conversation", "conversations"),
                 whom = dst,
                 service = format!("tcp/{port}"),
                 habit = self.habit[1]

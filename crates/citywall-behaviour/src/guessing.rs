@@ -6,7 +6,9 @@
 
 use std::net::IpAddr;
 
-use citywall_event::{Behaviour, Body, Event, FlowSummary, Login, Nanos, Order, Phrase, Technique, say};
+use citywall_event::{
+    Behaviour, Body, Event, FlowSummary, Login, Nanos, Order, Phrase, Technique, counted, say,
+};
 use hashbrown::HashSet;
 
 use crate::recent::Recent;
@@ -120,11 +122,11 @@ impl PasswordGuessing {
             let report = guessed.then(|| {
                 let reason = say!(
                     "guessed",
-                    "{who} logged into {whom} by {protocol} after {n} failed attempts",
+                    "{who} logged into {whom} by {protocol} after {n}",
                     who = source,
                     whom = target,
                     protocol = login.protocol,
-                    n = tries.failures
+                    n = counted(tries.failures, "failed attempt", "failed attempts")
                 );
                 tries.report("password_guessed", reason, at, 0.9, event.order)
             });
@@ -170,10 +172,10 @@ impl PasswordGuessing {
             kind: "password_guessing",
             reason: say!(
                 "short-sessions",
-                "{who} opened {n} short SSH sessions with {whom} within {seconds} s: what is tried in them cannot be \
+                "{who} opened {n} with {whom} within {seconds} s: what is tried in them cannot be \
                  seen, but a person does not log in so often",
                 who = source,
-                n = pair.count,
+                n = counted(pair.count, "short SSH session", "short SSH sessions"),
                 whom = target,
                 seconds = format!("{seconds:.0}")
             ),
@@ -194,13 +196,13 @@ impl Tries {
     fn guessing(&self, source: IpAddr, login: &Login, at: Nanos, last: Order) -> Behaviour {
         let hosts = match self.hosts.len() {
             1 => say!("one-host", "one host"),
-            many => say!("many-hosts", "{n} hosts", n = many),
+            many => say!("many-hosts", "{n}", n = counted(many, "host", "hosts")),
         };
         let reason = say!(
             "guesses",
-            "{who} failed to log in {n} times by {protocol} on {hosts}",
+            "{who} failed to log in {n} by {protocol} on {hosts}",
             who = source,
-            n = self.failures,
+            n = counted(self.failures, "time", "times"),
             protocol = login.protocol,
             hosts = hosts
         );

@@ -16,7 +16,7 @@ mod text;
 
 use std::net::IpAddr;
 
-use citywall_event::{Behaviour, Body, Event, Nanos, Order, Technique, say};
+use citywall_event::{Behaviour, Body, Event, Nanos, Order, Technique, counted, say};
 
 use self::text::{Letters, Names, looks_made_up, split};
 use crate::recent::Recent;
@@ -283,10 +283,10 @@ impl NameWatch {
             kind: "generated_names",
             reason: say!(
                 "made-up-names",
-                "{who} asked for {n} domains that do not exist within {seconds} s, {odd} of them made of letters that \
+                "{who} asked for {n} that do not exist within {seconds} s, {odd} of them made of letters that \
                  nobody chooses",
                 who = asker,
-                n = state.domains.len(),
+                n = counted(state.domains.len(), "domain", "domains"),
                 seconds = format!("{seconds:.0}"),
                 odd = state.odd
             ),
@@ -379,12 +379,12 @@ impl Hour {
             kind: "generated_names",
             reason: say!(
                 "many-unknown-names",
-                "{who} asked for {n} domains that do not exist within {seconds} s, each once and under {tops} top-level \
-                 domains; at most {habit} in an hour before",
+                "{who} asked for {n} that do not exist within {seconds} s, each once and under {tops}; \
+                 at most {habit} in an hour before",
                 who = asker,
-                n = n,
+                n = counted(n, "domain", "domains"),
                 seconds = format!("{seconds:.0}"),
-                tops = self.tops.len(),
+                tops = counted(self.tops.len(), "top-level domain", "top-level domains"),
                 habit = self.habit
             ),
             score: 0.65,
@@ -413,13 +413,13 @@ fn tunnelled(
         kind: "dns_tunnel",
         reason: say!(
             "tunnelled",
-            "{who} asked for {n} different long names below {domain} within {seconds} s: they carry {bytes} bytes of \
+            "{who} asked for {n} below {domain} within {seconds} s: they carry {bytes} of \
              what looks like coded data",
             who = asker,
-            n = names,
+            n = counted(names, "different long name", "different long names"),
             domain = domain,
             seconds = format!("{seconds:.0}"),
-            bytes = bytes
+            bytes = counted(bytes, "byte", "bytes")
         ),
         score: ((entropy - 2.5) / 2.0).clamp(0.5, 1.0),
         features: vec![

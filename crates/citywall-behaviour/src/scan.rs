@@ -12,7 +12,7 @@
 use std::net::IpAddr;
 
 use citywall_event::{
-    Behaviour, Body, Event, FlowSummary, Mac, Nanos, Order, Technique, is_icmp_request, say,
+    Behaviour, Body, Event, FlowSummary, Mac, Nanos, Order, Technique, counted, is_icmp_request, say,
 };
 use hashbrown::HashSet;
 
@@ -467,15 +467,20 @@ impl Window {
                 "horizontal_scan",
                 say!(
                     "hosts-on",
-                    "{n} hosts on {service}",
-                    n = n,
+                    "{n} on {service}",
+                    n = counted(n, "host", "hosts"),
                     service = name(protocol, port)
                 ),
                 Technique::REMOTE_SYSTEM_DISCOVERY,
             ),
             Common::Host(host) => (
                 "vertical_scan",
-                say!("ports-of", "{n} ports of {host}", n = n, host = host),
+                say!(
+                    "ports-of",
+                    "{n} of {host}",
+                    n = counted(n, "port", "ports"),
+                    host = host
+                ),
                 Technique::NETWORK_SERVICE_DISCOVERY,
             ),
         };

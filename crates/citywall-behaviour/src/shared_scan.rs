@@ -10,7 +10,7 @@
 
 use std::net::IpAddr;
 
-use citywall_event::{Behaviour, Event, Nanos, Order, Technique, say};
+use citywall_event::{Behaviour, Event, Nanos, Order, Technique, counted, say};
 use hashbrown::{HashMap, HashSet};
 
 use crate::recent::Recent;
@@ -244,14 +244,19 @@ impl Service {
             Common::Port(protocol, port) => (
                 say!(
                     "hosts-on",
-                    "{n} hosts on {service}",
-                    n = targets,
+                    "{n} on {service}",
+                    n = counted(targets, "host", "hosts"),
                     service = scan::name(protocol, port)
                 ),
                 Technique::REMOTE_SYSTEM_DISCOVERY,
             ),
             Common::Host(host) => (
-                say!("ports-of", "{n} ports of {host}", n = targets, host = host),
+                say!(
+                    "ports-of",
+                    "{n} of {host}",
+                    n = counted(targets, "port", "ports"),
+                    host = host
+                ),
                 Technique::NETWORK_SERVICE_DISCOVERY,
             ),
         };
@@ -259,9 +264,9 @@ impl Service {
             kind: "shared_scan",
             reason: say!(
                 "shares-scan",
-                "{sources} sources tried {tried} in vain within {seconds} s, each of them a few: they seem to share one \
+                "{sources} tried {tried} in vain within {seconds} s, each of them a few: they seem to share one \
                  list; at most {habit} such sources before",
-                sources = sources,
+                sources = counted(sources, "source", "sources"),
                 tried = tried,
                 seconds = format!("{seconds:.0}"),
                 habit = self.habit

@@ -9,7 +9,7 @@
 
 use std::net::IpAddr;
 
-use citywall_event::{Behaviour, Body, Event, Nanos, Order, Technique, say};
+use citywall_event::{Behaviour, Body, Event, Nanos, Order, Technique, counted, say};
 use hashbrown::HashSet;
 
 use crate::guessing::is_short;
@@ -158,25 +158,25 @@ impl Tries {
         let hosts: HashSet<IpAddr> = tries.iter().map(|t| t.host).collect();
         let on = match hosts.len() {
             1 => say!("one-host", "one host"),
-            many => say!("many-hosts", "{n} hosts", n = many),
+            many => say!("many-hosts", "{n}", n = counted(many, "host", "hosts")),
         };
         let hours = format!("{:.1}", lasted as f64 / 3.6e12);
         let reason = match how {
             How::Login => say!(
                 "guesses-slowly",
-                "{who} failed to log in {n} times on {hosts} within {hours} h, at no steady rhythm or with changing \
+                "{who} failed to log in {n} on {hosts} within {hours} h, at no steady rhythm or with changing \
                  accounts, and never succeeded: whoever guesses slowly looks like that",
                 who = source,
-                n = n,
+                n = counted(n, "time", "times"),
                 hosts = on,
                 hours = hours
             ),
             How::Session => say!(
                 "short-sessions-slowly",
-                "{who} opened {n} short SSH sessions on {hosts} within {hours} h, at no steady rhythm: what is tried in \
+                "{who} opened {n} on {hosts} within {hours} h, at no steady rhythm: what is tried in \
                  them cannot be seen, but whoever guesses slowly looks like that",
                 who = source,
-                n = n,
+                n = counted(n, "short SSH session", "short SSH sessions"),
                 hosts = on,
                 hours = hours
             ),

@@ -9,7 +9,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use citywall_event::{Behaviour, Body, Context, Event, Mac, Nanos, Order, Subject, Technique, say};
+use citywall_event::{Behaviour, Body, Context, Event, Mac, Nanos, Order, Subject, Technique, counted, say};
 
 use crate::recent::Recent;
 
@@ -246,9 +246,9 @@ impl Source {
             kind: "horizontal_scan",
             reason: say!(
                 "swept-link",
-                "{who} asked its link for {asked} addresses (ARP) within {seconds} s, {failed} of them in vain",
+                "{who} asked its link for {asked} (ARP) within {seconds} s, {failed} of them in vain",
                 who = who,
-                asked = asked,
+                asked = counted(asked, "address", "addresses"),
                 seconds = format!("{seconds:.0}"),
                 failed = failed
             ),

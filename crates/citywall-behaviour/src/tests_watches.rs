@@ -263,7 +263,7 @@ fn while_habits_are_learned_an_upload_is_told_again_at_eight_times_as_much() {
     let day = |from: Nanos| (0..12).map(move |n| (from + n, camera, 30));
     let told = uploads(&day(0).chain(day(30)).collect::<Vec<_>>());
     expect![[r#"
-        upload_out_of_habit 0.67 10.0.0.7 sent 30.0 MB to 192.0.2.9 within 0 min in 1 conversations, 7500 times what it received; never more than 0.0 MB before
+        upload_out_of_habit 0.67 10.0.0.7 sent 30.0 MB to 192.0.2.9 within 0 min in 1 conversation, 7500 times what it received; never more than 0.0 MB before
         upload_out_of_habit 0.98 10.0.0.7 sent 240.0 MB to 192.0.2.9 within 420 min in 8 conversations, 7500 times what it received; never more than 0.0 MB before
     "#]]
     .assert_eq(&told);

@@ -9,7 +9,7 @@
 
 use std::net::IpAddr;
 
-use citywall_event::{Behaviour, Body, Context, Event, Nanos, Order, Technique, say};
+use citywall_event::{Behaviour, Body, Context, Event, Nanos, Order, Technique, counted, say};
 
 use crate::recent::Recent;
 
@@ -167,13 +167,13 @@ impl UploadWatch {
         let pieces = 1.0 + (pair.conversations.min(PIECES) - 1) as f64 / 4.0;
         let reason = say!(
             "sent-out",
-            "{who} sent {megabytes} MB to {whom} within {minutes} min in {n} conversations, {ratio} times what it \
+            "{who} sent {megabytes} MB to {whom} within {minutes} min in {n}, {ratio} times what it \
              received; never more than {most} MB before",
             who = src,
             megabytes = format!("{megabytes:.1}"),
             whom = dst,
             minutes = format!("{minutes:.0}"),
-            n = pair.conversations,
+            n = counted(pair.conversations, "conversation", "conversations"),
             ratio = format!("{ratio:.0}"),
             most = format!("{:.1}", pair.most as f64 / 1e6)
         );

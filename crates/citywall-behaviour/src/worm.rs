@@ -10,7 +10,7 @@
 
 use std::net::IpAddr;
 
-use citywall_event::{Behaviour, Body, Context, Event, FlowSummary, Nanos, Order, Technique, say};
+use citywall_event::{Behaviour, Body, Context, Event, FlowSummary, Nanos, Order, Technique, counted, say};
 
 use crate::recent::Recent;
 
@@ -274,37 +274,37 @@ impl Service {
             (Alike::Words(_), Some(from)) => (
                 say!(
                     "spreads-words-on",
-                    "{who} was reached by {from} on {service} and within {seconds} s said the same first words to {n} \
-                     hosts: it passes on what it got",
+                    "{who} was reached by {from} on {service} and within {seconds} s said the same first words to {n}: \
+                     it passes on what it got",
                     who = source,
                     from = from,
                     service = service,
                     seconds = lasted,
-                    n = alike
+                    n = counted(alike, "host", "hosts")
                 ),
                 0.95,
             ),
             (Alike::Size(_), Some(from)) => (
                 say!(
                     "spreads-on",
-                    "{who} was reached by {from} on {service} and within {seconds} s said as much ({bytes} bytes) to \
-                     {n} hosts: it passes on what it got",
+                    "{who} was reached by {from} on {service} and within {seconds} s said as much ({bytes}) to \
+                     {n}: it passes on what it got",
                     who = source,
                     from = from,
                     service = service,
                     seconds = lasted,
-                    bytes = size,
-                    n = alike
+                    bytes = counted(size, "byte", "bytes"),
+                    n = counted(alike, "host", "hosts")
                 ),
                 0.95,
             ),
             (Alike::Words(_), None) => (
                 say!(
                     "spreads-words",
-                    "{who} said the same first words to {n} hosts on {service} within {seconds} s; never to more than \
+                    "{who} said the same first words to {n} on {service} within {seconds} s; never to more than \
                      {habit} before",
                     who = source,
-                    n = alike,
+                    n = counted(alike, "host", "hosts"),
                     service = service,
                     seconds = lasted,
                     habit = habit
@@ -314,11 +314,11 @@ impl Service {
             (Alike::Size(_), None) => (
                 say!(
                     "spreads",
-                    "{who} said the same amount ({bytes} bytes) to {n} hosts on {service} within {seconds} s; never to \
+                    "{who} said the same amount ({bytes}) to {n} on {service} within {seconds} s; never to \
                      more than {habit} before",
                     who = source,
-                    bytes = size,
-                    n = alike,
+                    bytes = counted(size, "byte", "bytes"),
+                    n = counted(alike, "host", "hosts"),
                     service = service,
                     seconds = lasted,
                     habit = habit

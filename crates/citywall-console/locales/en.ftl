@@ -256,6 +256,18 @@ actions-none = Nothing is proposed.
 actions-in-force = In force
 actions-proposed = Waiting for a decision
 actions-ended = Over
+more-reasons = { $n ->
+    [one] One more reason, later
+   *[other] { $n } more reasons, later
+ }
+more-devices = { $n ->
+    [one] One more device
+   *[other] { $n } more devices
+ }
+more-measures = { $n ->
+    [one] One more line
+   *[other] { $n } more lines
+ }
 action-diff = What would change
 action-left = { $n ->
     [one] One minute
@@ -380,6 +392,7 @@ traffic-band-of = Bytes in each hour, and what was expected: { $class }
 traffic-band-table = The hours as a table
 traffic-any = devices without a model of their own
 traffic-under-way = under way
+traffic-not-whole = not seen whole
 traffic-held = as expected
 traffic-above = more than expected
 traffic-below = less than expected

@@ -13,6 +13,7 @@ mod app;
 mod archive;
 mod board;
 mod feed;
+mod forecasts;
 mod gate;
 mod known;
 mod normal;
@@ -43,6 +44,7 @@ use citywall_trust::journal::JournalError;
 
 pub use accounts::{AccountError, leave_link};
 pub use feed::Feed;
+pub use forecasts::Forecasts;
 pub use gate::{ActionView, Ask, Gate, GateError, GateKind, Messages};
 pub use packets::{Packets, Seen, Wanted};
 pub use proposal::{Backer, Needed, PolicyProposal, digest, needed};

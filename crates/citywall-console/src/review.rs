@@ -5,9 +5,9 @@
 //! comparison and the checks (`citywall-policy`). It takes seconds for a large city: not for the server's
 //! thread.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
-use citywall_event::{OUTSIDE, Place};
+use citywall_event::{OUTSIDE, Phrase, Place, counted, say};
 use citywall_policy::{City, Difference, Direction, difference};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -16,6 +16,7 @@ use crate::known::Known;
 use crate::permission::Person;
 use crate::proposal::{added, bound, digest, needed};
 use crate::proposals::TEXT;
+use crate::said::{Message, Part};
 
 /// The name that errors give to the text.
 pub const NAME: &str = "proposal";
@@ -33,6 +34,45 @@ pub struct Remark {
     pub fix: String,
     /// The present city file has it, too.
     pub before: bool,
+    /// What `what` says in any language; not there where it has no message (the words of another's parser).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Object, required = false)]
+    pub message: Option<Message>,
+    /// What `fix` says, likewise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Object, required = false)]
+    pub fix_message: Option<Message>,
+}
+
+impl Remark {
+    fn new(line: u32, what: &Phrase, fix: &Phrase) -> Remark {
+        Remark {
+            line,
+            what: what.to_string(),
+            fix: fix.to_string(),
+            before: false,
+            message: Message::of(what),
+            fix_message: Message::of(fix),
+        }
+    }
+
+    /// What is the matter and what to do about it, in English.
+    pub fn english(&self) -> String {
+        format!("{}; {}", self.what, self.fix)
+    }
+
+    /// The same as a message, where both have one.
+    pub fn whole(&self) -> Option<Message> {
+        let part = |message: &Option<Message>| Some(Part::Message(Box::new(message.clone()?)));
+        let parts = [
+            ("first", part(&self.message)?),
+            ("next", part(&self.fix_message)?),
+        ];
+        Some(Message {
+            id: "sentences".to_owned(),
+            parts: parts.map(|(name, part)| (name.to_owned(), part)).into(),
+        })
+    }
 }
 
 /// What traffic may now do, or no longer.
@@ -63,6 +103,9 @@ pub struct Review {
     pub changes: Vec<ChangeView>,
     /// What else is declared otherwise, in English.
     pub declared: Vec<String>,
+    /// What each of `declared` says in any language.
+    #[schema(value_type = Vec<Object>)]
+    pub declared_messages: Vec<Message>,
     /// What is suspicious: contradictions, conduits that do nothing, services cut off; in English.
     pub findings: Vec<Remark>,
     /// How many different people must sign.
@@ -110,24 +153,24 @@ pub fn review(known: &Known, person: &Person, text: &str) -> Review {
     };
     let own = |line: u32| line.saturating_sub(skipped).max(1);
     if text.len() > TEXT {
-        review.errors.push(Remark {
-            line: 1,
-            what: format!("it has {} bytes", text.len()),
-            fix: format!("the page takes {TEXT}; use `citywall policy diff` in a shell"),
-            before: false,
-        });
+        let what = say!(
+            "review-long",
+            "it has {n}",
+            n = counted(text.len(), "byte", "bytes")
+        );
+        let fix = say!(
+            "review-long-fix",
+            "the page takes {most}; use `citywall policy diff` in a shell",
+            most = TEXT
+        );
+        review.errors.push(Remark::new(1, &what, &fix));
         return review;
     }
     let city = match City::parse(text, NAME) {
         Ok(city) => city,
         Err(errors) => {
-            let remark = |e: citywall_policy::CityError| Remark {
-                line: own(e.line),
-                what: e.what,
-                fix: e.fix,
-                before: false,
-            };
-            review.errors = errors.into_iter().map(remark).collect();
+            let remark = |e: &citywall_policy::CityError| Remark::new(own(e.line), &e.what, &e.fix);
+            review.errors = errors.iter().map(remark).collect();
             return review;
         }
     };
@@ -136,12 +179,8 @@ pub fn review(known: &Known, person: &Person, text: &str) -> Review {
     let found = match difference(old.unwrap_or(&nothing), &city) {
         Ok(found) => found,
         Err(error) => {
-            review.errors.push(Remark {
-                line: 1,
-                what: "it cannot be compared with the present one".into(),
-                fix: error.to_string(),
-                before: false,
-            });
+            let what = say!("review-many", "it cannot be compared with the present one");
+            review.errors.push(Remark::new(1, &what, &error.words()));
             return review;
         }
     };
@@ -151,14 +190,15 @@ pub fn review(known: &Known, person: &Person, text: &str) -> Review {
     review.same = found.is_empty();
     review.beyond = beyond(person, [old.unwrap_or(&nothing), &city], &found);
     review.zones = zones([old.unwrap_or(&nothing), &city], &found);
-    let before: BTreeSet<(String, String)> = old
+    let before: HashSet<(Phrase, Phrase)> = old
         .map(|old| old.check().into_iter().map(|f| (f.what, f.fix)).collect())
         .unwrap_or_default();
-    let findings = city.check().into_iter().map(|f| Remark {
-        line: own(f.line),
-        before: before.contains(&(f.what.clone(), f.fix.clone())),
-        what: f.what,
-        fix: f.fix,
+    let findings = city.check().into_iter().map(|f| {
+        let remark = Remark::new(own(f.line), &f.what, &f.fix);
+        Remark {
+            before: before.contains(&(f.what, f.fix)),
+            ..remark
+        }
     });
     // What is amiss elsewhere is not for who sees some zones alone.
     let city_wide = person.sees_city();
@@ -183,7 +223,10 @@ fn tell(review: &mut Review, found: Difference) {
             what: c.what,
         })
         .collect();
-    review.declared = found.declared.into_iter().take(TOLD).collect();
+    let declared: Vec<Phrase> = found.declared.into_iter().take(TOLD).collect();
+    let message = |phrase: &Phrase| Message::of(phrase).unwrap_or_default();
+    review.declared_messages = declared.iter().map(message).collect();
+    review.declared = declared.iter().map(Phrase::to_string).collect();
 }
 
 /// Does a change reach farther than the person does? One end of each pair must be the person's, as the

@@ -19,8 +19,8 @@ use crate::words::Language;
 const DEPTH: usize = 12;
 /// Values of one message.
 const PARTS: usize = 16;
-/// Longest value, in characters.
-const VALUE: usize = 200;
+/// Longest value, in characters: all names of a list, too.
+const VALUE: usize = 400;
 /// Marks around a device's name and its address, within a text: Fluent knows texts alone. Values are rid of them.
 /// An object identifier has no name.
 const MARKS: [char; 3] = ['\u{e000}', '\u{e001}', '\u{e002}'];
@@ -201,6 +201,9 @@ mod tests {
             say("zh-CN", &told).text(),
             "camera-10 在 64 秒内试探了 tcp/23 上的 12 台主机，其中 9 次没有结果"
         );
+        // One is not many.
+        let one = message(r#"{"id":"hosts-on","n":1,"service":"tcp/23"}"#);
+        assert_eq!(say("en", &one).text(), "1 host on tcp/23");
         // What no language knows is told as it was written; a file's own words likewise, within the sentence.
         assert_eq!(say("zh-CN", &message(r#"{"id":"no-such"}"#)).text(), "in English");
         let own =

@@ -6,7 +6,7 @@
 use std::net::IpAddr;
 
 use citywall_event::Phrase;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 /// Who knows.
@@ -40,7 +40,7 @@ impl Foreseen {
 }
 
 /// An hour of a class.
-#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, ToSchema)]
 pub struct ForeseenHour {
     /// Hour since 1970.
     pub hour: i64,

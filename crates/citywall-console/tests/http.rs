@@ -766,7 +766,7 @@ fn bands_stand_beside_what_came_and_drift_is_told_apart() {
         "as expected",
         "more than expected",
         "less than expected",
-        "under way",
+        "not seen whole",
     ] {
         assert!(page.contains(words), "{words}: {page}");
     }

@@ -12,9 +12,26 @@ const PAGES: [&str; 2] = [
 
 type Messages = BTreeMap<String, String>;
 
+/// The messages of a language file, each on one line.
 fn messages(file: &str) -> Messages {
-    let all = file.lines().filter_map(|line| line.split_once(" = "));
-    all.map(|(id, text)| (id.to_owned(), text.to_owned())).collect()
+    let (mut all, mut last) = (Messages::new(), None);
+    for line in file.lines().filter(|line| !line.starts_with('#')) {
+        let goes_on = line.starts_with([' ', '}']);
+        match line.split_once(" = ").filter(|_| !goes_on) {
+            Some((id, text)) => {
+                all.insert(id.to_owned(), text.to_owned());
+                last = Some(id.to_owned());
+            }
+            None => {
+                let last = last.as_ref().filter(|_| goes_on && !line.trim().is_empty());
+                if let Some(text) = last.and_then(|id| all.get_mut(id)) {
+                    text.push(' ');
+                    text.push_str(line.trim());
+                }
+            }
+        }
+    }
+    all
 }
 
 fn crates() -> PathBuf {
@@ -54,16 +71,64 @@ fn literal(text: &str) -> Option<(String, &str)> {
     }
 }
 
-/// `{who}` as Fluent has it: `{ $who }`.
-fn fluent(english: &str) -> String {
+/// `{who}` as Fluent has it: `{ $who }`. What is `counted` is chosen by how many, with the English of one and of more
+/// that stands where the sentence is made.
+fn fluent(english: &str, counted: &Counted) -> String {
     let mut out = String::new();
     for (place, piece) in english.split('{').enumerate() {
         match piece.split_once('}').filter(|_| place > 0) {
-            Some((name, rest)) => out.push_str(&format!("{{ ${name} }}{rest}")),
+            Some((name, rest)) => {
+                let value = format!("{{ ${name} }}");
+                match counted.get(name) {
+                    Some([one, more]) => out.push_str(&format!(
+                        "{{ ${name} -> [one] {value} {one} *[other] {value} {more} }}{rest}"
+                    )),
+                    None => out.push_str(&format!("{value}{rest}")),
+                }
+            }
             None => out.push_str(piece),
         }
     }
     out
+}
+
+/// The English of one and of more, by the name of the value.
+type Counted = BTreeMap<String, [String; 2]>;
+
+/// The values of a call of `say!` that are `counted`; `rest` stands behind its English.
+fn counted(rest: &str) -> Counted {
+    let rest = within(rest);
+    let mut all = Counted::new();
+    for (place, _) in rest.match_indices(" = counted(") {
+        let name = rest[..place]
+            .rsplit(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+            .next();
+        // The number may be an expression; it has no texts.
+        let words = within(&rest[place + " = counted(".len()..]);
+        let (one, after) = literal(&words[words.find('"').unwrap()..]).unwrap();
+        let (more, _) = literal(after.trim_start().strip_prefix(',').unwrap()).unwrap();
+        all.insert(name.unwrap().to_owned(), [one, more]);
+    }
+    all
+}
+
+/// What stands before the parenthesis that closes.
+fn within(text: &str) -> &str {
+    let (mut depth, mut place) = (0, 0);
+    while let Some(letter) = text[place..].chars().next() {
+        match letter {
+            '"' => {
+                place = text.len() - literal(&text[place..]).unwrap().1.len();
+                continue;
+            }
+            '(' => depth += 1,
+            ')' if depth == 0 => return &text[..place],
+            ')' => depth -= 1,
+            _ => {}
+        }
+        place += letter.len_utf8();
+    }
+    text
 }
 
 /// All that `say!` says in the sources.
@@ -78,8 +143,8 @@ fn said() -> Messages {
     for text in &all {
         for call in text.split("say!(").skip(1) {
             let Some((id, rest)) = literal(call) else { continue };
-            let (english, _) = literal(rest.trim_start().strip_prefix(',').unwrap()).unwrap();
-            let english = fluent(&english);
+            let (english, rest) = literal(rest.trim_start().strip_prefix(',').unwrap()).unwrap();
+            let english = fluent(&english, &counted(rest));
             let before = said.insert(id.clone(), english.clone());
             assert!(
                 before.is_none_or(|before| before == english),
@@ -88,7 +153,7 @@ fn said() -> Messages {
         }
     }
     assert!(
-        said.len() > 150,
+        said.len() > 350,
         "{} sentences: the sources were not read",
         said.len()
     );
@@ -167,6 +232,10 @@ fn every_sentence_has_its_message_in_both_languages() {
         );
     }
     assert_eq!(english.len(), chinese.len());
+    assert_eq!(
+        english["so-often"],
+        "{ $what } ({ $n -> [one] { $n } time *[other] { $n } times })"
+    );
     for page in PAGES {
         let both = messages(page);
         let twice: Vec<&String> = english.keys().filter(|id| both.contains_key(*id)).collect();

@@ -17,7 +17,7 @@ use std::net::IpAddr;
 
 use hashbrown::HashMap;
 
-use crate::Mac;
+use crate::{Mac, Phrase};
 use conduit::Pairs;
 pub use conduit::{CommandGrant, Conduit, ConduitEnd, Grant, PointPattern, Ports, VerbSet};
 pub use judge::is_icmp_request;
@@ -53,6 +53,11 @@ impl Criticality {
             Criticality::Essential => "essential",
             Criticality::Safety => "safety",
         }
+    }
+
+    /// The name in words of its own.
+    pub fn word(self) -> Phrase {
+        Phrase::of_file(format!("criticality-word-{}", self.name()), self.name())
     }
 }
 

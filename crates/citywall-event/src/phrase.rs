@@ -24,7 +24,7 @@ pub struct Phrase {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Message {
     id: Cow<'static, str>,
-    parts: Vec<(&'static str, Part)>,
+    parts: Vec<(Cow<'static, str>, Part)>,
 }
 
 /// A value within a message.
@@ -34,6 +34,8 @@ pub enum Part {
     Text(String),
     /// How many; languages choose words by it.
     Number(u64),
+    /// How many, with the English of what is counted: [`counted`].
+    Counted(u64, &'static str),
     /// What has words of its own.
     Phrase(Phrase),
 }
@@ -69,8 +71,24 @@ impl Phrase {
     #[doc(hidden)]
     pub fn said(id: &'static str, text: String, parts: Vec<(&'static str, Part)>) -> Phrase {
         let id = Cow::Borrowed(id);
+        let parts = parts.into_iter().map(|(name, part)| (Cow::Borrowed(name), part));
+        let parts = parts.collect();
         let message = Some(Box::new(Message { id, parts }));
         Phrase { text, message }
+    }
+
+    /// A sentence that was kept with its message, read again. The English of what stands within is not kept apart:
+    /// such a part has the empty text.
+    pub fn kept(text: impl Into<String>, id: String, parts: Vec<(String, Part)>) -> Phrase {
+        let parts = parts.into_iter().map(|(name, part)| (Cow::Owned(name), part));
+        let message = Message {
+            id: Cow::Owned(id),
+            parts: parts.collect(),
+        };
+        Phrase {
+            text: text.into(),
+            message: Some(Box::new(message)),
+        }
     }
 
     /// Somebody's own words: a person's, a program's of another maker. They are the same in every language.
@@ -85,7 +103,7 @@ impl Phrase {
     /// where they do not, they stand as written.
     pub fn of_file(id: String, text: impl Into<String>) -> Phrase {
         let text = text.into();
-        let parts = vec![("text", Part::Text(text.clone()))];
+        let parts = vec![(Cow::Borrowed("text"), Part::Text(text.clone()))];
         let id = Cow::Owned(id);
         Phrase {
             text,
@@ -102,7 +120,7 @@ impl Phrase {
     pub fn part(&self, name: &str) -> Option<&Phrase> {
         let parts = self.message.iter().flat_map(|message| &message.parts);
         parts
-            .filter(|(own, _)| *own == name)
+            .filter(|(own, _)| own == name)
             .find_map(|(_, part)| match part {
                 Part::Phrase(phrase) => Some(phrase),
                 _ => None,
@@ -156,7 +174,7 @@ impl Message {
         for (name, part) in &self.parts {
             match part {
                 Part::Text(text) => o.str(name, text),
-                Part::Number(number) => o.u64(name, *number),
+                Part::Number(number) | Part::Counted(number, _) => o.u64(name, *number),
                 Part::Phrase(Phrase { text, message: None }) => o.str(name, text),
                 Part::Phrase(Phrase {
                     message: Some(message),
@@ -165,6 +183,19 @@ impl Message {
             }
         }
     }
+}
+
+/// So many of something, within a sentence: the English of one and of more stands here, the message has the number
+/// alone, and each language file chooses its words by it.
+///
+/// ```
+/// use citywall_event::{counted, say};
+/// let phrase = say!("tried", "{who} tried {n}", who = "camera-10", n = counted(1_u64, "host", "hosts"));
+/// assert_eq!(&*phrase, "camera-10 tried 1 host");
+/// ```
+pub fn counted(number: impl TryInto<u64>, one: &'static str, more: &'static str) -> Part {
+    let number = number.try_into().unwrap_or(u64::MAX);
+    Part::Counted(number, if number == 1 { one } else { more })
 }
 
 /// `one`, `one and two`, `one, two and 3 more`.
@@ -233,6 +264,7 @@ impl fmt::Display for Part {
         match self {
             Part::Text(text) => f.write_str(text),
             Part::Number(number) => write!(f, "{number}"),
+            Part::Counted(number, what) => write!(f, "{number} {what}"),
             Part::Phrase(phrase) => f.write_str(phrase),
         }
     }
@@ -327,9 +359,9 @@ mod tests {
         let zone = say!("zone", "zone {name}", name = "pu\"mps");
         let phrase = say!(
             "told",
-            "{who} asked {n} times in {zone} for {all}",
+            "{who} asked {n} in {zone} for {all}",
             who = "camera-10",
-            n = 3_u32,
+            n = counted(3_u32, "time", "times"),
             zone = zone,
             all = names(&["a", "b", "c", "d"]),
         );

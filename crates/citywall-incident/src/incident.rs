@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use citywall_event::{
     Change, Context, Criticality, Crossing, Flooded, IncidentReport, Nanos, Order, Parties, Phrase, Place,
-    Reason, Subject, Suspect, Technique, Victim, ZoneId, say,
+    Reason, Subject, Suspect, Technique, Victim, ZoneId, counted, say,
 };
 
 use crate::evidence::{Kind, Party, Seat};
@@ -479,7 +479,12 @@ impl Incident {
 fn reason(held: &Held) -> Reason {
     let text = match held.times {
         0 | 1 => held.text.clone(),
-        times => say!("so-often", "{what} ({n} times)", what = &held.text, n = times),
+        times => say!(
+            "so-often",
+            "{what} ({n})",
+            what = &held.text,
+            n = counted(times, "time", "times")
+        ),
     };
     Reason {
         event: held.order,

@@ -3,8 +3,9 @@
 //! Owns: its parsing into `citywall_event::Grant`, with the place of each error. The reference is
 //! in `example.toml`. Does not own: which protocols there are.
 
-use citywall_event::{CommandGrant, Grant, PointPattern, Ports, Verb, VerbSet};
+use citywall_event::{CommandGrant, Grant, Phrase, PointPattern, Ports, Verb, VerbSet, say};
 
+use crate::error::quoted;
 use crate::protocol::{self, Commands, Known};
 use crate::suggest::did_you_mean;
 
@@ -18,16 +19,12 @@ const MOST: usize = 256;
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct AllowError {
     pub offset: usize,
-    pub what: String,
-    pub fix: String,
+    pub what: Phrase,
+    pub fix: Phrase,
 }
 
-fn error<T>(offset: usize, what: impl Into<String>, fix: impl Into<String>) -> Result<T, AllowError> {
-    Err(AllowError {
-        offset,
-        what: what.into(),
-        fix: fix.into(),
-    })
+fn error<T>(offset: usize, what: Phrase, fix: Phrase) -> Result<T, AllowError> {
+    Err(AllowError { offset, what, fix })
 }
 
 /// Parses one entry.
@@ -52,8 +49,12 @@ pub(crate) fn parse(text: &str) -> Result<Grant, AllowError> {
         let Some(known) = known.filter(|k| k.commands != Commands::None) else {
             return error(
                 offset,
-                format!("commands of {name:?} are not told apart"),
-                "leave out the colon and what follows",
+                say!(
+                    "allow-no-commands",
+                    "commands of {name} are not told apart",
+                    name = quoted(name)
+                ),
+                say!("allow-no-commands-fix", "leave out the colon and what follows"),
             );
         };
         grant.commands = parse_commands(known, offset, commands)?;
@@ -70,8 +71,8 @@ fn transport_or_protocol(
         "any" | "icmp" if ports.is_some() => {
             return error(
                 0,
-                format!("{name:?} has no ports"),
-                format!("write just {name:?}"),
+                say!("allow-no-ports", "{name} has no ports", name = quoted(name)),
+                say!("allow-no-ports-fix", "write just {name}", name = quoted(name)),
             );
         }
         "any" => return Ok(None),
@@ -108,15 +109,27 @@ fn transport_or_protocol(
 
 fn unknown_protocol<T>(name: &str) -> Result<T, AllowError> {
     if matches!(name, "arp" | "dhcp") {
-        return error(0, format!("{name} needs no conduit"), "leave it out");
+        return error(
+            0,
+            say!("allow-needless", "{name} needs no conduit", name = name),
+            say!("allow-needless-fix", "leave it out"),
+        );
     }
     let names = protocol::known_protocols()
         .map(|(name, _)| name)
         .chain(["tcp", "udp", "icmp", "any"]);
     let fix = did_you_mean(name, names, || {
-        "use a protocol that the example lists, or its port: \"tcp/8443\"".to_owned()
+        say!(
+            "allow-protocol-fix",
+            "use a protocol that the example lists, or its port: \"tcp/8443\""
+        )
     });
-    error(0, format!("unknown protocol {name:?}"), fix)
+    let what = say!(
+        "allow-protocol-unknown",
+        "unknown protocol {name}",
+        name = quoted(name)
+    );
+    error(0, what, fix)
 }
 
 /// `443`, `8000-8099`, `5000;5004-5010`.
@@ -128,8 +141,15 @@ fn parse_ports(transports: &[u8], offset: usize, text: &str) -> Result<Vec<Ports
             _ => {
                 return error(
                     offset,
-                    format!("{:?} is no port or range of ports", part.trim()),
-                    "write ports as 443, 8000-8099 or 80;8080, each at most 65535",
+                    say!(
+                        "allow-port",
+                        "{value} is no port or range of ports",
+                        value = quoted(part.trim())
+                    ),
+                    say!(
+                        "allow-port-fix",
+                        "write ports as 443, 8000-8099 or 80;8080, each at most 65535"
+                    ),
                 );
             }
         };
@@ -143,8 +163,8 @@ fn parse_ports(transports: &[u8], offset: usize, text: &str) -> Result<Vec<Ports
         if ports.len() > MOST {
             return error(
                 offset,
-                "too many ports",
-                format!("name at most {MOST} runs of ports"),
+                say!("allow-ports", "too many ports"),
+                say!("allow-ports-fix", "name at most {n} runs of ports", n = MOST),
             );
         }
     }
@@ -185,7 +205,11 @@ fn tokens(base: usize, text: &str) -> Result<Vec<Vec<Token<'_>>>, AllowError> {
             rest = &rest[1..];
         } else if first == '\'' {
             let Some((word, after)) = rest[1..].split_once('\'') else {
-                return error(offset, "a quote is not closed", "add the second '");
+                return error(
+                    offset,
+                    say!("allow-quote", "a quote is not closed"),
+                    say!("allow-quote-fix", "add the second '"),
+                );
             };
             push(&mut commands, word, offset, true);
             rest = after;
@@ -199,8 +223,8 @@ fn tokens(base: usize, text: &str) -> Result<Vec<Vec<Token<'_>>>, AllowError> {
         if commands.len() > MOST || commands.last().is_some_and(|c| c.len() > MOST) {
             return error(
                 offset,
-                "too many commands or points",
-                format!("use at most {MOST}"),
+                say!("allow-commands", "too many commands or points"),
+                say!("allow-commands-fix", "use at most {n}", n = MOST),
             );
         }
     }
@@ -224,8 +248,11 @@ fn parse_command(known: &Known, base: usize, words: &[Token<'_>]) -> Result<Comm
     let Some((word, rest)) = words.split_first() else {
         return error(
             base,
-            "a command is missing",
-            "name a verb such as read, or leave out the comma or colon",
+            say!("allow-command-missing", "a command is missing"),
+            say!(
+                "allow-command-missing-fix",
+                "name a verb such as read, or leave out the comma or colon"
+            ),
         );
     };
     let mut grant = CommandGrant::default();
@@ -248,8 +275,11 @@ fn parse_command(known: &Known, base: usize, words: &[Token<'_>]) -> Result<Comm
             if units.is_none() || rest.len() > 0 {
                 return error(
                     token.offset,
-                    "\"unit\" ends a command and takes one number or range",
-                    "write: unit 1, or: unit 1-4",
+                    say!(
+                        "allow-unit",
+                        "\"unit\" ends a command and takes one number or range"
+                    ),
+                    say!("allow-unit-fix", "write: unit 1, or: unit 1-4"),
                 );
             }
             grant.units = units;
@@ -269,11 +299,21 @@ fn unknown_command<T>(known: &Known, word: &Token<'_>) -> Result<T, AllowError> 
     let verbs = || Verb::ALL.into_iter().map(Verb::name).chain(["any", "changes"]);
     let fix = did_you_mean(word.text, verbs().chain(functions.iter().copied()), || {
         let all: Vec<&str> = verbs().chain(functions.iter().copied()).collect();
-        format!("{} has: {}", known.name, all.join(" "))
+        say!(
+            "allow-command-fix",
+            "{name} has: {all}",
+            name = known.name,
+            all = all.join(" ")
+        )
     });
     error(
         word.offset,
-        format!("unknown command {:?} of {}", word.text, known.name),
+        say!(
+            "allow-command-unknown",
+            "unknown command {command} of {name}",
+            command = quoted(word.text),
+            name = known.name
+        ),
         fix,
     )
 }
@@ -292,8 +332,11 @@ fn parse_point(known: &Known, token: &Token<'_>) -> Result<PointPattern, AllowEr
             if !sound {
                 return error(
                     token.offset,
-                    format!("{text:?} is no topic filter"),
-                    "+ stands for one whole level and # for all that follow, at the end: city/+/lamp/#",
+                    say!("allow-topic", "{value} is no topic filter", value = quoted(text)),
+                    say!(
+                        "allow-topic-fix",
+                        "+ stands for one whole level and # for all that follow, at the end: city/+/lamp/#"
+                    ),
                 );
             }
             Ok(PointPattern::Topic(text.to_owned()))
@@ -310,8 +353,15 @@ fn parse_point(known: &Known, token: &Token<'_>) -> Result<PointPattern, AllowEr
             if !sound {
                 return error(
                     token.offset,
-                    format!("{text:?} is no object identifier"),
-                    "write numbers: 1.3.6.1.2.1.1.5.0, or 1.3.6.1.4.1.1206.* for all below",
+                    say!(
+                        "allow-object",
+                        "{value} is no object identifier",
+                        value = quoted(text)
+                    ),
+                    say!(
+                        "allow-object-fix",
+                        "write numbers: 1.3.6.1.2.1.1.5.0, or 1.3.6.1.4.1.1206.* for all below"
+                    ),
                 );
             }
             let root = root.to_owned();
@@ -330,14 +380,25 @@ fn parse_point(known: &Known, token: &Token<'_>) -> Result<PointPattern, AllowEr
                 }),
                 None => error(
                     token.offset,
-                    format!("{numbers:?} is no number or range"),
-                    "write holding:40 or holding:40-49",
+                    say!(
+                        "allow-range",
+                        "{value} is no number or range",
+                        value = quoted(numbers)
+                    ),
+                    say!("allow-range-fix", "write holding:40 or holding:40-49"),
                 ),
             },
             _ if known.name == "modbus" => error(
                 token.offset,
-                format!("{text:?} is no point of modbus"),
-                "write kind and number: holding:40, coil:3, input:0-9, discrete:1",
+                say!(
+                    "allow-point",
+                    "{value} is no point of modbus",
+                    value = quoted(text)
+                ),
+                say!(
+                    "allow-point-fix",
+                    "write kind and number: holding:40, coil:3, input:0-9, discrete:1"
+                ),
             ),
             _ => Ok(PointPattern::Exact(text.to_owned())),
         },

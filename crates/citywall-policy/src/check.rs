@@ -6,10 +6,11 @@
 
 use std::fmt;
 
-use citywall_event::{ConduitEnd, Criticality, Dependency, Grant, Nanos, Ports};
+use citywall_event::{ConduitEnd, Criticality, Dependency, Grant, Nanos, Phrase, Ports, say};
 use hashbrown::HashSet;
 
 use crate::city::{City, Conduit, Role};
+use crate::error::quoted;
 
 /// Something to look at in a city file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,9 +20,9 @@ pub struct Finding {
     /// Line.
     pub line: u32,
     /// What is suspicious.
-    pub what: String,
+    pub what: Phrase,
     /// What to do about it.
-    pub fix: String,
+    pub fix: Phrase,
 }
 
 impl fmt::Display for Finding {
@@ -56,7 +57,7 @@ impl City {
         }
         check
             .findings
-            .sort_by(|a, b| (a.line, &a.what).cmp(&(b.line, &b.what)));
+            .sort_by(|a, b| (a.line, a.what.english()).cmp(&(b.line, b.what.english())));
         check.findings
     }
 }
@@ -67,12 +68,12 @@ struct Check<'a> {
 }
 
 impl Check<'_> {
-    fn find(&mut self, line: u32, what: String, fix: &str) {
+    fn find(&mut self, line: u32, what: Phrase, fix: Phrase) {
         self.findings.push(Finding {
             file: self.city.file.clone(),
             line,
             what,
-            fix: fix.to_owned(),
+            fix,
         });
     }
 
@@ -91,22 +92,34 @@ impl Check<'_> {
             .any(|c| c.from.contains(&ConduitEnd::EveryZone) || c.to.contains(&ConduitEnd::EveryZone));
         for (id, zone) in city.zones.iter().enumerate() {
             if zone.networks.is_empty() && zone.macs.is_empty() && !housed.contains(&id) {
-                let what = format!(
-                    "nothing can be in zone {}: it has no networks and no macs",
-                    zone.name
+                let what = say!(
+                    "check-zone-empty",
+                    "nothing can be in zone {zone}: it has no networks and no macs",
+                    zone = &zone.name
                 );
-                self.find(zone.line, what, "give it networks, or remove it");
+                let fix = say!("check-zone-empty-fix", "give it networks, or remove it");
+                self.find(zone.line, what, fix);
             }
             if !zone.isolated && !everywhere && !reached.contains(&id) {
-                let what = format!("no conduit leads to or from zone {}", zone.name);
-                self.find(zone.line, what, "add conduits, or say isolated = true");
+                let what = say!(
+                    "check-zone-alone",
+                    "no conduit leads to or from zone {zone}",
+                    zone = &zone.name
+                );
+                let fix = say!("check-zone-alone-fix", "add conduits, or say isolated = true");
+                self.find(zone.line, what, fix);
             }
         }
         let used: HashSet<usize> = city.zones.iter().map(|z| z.domain).collect();
         for (id, domain) in city.domains.iter().enumerate() {
             if !used.contains(&id) {
-                let what = format!("domain {} has no zone", domain.name);
-                self.find(domain.line, what, "give it a zone, or remove it");
+                let what = say!(
+                    "check-domain",
+                    "domain {domain} has no zone",
+                    domain = &domain.name
+                );
+                let fix = say!("check-domain-fix", "give it a zone, or remove it");
+                self.find(domain.line, what, fix);
             }
         }
     }
@@ -127,12 +140,14 @@ impl Check<'_> {
                     continue;
                 };
                 if zone.isolated {
-                    let what = format!(
-                        "the conduit names {}, but zone {} is isolated",
-                        city.end_name(*end),
-                        zone.name
+                    let what = say!(
+                        "check-isolated",
+                        "the conduit names {end}, but zone {zone} is isolated",
+                        end = city.end_name(*end),
+                        zone = &zone.name
                     );
-                    self.find(conduit.line, what, "remove one of the two: isolation wins");
+                    let fix = say!("check-isolated-fix", "remove one of the two: isolation wins");
+                    self.find(conduit.line, what, fix);
                 }
             }
             if let ([ConduitEnd::Zone(from)], [ConduitEnd::Zone(to)]) = (&conduit.from[..], &conduit.to[..])
@@ -142,8 +157,13 @@ impl Check<'_> {
                     .get(usize::from(*from))
                     .is_some_and(|z| !z.inside_denied)
             {
-                let what = format!("{} may already reach itself", city.end_name(conduit.from[0]));
-                self.find(conduit.line, what, "remove the conduit, or say inside = \"deny\"");
+                let what = say!(
+                    "check-itself",
+                    "{zone} may already reach itself",
+                    zone = city.end_name(conduit.from[0])
+                );
+                let fix = say!("check-itself-fix", "remove the conduit, or say inside = \"deny\"");
+                self.find(conduit.line, what, fix);
             }
             let from_outside = conduit.from.contains(&ConduitEnd::Outside);
             let exposed = conduit
@@ -153,11 +173,13 @@ impl Check<'_> {
                 .filter_map(|zone| city.zones.get(zone))
                 .find(|zone| zone.criticality == Criticality::Safety);
             if let Some(zone) = exposed.filter(|_| from_outside) {
-                let what = format!(
-                    "outside may reach zone {}, whose failure can harm people",
-                    zone.name
+                let what = say!(
+                    "check-exposed",
+                    "outside may reach zone {zone}, whose failure can harm people",
+                    zone = &zone.name
                 );
-                self.find(conduit.line, what, "let a zone of the city stand between");
+                let fix = say!("check-exposed-fix", "let a zone of the city stand between");
+                self.find(conduit.line, what, fix);
             }
         }
     }
@@ -173,8 +195,9 @@ impl Check<'_> {
                     + conduit.to.len() * other.to.len()
                     + conduit.allow.len() * other.allow.len();
                 let Some(left) = budget.checked_sub(cost.max(1)) else {
-                    let what = "there are too many conduits to compare them all".to_owned();
-                    found.push((conduit.line, what, "join conduits that say the same"));
+                    let what = say!("check-many", "there are too many conduits to compare them all");
+                    let fix = say!("check-many-fix", "join conduits that say the same");
+                    found.push((conduit.line, what, fix));
                     for (line, what, fix) in found {
                         self.find(line, what, fix);
                     }
@@ -193,15 +216,18 @@ impl Check<'_> {
                         if mutual && index < other_index {
                             continue;
                         }
-                        let what = format!(
-                            "{:?} is already allowed by {:?} on line {}",
-                            grant.text, wider.text, other.line
+                        let what = say!(
+                            "check-shadowed",
+                            "{entry} is already allowed by {wider} on line {line}",
+                            entry = quoted(&grant.text),
+                            wider = quoted(&wider.text),
+                            line = other.line
                         );
-                        found.push((
-                            conduit.line,
-                            what,
-                            "remove the narrower one, or narrow the wider one",
-                        ));
+                        let fix = say!(
+                            "check-shadowed-fix",
+                            "remove the narrower one, or narrow the wider one"
+                        );
+                        found.push((conduit.line, what, fix));
                     }
                 }
             }
@@ -265,16 +291,23 @@ impl Check<'_> {
                     .any(|&other| other != zone && links.join(zone, other));
                 if !joined {
                     let name = city.zones.get(zone).map_or("", |z| z.name.as_str());
-                    let what = format!(
-                        "service {} needs zone {name}, but no conduit joins it with anything else that the service needs",
-                        service.name
+                    let what = say!(
+                        "check-service",
+                        "service {service} needs zone {zone}, but no conduit joins it with anything else that the service needs",
+                        service = &service.name,
+                        zone = name
                     );
-                    self.find(line, what, "add a conduit, or correct depends_on");
+                    let fix = say!("check-service-fix", "add a conduit, or correct depends_on");
+                    self.find(line, what, fix);
                 }
             }
             if self.depends_on_itself(index) {
-                let what = format!("service {} depends on itself", service.name);
-                self.find(line, what, "break the circle");
+                let what = say!(
+                    "check-circle",
+                    "service {service} depends on itself",
+                    service = &service.name
+                );
+                self.find(line, what, say!("check-circle-fix", "break the circle"));
             }
         }
     }
@@ -283,37 +316,44 @@ impl Check<'_> {
         let city = self.city;
         for asset in &city.assets {
             if asset.zone.is_none() && asset.criticality == Criticality::Safety {
-                let what = format!(
-                    "asset {} is outside, so nothing guards it, though people can come to harm when it stops",
-                    asset.name
+                let what = say!(
+                    "check-outside",
+                    "asset {asset} is outside, so nothing guards it, though people can come to harm when it stops",
+                    asset = &asset.name
                 );
-                self.find(
-                    asset.line,
-                    what,
-                    "let a zone hold its address, or say its criticality",
+                let fix = say!(
+                    "check-outside-fix",
+                    "let a zone hold its address, or say its criticality"
                 );
+                self.find(asset.line, what, fix);
             }
             let zone = asset.zone.and_then(|z| city.zones.get(z));
             if let Some(zone) = zone.filter(|z| z.criticality > asset.criticality) {
-                let what = format!(
-                    "asset {} is {}, milder than its zone {}, which is {}: more may be done against it",
-                    asset.name,
-                    asset.criticality.name(),
-                    zone.name,
-                    zone.criticality.name()
+                let what = say!(
+                    "check-milder",
+                    "asset {asset} is {own}, milder than its zone {zone}, which is {criticality}: more may be done against it",
+                    asset = &asset.name,
+                    own = asset.criticality.word(),
+                    zone = &zone.name,
+                    criticality = zone.criticality.word()
                 );
-                self.find(
-                    asset.line,
-                    what,
-                    "let it be as its zone, or move it to a zone of its own",
+                let fix = say!(
+                    "check-milder-fix",
+                    "let it be as its zone, or move it to a zone of its own"
                 );
+                self.find(asset.line, what, fix);
             }
         }
         for end in &city.response.management {
             let zone = self.zone_of(*end).and_then(|z| city.zones.get(z));
             if let Some(zone) = zone.filter(|z| z.isolated) {
-                let what = format!("zone {} is isolated, and yet of the management", zone.name);
-                self.find(zone.line, what, "name another zone or asset in [response]");
+                let what = say!(
+                    "check-management",
+                    "zone {zone} is isolated, and yet of the management",
+                    zone = &zone.name
+                );
+                let fix = say!("check-management-fix", "name another zone or asset in [response]");
+                self.find(zone.line, what, fix);
             }
         }
     }
@@ -323,11 +363,16 @@ impl Check<'_> {
         let city = self.city;
         let may = |p: &crate::Person| p.roles.contains(&Role::Approver);
         for person in city.people.iter().filter(|p| may(p) && p.unix.is_empty()) {
-            let what = format!(
-                "{} is an approver, but has no account to approve with",
-                person.name
+            let what = say!(
+                "check-no-account",
+                "{who} is an approver, but has no account to approve with",
+                who = &person.name
             );
-            self.find(person.line, what, "add `unix = \"...\"`, or take the role away");
+            let fix = say!(
+                "check-no-account-fix",
+                "add `unix = \"...\"`, or take the role away"
+            );
+            self.find(person.line, what, fix);
         }
         let approvers = city
             .people
@@ -340,21 +385,23 @@ impl Check<'_> {
         }
         let safety = city.zones.iter().find(|z| z.criticality == Criticality::Safety);
         if let Some(zone) = safety {
-            let what = format!(
-                "what touches zone {} needs two different people, but {approvers} can approve",
-                zone.name
+            let what = say!(
+                "check-approvers",
+                "what touches zone {zone} needs two different people, but {n} can approve",
+                zone = &zone.name,
+                n = approvers
             );
-            self.find(
-                zone.line,
-                what,
-                "give a second person the role approver and an account",
+            let fix = say!(
+                "check-approvers-fix",
+                "give a second person the role approver and an account"
             );
+            self.find(zone.line, what, fix);
         } else if approvers == 0 {
             let line = city.people.first().map_or(1, |p| p.line);
             self.find(
                 line,
-                "nobody can approve anything".to_owned(),
-                "give somebody the role approver",
+                say!("check-no-approver", "nobody can approve anything"),
+                say!("check-no-approver-fix", "give somebody the role approver"),
             );
         }
     }
@@ -362,8 +409,13 @@ impl Check<'_> {
     fn windows(&mut self, now: Nanos) {
         let city = self.city;
         for window in city.windows.iter().filter(|w| w.is_over(now, &city.timezone)) {
-            let what = format!("window {} is over and will never be open again", window.name);
-            self.find(window.line, what, "remove it, or give it another time");
+            let what = say!(
+                "check-window",
+                "window {window} is over and will never be open again",
+                window = &window.name
+            );
+            let fix = say!("check-window-fix", "remove it, or give it another time");
+            self.find(window.line, what, fix);
         }
     }
 

@@ -5,7 +5,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use citywall_event::{ConduitEnd, Context, Mac, OUTSIDE, Place, Prefix};
+use citywall_event::{ConduitEnd, Context, Mac, OUTSIDE, Place, Prefix, say};
 use hashbrown::HashSet;
 
 use crate::city::City;
@@ -102,7 +102,10 @@ impl<'a> Judged<'a> {
         let zones = self.city.zones.iter().map(|z| z.name.as_str());
         let names = zones.chain(self.city.assets.iter().map(|a| a.name.as_str()));
         let fix = did_you_mean(word, names.chain([OUTSIDE]), || {
-            "name a zone, an asset, \"outside\", or an address".to_owned()
+            say!(
+                "file-end-fix",
+                "name a zone, an asset, \"outside\", or an address"
+            )
         });
         Err(format!("nothing is called {word:?} in {}; {fix}", self.city.file))
     }

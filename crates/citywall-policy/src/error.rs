@@ -5,6 +5,8 @@
 
 use std::ops::Range;
 
+use citywall_event::{Phrase, counted, say};
+
 use crate::limits;
 
 /// One error of a city file.
@@ -18,9 +20,14 @@ pub struct CityError {
     /// Column in characters, counted from 1.
     pub column: u32,
     /// What is wrong.
-    pub what: String,
+    pub what: Phrase,
     /// What to do about it.
-    pub fix: String,
+    pub fix: Phrase,
+}
+
+/// A value of the file as messages show it: in quotes, and on one line.
+pub(crate) fn quoted(text: &str) -> String {
+    format!("{text:?}")
 }
 
 /// Where lines of the text begin.
@@ -82,7 +89,7 @@ impl<'a> Report<'a> {
         self.errors.len() >= limits::ERRORS
     }
 
-    pub(crate) fn error(&mut self, span: &Range<usize>, what: impl Into<String>, fix: impl Into<String>) {
+    pub(crate) fn error(&mut self, span: &Range<usize>, what: Phrase, fix: Phrase) {
         if self.is_full() {
             self.untold += 1;
             return;
@@ -92,8 +99,8 @@ impl<'a> Report<'a> {
             file: self.file.to_owned(),
             line,
             column,
-            what: what.into(),
-            fix: fix.into(),
+            what,
+            fix,
         });
     }
 
@@ -104,13 +111,17 @@ impl<'a> Report<'a> {
     /// All errors in the order of the file.
     pub(crate) fn finish(mut self) -> Vec<CityError> {
         self.errors
-            .sort_by(|a, b| (a.line, a.column, &a.what).cmp(&(b.line, b.column, &b.what)));
+            .sort_by(|a, b| (a.line, a.column, a.what.english()).cmp(&(b.line, b.column, b.what.english())));
         if self.untold > 0
             && let Some(last) = self.errors.last().cloned()
         {
             self.errors.push(CityError {
-                what: format!("{} more errors are not shown", self.untold),
-                fix: "repair these first".to_owned(),
+                what: say!(
+                    "file-more",
+                    "{n} not shown",
+                    n = counted(self.untold, "more error is", "more errors are")
+                ),
+                fix: say!("file-more-fix", "repair these first"),
                 ..last
             });
         }

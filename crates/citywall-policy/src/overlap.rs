@@ -5,9 +5,9 @@
 use std::net::IpAddr;
 use std::ops::Range;
 
-use citywall_event::Prefix;
+use citywall_event::{Prefix, say};
 
-use crate::error::Report;
+use crate::error::{Report, quoted};
 use crate::reader::Word;
 
 /// A network, whose it is, and where it stands.
@@ -26,11 +26,23 @@ pub(crate) fn parse(report: &mut Report<'_>, word: &Word) -> Option<Prefix> {
         .and_then(|(address, length)| Some((address.parse::<IpAddr>().ok()?, length.parse::<u8>().ok()?)));
     let Some((address, length)) = parts else {
         let fix = match word.text.parse::<IpAddr>() {
-            Ok(IpAddr::V4(ip)) => format!("write {ip}/32 for this one address"),
-            Ok(IpAddr::V6(ip)) => format!("write {ip}/128 for this one address"),
-            Err(_) => "write it as 10.20.0.0/24 or fd20::/64".to_owned(),
+            Ok(ip) => {
+                let length = if ip.is_ipv4() { 32_u32 } else { 128 };
+                let network = format!("{ip}/{length}");
+                say!(
+                    "file-network-one",
+                    "write {network} for this one address",
+                    network = network
+                )
+            }
+            Err(_) => say!("file-network-form", "write it as 10.20.0.0/24 or fd20::/64"),
         };
-        report.error(&word.span, format!("{:?} is no network", word.text), fix);
+        let what = say!(
+            "file-no-network",
+            "{value} is no network",
+            value = quoted(&word.text)
+        );
+        report.error(&word.span, what, fix);
         return None;
     };
     if let Some(prefix) = Prefix::new(address, length) {
@@ -39,15 +51,23 @@ pub(crate) fn parse(report: &mut Report<'_>, word: &Word) -> Option<Prefix> {
     match Prefix::containing(address, length) {
         Some(prefix) => report.error(
             &word.span,
-            format!("{:?} has bits set after its network part", word.text),
-            format!("write {prefix}"),
+            say!(
+                "file-network-bits",
+                "{value} has bits set after its network part",
+                value = quoted(&word.text)
+            ),
+            say!("file-write", "write {what}", what = prefix.to_string()),
         ),
         None => {
-            let most = if address.is_ipv4() { 32 } else { 128 };
+            let most = if address.is_ipv4() { 32_u32 } else { 128 };
             report.error(
                 &word.span,
-                format!("the prefix length {length} is too long"),
-                format!("use at most /{most}"),
+                say!(
+                    "file-prefix-long",
+                    "the prefix length {length} is too long",
+                    length = u32::from(length)
+                ),
+                say!("file-prefix-most", "use at most /{most}", most = most),
             );
         }
     }
@@ -72,19 +92,23 @@ pub(crate) fn check(
                 (network, other)
             };
             let line = |n: &Network| report.line(n.span.start);
-            let what = format!(
-                "{} of zone {} (line {}) overlaps {} of zone {} (line {})",
-                second.prefix,
-                zone_name(second.zone),
-                line(second),
-                first.prefix,
-                zone_name(first.zone),
-                line(first)
+            let what = say!(
+                "file-overlap",
+                "{network} of zone {zone} (line {line}) overlaps {other} of zone {second} (line {at})",
+                network = second.prefix.to_string(),
+                zone = zone_name(second.zone),
+                line = line(second),
+                other = first.prefix.to_string(),
+                second = zone_name(first.zone),
+                at = line(first)
             );
             report.error(
                 &second.span,
                 what,
-                "split or remove one: an address belongs to one zone, once",
+                say!(
+                    "file-overlap-fix",
+                    "split or remove one: an address belongs to one zone, once"
+                ),
             );
             continue;
         }

@@ -3,12 +3,12 @@
 //! Owns: the sections and their fields, and the order in which they are read: what is referred to
 //! before what refers. All errors are collected. Does not own: types (`reader`), names (`resolve`).
 
-use citywall_event::{ConduitEnd, Criticality, Dependency, ServiceInfo};
+use citywall_event::{ConduitEnd, Criticality, Dependency, Phrase, ServiceInfo, say};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::city::{Asset, City, Conduit, Domain, Person, Role, Zone};
-use crate::error::{CityError, Report};
+use crate::error::{CityError, Report, quoted};
 use crate::overlap::{self, Network, ZoneSearch};
 use crate::reader::{self, Fields, Word, choose};
 use crate::resolve::{Names, Register, Thing};
@@ -39,8 +39,16 @@ impl City {
         if text.len() > limits::BYTES {
             report.error(
                 &(0..0),
-                format!("the file has {} bytes, more than {}", text.len(), limits::BYTES),
-                "split the city, or name networks instead of single devices",
+                say!(
+                    "file-long",
+                    "the file has {n} bytes, more than {most}",
+                    n = text.len(),
+                    most = limits::BYTES
+                ),
+                say!(
+                    "file-long-fix",
+                    "split the city, or name networks instead of single devices"
+                ),
             );
             return Err(report.finish());
         }
@@ -85,10 +93,14 @@ fn syntax_errors(text: &str, first: toml::de::Error, report: &mut Report<'_>) {
         let span = error.span().unwrap_or(0..0);
         report.error(
             &span,
-            error.message().to_owned(),
-            "see the TOML syntax in the commented example",
+            Phrase::as_written(error.message()),
+            say!("file-toml-fix", "see the TOML syntax in the commented example"),
         );
     }
+}
+
+fn zone_or_asset() -> Phrase {
+    say!("file-a-zone-or-asset", "a zone or an asset")
 }
 
 struct Reading<'a> {
@@ -112,10 +124,18 @@ impl Reading<'_> {
             let name: &str = key.get_ref();
             if !SECTIONS.contains(&name) {
                 let fix = suggest::did_you_mean(name, SECTIONS, || {
-                    format!("the sections are {}", SECTIONS.join(", "))
+                    say!(
+                        "file-sections",
+                        "the sections are {all}",
+                        all = SECTIONS.join(", ")
+                    )
                 });
-                self.report
-                    .error(&key.span(), format!("unknown section {name:?}"), fix);
+                let what = say!(
+                    "file-section-unknown",
+                    "unknown section {name}",
+                    name = quoted(name)
+                );
+                self.report.error(&key.span(), what, fix);
             }
         }
         self.city_section(document.get("city"));
@@ -156,8 +176,12 @@ impl Reading<'_> {
         let Some(tables) = value.get_ref().as_array() else {
             self.report.error(
                 &value.span(),
-                format!("{section} is a list of tables"),
-                format!("begin each with [[{section}]]"),
+                say!("file-tables", "{section} is a list of tables", section = section),
+                say!(
+                    "file-tables-fix",
+                    "begin each with [[{section}]]",
+                    section = section
+                ),
             );
             return;
         };
@@ -165,8 +189,13 @@ impl Reading<'_> {
             if count == most {
                 self.report.error(
                     &table.span(),
-                    format!("more than {most} of [[{section}]]"),
-                    "declare fewer",
+                    say!(
+                        "file-many",
+                        "more than {most} of [[{section}]]",
+                        most = most,
+                        section = section
+                    ),
+                    say!("file-many-fix", "declare fewer"),
                 );
                 return;
             }
@@ -176,8 +205,11 @@ impl Reading<'_> {
 
     fn city_section(&mut self, value: Option<&Value<'_>>) {
         let Some(value) = value else {
-            self.report
-                .error(&(0..0), "the file has no [city]", "add [city] with a name");
+            self.report.error(
+                &(0..0),
+                say!("file-no-city", "the file has no [city]"),
+                say!("file-no-city-fix", "add [city] with a name"),
+            );
             return;
         };
         let report = &mut self.report;
@@ -192,7 +224,11 @@ impl Reading<'_> {
                 Some(zone) => self.city.timezone = zone,
                 None => report.error(
                     &word.span,
-                    format!("unknown time zone {:?}", word.text),
+                    say!(
+                        "file-timezone",
+                        "unknown time zone {name}",
+                        name = quoted(&word.text)
+                    ),
                     timezone::suggest(&word.text),
                 ),
             }
@@ -208,8 +244,13 @@ impl Reading<'_> {
         let words = response::read(report, &fields, &mut self.city.response);
         for word in &words {
             if matches!(word.text.as_str(), "*" | citywall_event::OUTSIDE) {
-                let what = format!("{:?} cannot be the way to the city's management", word.text);
-                self.report.error(&word.span, what, "name zones and assets");
+                let what = say!(
+                    "file-management",
+                    "{name} cannot be the way to the city's management",
+                    name = quoted(&word.text)
+                );
+                let fix = say!("file-management-fix", "name zones and assets");
+                self.report.error(&word.span, what, fix);
                 return;
             }
         }
@@ -250,9 +291,10 @@ impl Reading<'_> {
             return;
         };
         let name = fields.name(report);
-        let domain = fields
-            .required_text(report, "domain")
-            .and_then(|word| self.domains.find(report, &word, "a domain"));
+        let domain = fields.required_text(report, "domain").and_then(|word| {
+            self.domains
+                .find(report, &word, &say!("file-a-domain", "a domain"))
+        });
         let index = self.city.zones.len();
         let mut networks = Vec::new();
         for word in fields.texts(report, "networks") {
@@ -318,8 +360,11 @@ impl Reading<'_> {
         if !fields.has("address") && !fields.has("mac") {
             report.error(
                 &fields.span,
-                "[[asset]] has no address",
-                "add `address = \"...\"` or `mac = \"...\"`",
+                say!("file-asset-address", "[[asset]] has no address"),
+                say!(
+                    "file-asset-address-fix",
+                    "add `address = \"...\"` or `mac = \"...\"`"
+                ),
             );
         }
         let zone = self.asset_zone(&fields, &addresses, search);
@@ -365,10 +410,14 @@ impl Reading<'_> {
             if word.text == citywall_event::OUTSIDE {
                 return None;
             }
-            let zone = match self.names.find(report, &word, "a zone")? {
+            let zone = match self.names.find(report, &word, &say!("file-a-zone", "a zone"))? {
                 Thing::Zone(zone) => zone,
                 Thing::Asset(_) | Thing::Service(_) => {
-                    report.error(&word.span, format!("{:?} is no zone", word.text), "name a zone");
+                    report.error(
+                        &word.span,
+                        say!("file-no-zone", "{name} is no zone", name = quoted(&word.text)),
+                        say!("file-no-zone-fix", "name a zone"),
+                    );
                     return None;
                 }
             };
@@ -376,11 +425,16 @@ impl Reading<'_> {
                 let lies = names(&found);
                 report.error(
                     &word.span,
-                    format!(
-                        "the asset says zone {:?}, but its address lies in {lies}",
-                        word.text
+                    say!(
+                        "file-asset-zone",
+                        "the asset says zone {zone}, but its address lies in {zones}",
+                        zone = quoted(&word.text),
+                        zones = lies
                     ),
-                    "leave out the zone, or correct the address",
+                    say!(
+                        "file-asset-zone-fix",
+                        "leave out the zone, or correct the address"
+                    ),
                 );
             }
             return Some(zone);
@@ -389,15 +443,25 @@ impl Reading<'_> {
             let lies = names(&found);
             report.error(
                 &fields.span_of("address"),
-                format!("the addresses lie in more than one zone: {lies}"),
-                "say which is the asset's: `zone = \"...\"`",
+                say!(
+                    "file-asset-zones",
+                    "the addresses lie in more than one zone: {zones}",
+                    zones = lies
+                ),
+                say!(
+                    "file-asset-zones-fix",
+                    "say which is the asset's: `zone = \"...\"`"
+                ),
             );
         }
         if addresses.is_empty() && fields.has("mac") {
             report.error(
                 &fields.span_of("mac"),
-                "an asset that has only a hardware address lies in no network",
-                "say its zone: `zone = \"...\"`",
+                say!(
+                    "file-asset-mac",
+                    "an asset that has only a hardware address lies in no network"
+                ),
+                say!("file-asset-mac-fix", "say its zone: `zone = \"...\"`"),
             );
         }
         found.first().copied()
@@ -429,8 +493,12 @@ impl Reading<'_> {
         if self.pairs > limits::PAIRS {
             report.error(
                 &fields.span,
-                format!("conduits name more than {} zone pairs", limits::PAIRS),
-                "use \"*\", or join zones",
+                say!(
+                    "file-pairs",
+                    "conduits name more than {n} zone pairs",
+                    n = limits::PAIRS
+                ),
+                say!("file-pairs-fix", "use \"*\", or join zones"),
             );
             return;
         }
@@ -450,7 +518,7 @@ impl Reading<'_> {
             let end = match word.text.as_str() {
                 "*" => Some(ConduitEnd::EveryZone),
                 citywall_event::OUTSIDE => Some(ConduitEnd::Outside),
-                _ => match self.names.find(&mut self.report, word, "a zone or an asset") {
+                _ => match self.names.find(&mut self.report, word, &zone_or_asset()) {
                     Some(Thing::Zone(id)) => Some(ConduitEnd::Zone(id as u16)),
                     Some(Thing::Asset(id)) => Some(ConduitEnd::Asset(id as u32)),
                     Some(Thing::Service(_)) | None => None,
@@ -459,13 +527,18 @@ impl Reading<'_> {
             match end {
                 Some(end) if ends.contains(&end) => self.report.error(
                     &word.span,
-                    format!("{:?} is named twice", word.text),
-                    "name it once",
+                    say!("file-twice", "{name} is named twice", name = quoted(&word.text)),
+                    say!("file-twice-fix", "name it once"),
                 ),
                 Some(end) if ends.len() < limits::ZONES => ends.push(end),
                 Some(_) => {
-                    let what = format!("more than {} names in one conduit", limits::ZONES);
-                    self.report.error(&word.span, what, "use \"*\"");
+                    let what = say!(
+                        "file-conduit-names",
+                        "more than {n} names in one conduit",
+                        n = limits::ZONES
+                    );
+                    let fix = say!("file-conduit-names-fix", "use \"*\"");
+                    self.report.error(&word.span, what, fix);
                     break;
                 }
                 None => {}
@@ -501,26 +574,34 @@ impl Reading<'_> {
 
     fn dependencies(&mut self, words: &[Word], services: bool) -> Vec<Dependency> {
         let kind = if services {
-            "a zone, an asset or a service"
+            say!("file-a-zone-asset-service", "a zone, an asset or a service")
         } else {
-            "a zone or an asset"
+            zone_or_asset()
         };
         let mut found = Vec::new();
         if let Some(word) = words.get(limits::DEPENDENCIES) {
-            let what = format!("more than {} names in one list", limits::DEPENDENCIES);
-            self.report
-                .error(&word.span, what, "name zones instead of single devices");
+            let what = say!(
+                "file-list-names",
+                "more than {n} names in one list",
+                n = limits::DEPENDENCIES
+            );
+            let fix = say!("file-list-names-fix", "name zones instead of single devices");
+            self.report.error(&word.span, what, fix);
         }
         for word in words.iter().take(limits::DEPENDENCIES) {
-            let dependency = match self.names.find(&mut self.report, word, kind) {
+            let dependency = match self.names.find(&mut self.report, word, &kind) {
                 Some(Thing::Zone(id)) => Dependency::Zone(id as u16),
                 Some(Thing::Asset(id)) => Dependency::Asset(id as u32),
                 Some(Thing::Service(id)) if services => Dependency::Service(id as u32),
                 Some(Thing::Service(_)) => {
                     self.report.error(
                         &word.span,
-                        format!("{:?} is a service", word.text),
-                        format!("name {kind}"),
+                        say!(
+                            "file-is-service",
+                            "{name} is a service",
+                            name = quoted(&word.text)
+                        ),
+                        say!("file-name-kind", "name {kind}", kind = &kind),
                     );
                     continue;
                 }
@@ -550,17 +631,23 @@ impl Reading<'_> {
         let mut unix: Vec<String> = Vec::new();
         for word in fields.texts(report, "unix") {
             if let Some(other) = self.city.people.iter().find(|p| p.unix.contains(&word.text)) {
-                let what = format!(
-                    "the account {:?} is that of {} (line {})",
-                    word.text, other.name, other.line
+                let what = say!(
+                    "file-account-taken",
+                    "the account {account} is that of {who} (line {line})",
+                    account = quoted(&word.text),
+                    who = other.name.as_str(),
+                    line = other.line
                 );
-                report.error(&word.span, what, "an account belongs to one person");
+                let fix = say!("file-account-taken-fix", "an account belongs to one person");
+                report.error(&word.span, what, fix);
             } else if word.text.is_empty() || unix.contains(&word.text) || unix.len() >= limits::ACCOUNTS {
-                let what = format!(
-                    "the account {:?} is empty, or said twice, or one too many",
-                    word.text
+                let what = say!(
+                    "file-account",
+                    "the account {account} is empty, or said twice, or one too many",
+                    account = quoted(&word.text)
                 );
-                report.error(&word.span, what, "name each account once");
+                let fix = say!("file-account-fix", "name each account once");
+                report.error(&word.span, what, fix);
             } else {
                 unix.push(word.text);
             }
@@ -588,7 +675,10 @@ impl Reading<'_> {
         let when = window::occurrence(report, &fields);
         let mut people = Vec::new();
         for word in fields.texts(report, "people") {
-            people.extend(self.people.find(report, &word, "a person"));
+            people.extend(
+                self.people
+                    .find(report, &word, &say!("file-a-person", "a person")),
+            );
         }
         let on = self.dependencies(&on, false);
         if let (Some(name), Some(when)) = (name, when) {

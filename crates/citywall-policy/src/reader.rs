@@ -5,10 +5,11 @@
 
 use std::ops::Range;
 
+use citywall_event::{Phrase, counted, say};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::error::Report;
+use crate::error::{Report, quoted};
 use crate::suggest::did_you_mean;
 
 /// A text and where it stands.
@@ -38,8 +39,12 @@ pub(crate) fn open<'a, 'i>(
         let found = value.get_ref().type_str();
         report.error(
             &value.span(),
-            format!("a table is expected here, found {found}"),
-            format!("write {section}"),
+            say!(
+                "file-table",
+                "a table is expected here, found {found}",
+                found = found
+            ),
+            say!("file-write", "write {what}", what = section),
         );
         return None;
     };
@@ -47,9 +52,20 @@ pub(crate) fn open<'a, 'i>(
         let name: &str = key.get_ref();
         if !known.contains(&name) {
             let fix = did_you_mean(name, known.iter().copied(), || {
-                format!("{section} has the fields {}", known.join(", "))
+                say!(
+                    "file-fields",
+                    "{section} has the fields {fields}",
+                    section = section,
+                    fields = known.join(", ")
+                )
             });
-            report.error(&key.span(), format!("unknown field {name:?} in {section}"), fix);
+            let what = say!(
+                "file-field-unknown",
+                "unknown field {field} in {section}",
+                field = quoted(name),
+                section = section
+            );
+            report.error(&key.span(), what, fix);
         }
     }
     Some(Fields {
@@ -74,23 +90,35 @@ impl<'a, 'i> Fields<'a, 'i> {
         self.get(name).map_or(self.span.clone(), Spanned::span)
     }
 
-    fn wrong(&self, report: &mut Report<'_>, name: &str, value: &Spanned<DeValue<'_>>, wanted: &str) {
+    fn wrong(&self, report: &mut Report<'_>, name: &str, value: &Spanned<DeValue<'_>>, wanted: Phrase) {
         report.error(
             &value.span(),
-            format!(
-                "{name} in {} is {wanted}, found {}",
-                self.section,
-                value.get_ref().type_str()
+            say!(
+                "file-type",
+                "{name} in {section} is {wanted}, found {found}",
+                name = name,
+                section = self.section,
+                wanted = &wanted,
+                found = value.get_ref().type_str()
             ),
-            format!("write {wanted}"),
+            say!("file-write", "write {what}", what = wanted),
         );
+    }
+
+    fn missing(&self, name: &str) -> Phrase {
+        say!(
+            "file-missing",
+            "{section} has no {name}",
+            section = self.section,
+            name = name
+        )
     }
 
     /// A text.
     pub(crate) fn text(&self, report: &mut Report<'_>, name: &str) -> Option<Word> {
         let value = self.get(name)?;
         let Some(text) = value.get_ref().as_str() else {
-            self.wrong(report, name, value, "a text in quotes");
+            self.wrong(report, name, value, say!("file-a-text", "a text in quotes"));
             return None;
         };
         Some(Word {
@@ -104,8 +132,8 @@ impl<'a, 'i> Fields<'a, 'i> {
         if !self.has(name) {
             report.error(
                 &self.span,
-                format!("{} has no {name}", self.section),
-                format!("add `{name} = \"...\"`"),
+                self.missing(name),
+                say!("file-add-text", "add `{name} = \"...\"`", name = name),
             );
         }
         self.text(report, name)
@@ -118,8 +146,16 @@ impl<'a, 'i> Fields<'a, 'i> {
         if length == 0 || length > crate::limits::NAME || name.text.chars().any(char::is_control) {
             report.error(
                 &name.span,
-                format!("this name has {length} characters or holds control characters"),
-                format!("use 1 to {} printable characters", crate::limits::NAME),
+                say!(
+                    "file-name",
+                    "this name has {n} or holds control characters",
+                    n = counted(length, "character", "characters")
+                ),
+                say!(
+                    "file-name-form",
+                    "use 1 to {n} printable characters",
+                    n = crate::limits::NAME
+                ),
             );
             return None;
         }
@@ -131,7 +167,7 @@ impl<'a, 'i> Fields<'a, 'i> {
         let value = self.get(name)?;
         let flag = value.get_ref().as_bool();
         if flag.is_none() {
-            self.wrong(report, name, value, "true or false");
+            self.wrong(report, name, value, say!("file-a-flag", "true or false"));
         }
         flag
     }
@@ -145,7 +181,7 @@ impl<'a, 'i> Fields<'a, 'i> {
     ) -> Option<u32> {
         let value = self.get(name)?;
         let Some(written) = value.get_ref().as_integer() else {
-            self.wrong(report, name, value, "a whole number");
+            self.wrong(report, name, value, say!("file-a-number", "a whole number"));
             return None;
         };
         let number = u32::from_str_radix(written.as_str(), written.radix()).ok();
@@ -153,8 +189,19 @@ impl<'a, 'i> Fields<'a, 'i> {
         if number.is_none() {
             report.error(
                 &value.span(),
-                format!("{name} in {} cannot be {}", self.section, written.as_str()),
-                format!("write {} to {}", bounds.start(), bounds.end()),
+                say!(
+                    "file-number",
+                    "{name} in {section} cannot be {value}",
+                    name = name,
+                    section = self.section,
+                    value = written.as_str()
+                ),
+                say!(
+                    "file-number-fix",
+                    "write {low} to {high}",
+                    low = *bounds.start(),
+                    high = *bounds.end()
+                ),
             );
         }
         number
@@ -175,14 +222,15 @@ impl<'a, 'i> Fields<'a, 'i> {
             return vec![word];
         }
         let Some(items) = value.get_ref().as_array() else {
-            self.wrong(report, name, value, "a text or a list of texts");
+            let wanted = say!("file-a-text-or-list", "a text or a list of texts");
+            self.wrong(report, name, value, wanted);
             return Vec::new();
         };
         let mut words = Vec::new();
         for item in items.iter() {
             match word(item) {
                 Some(word) => words.push(word),
-                None => self.wrong(report, name, item, "a list of texts"),
+                None => self.wrong(report, name, item, say!("file-a-list", "a list of texts")),
             }
         }
         words
@@ -193,8 +241,8 @@ impl<'a, 'i> Fields<'a, 'i> {
         if !self.has(name) {
             report.error(
                 &self.span,
-                format!("{} has no {name}", self.section),
-                format!("add `{name} = [...]`"),
+                self.missing(name),
+                say!("file-add-list", "add `{name} = [...]`", name = name),
             );
             return Vec::new();
         }
@@ -206,8 +254,13 @@ impl<'a, 'i> Fields<'a, 'i> {
         {
             report.error(
                 &self.span_of(name),
-                format!("{name} in {} is empty", self.section),
-                "name at least one",
+                say!(
+                    "file-list-empty",
+                    "{name} in {section} is empty",
+                    name = name,
+                    section = self.section
+                ),
+                say!("file-list-empty-fix", "name at least one"),
             );
         }
         words
@@ -229,7 +282,8 @@ impl<'a, 'i> Fields<'a, 'i> {
         let value = self.get(name)?;
         let datetime = value.get_ref().as_datetime();
         if datetime.is_none() {
-            self.wrong(report, name, value, "a date or time without quotes");
+            let wanted = say!("file-a-time", "a date or time without quotes");
+            self.wrong(report, name, value, wanted);
         }
         datetime.copied()
     }
@@ -246,9 +300,16 @@ pub(crate) fn choose<T: Copy>(
     if found.is_none() {
         let known = || choices.iter().map(|(known, _)| *known);
         let fix = did_you_mean(&word.text, known(), || {
-            format!("use one of {}", known().collect::<Vec<_>>().join(", "))
+            let all = known().collect::<Vec<_>>().join(", ");
+            say!("file-choice-fix", "use one of {all}", all = all)
         });
-        report.error(&word.span, format!("{name} cannot be {:?}", word.text), fix);
+        let what = say!(
+            "file-choice",
+            "{name} cannot be {value}",
+            name = name,
+            value = quoted(&word.text)
+        );
+        report.error(&word.span, what, fix);
     }
     found.map(|(_, value)| *value)
 }

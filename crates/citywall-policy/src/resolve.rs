@@ -5,10 +5,10 @@
 
 use std::net::IpAddr;
 
-use citywall_event::{Mac, OUTSIDE};
+use citywall_event::{Mac, OUTSIDE, Phrase, say};
 use hashbrown::HashMap;
 
-use crate::error::Report;
+use crate::error::{Report, quoted};
 use crate::reader::Word;
 use crate::suggest::did_you_mean;
 
@@ -41,8 +41,12 @@ impl<T: Copy> Names<T> {
         if name.text == OUTSIDE || name.text == "*" {
             report.error(
                 &name.span,
-                format!("{:?} has a meaning of its own", name.text),
-                "choose another name",
+                say!(
+                    "file-name-reserved",
+                    "{name} has a meaning of its own",
+                    name = quoted(&name.text)
+                ),
+                another_name(),
             );
             return false;
         }
@@ -50,8 +54,13 @@ impl<T: Copy> Names<T> {
         if let Some((_, other)) = self.by_name.get(&name.text) {
             report.error(
                 &name.span,
-                format!("the name {:?} is taken: line {other} has it", name.text),
-                "choose another name",
+                say!(
+                    "file-name-taken",
+                    "the name {name} is taken: line {line} has it",
+                    name = quoted(&name.text),
+                    line = *other
+                ),
+                another_name(),
             );
             return false;
         }
@@ -61,24 +70,44 @@ impl<T: Copy> Names<T> {
     }
 
     /// Finds what a reference means.
-    pub(crate) fn find(&self, report: &mut Report<'_>, word: &Word, kind: &str) -> Option<T> {
+    pub(crate) fn find(&self, report: &mut Report<'_>, word: &Word, kind: &Phrase) -> Option<T> {
         if let Some((thing, _)) = self.by_name.get(&word.text) {
             return Some(*thing);
         }
         let fix = if report.is_full() {
-            String::new()
+            Phrase::NONE
         } else {
             did_you_mean(&word.text, self.order.iter().map(String::as_str), || {
-                format!("declare it, or name {kind} that is declared")
+                say!(
+                    "file-declare",
+                    "declare it, or name {kind} that is declared",
+                    kind = kind
+                )
             })
         };
         report.error(
             &word.span,
-            format!("nothing is called {:?} here: {kind} is expected", word.text),
+            say!(
+                "file-name-unknown",
+                "nothing is called {name} here: {kind} is expected",
+                name = quoted(&word.text),
+                kind = kind
+            ),
             fix,
         );
         None
     }
+}
+
+fn another_name() -> Phrase {
+    say!("file-name-fix", "choose another name")
+}
+
+fn own_address() -> Phrase {
+    say!(
+        "file-own-address",
+        "write the address that the device has on the network"
+    )
 }
 
 /// Who has which address.
@@ -93,19 +122,31 @@ impl Register {
     pub(crate) fn ip(&mut self, report: &mut Report<'_>, word: &Word) -> Option<IpAddr> {
         let Ok(ip) = word.text.parse::<IpAddr>() else {
             let fix = if word.text.contains('/') {
-                "networks belong to zones; write one address without a slash"
+                say!(
+                    "file-address-slash",
+                    "networks belong to zones; write one address without a slash"
+                )
             } else {
-                "write it as 10.20.0.12 or fd20::12"
+                say!("file-address-form", "write it as 10.20.0.12 or fd20::12")
             };
-            report.error(&word.span, format!("{:?} is no IP address", word.text), fix);
+            let what = say!(
+                "file-no-address",
+                "{value} is no IP address",
+                value = quoted(&word.text)
+            );
+            report.error(&word.span, what, fix);
             return None;
         };
         let ip = ip.to_canonical();
         if ip.is_multicast() || ip.is_unspecified() || ip.is_loopback() || is_broadcast(ip) {
             report.error(
                 &word.span,
-                format!("{ip} is not the address of one device"),
-                "write the address that the device has on the network",
+                say!(
+                    "file-not-one-device",
+                    "{value} is not the address of one device",
+                    value = ip.to_string()
+                ),
+                own_address(),
             );
             return None;
         }
@@ -122,16 +163,24 @@ impl Register {
         let Some(mac) = parse_mac(&word.text) else {
             report.error(
                 &word.span,
-                format!("{:?} is no hardware address", word.text),
-                "write it as 00:1b:c5:00:12:07",
+                say!(
+                    "file-no-mac",
+                    "{value} is no hardware address",
+                    value = quoted(&word.text)
+                ),
+                say!("file-mac-form", "write it as 00:1b:c5:00:12:07"),
             );
             return None;
         };
         if mac[0] & 1 != 0 || mac == [0; 6] {
             report.error(
                 &word.span,
-                format!("{:?} is not the address of one device", word.text),
-                "write the address that the device has on the network",
+                say!(
+                    "file-not-one-device",
+                    "{value} is not the address of one device",
+                    value = quoted(&word.text)
+                ),
+                own_address(),
             );
             return None;
         }
@@ -148,8 +197,17 @@ fn said_twice(report: &mut Report<'_>, word: &Word, other: u32) {
     let line = report.line(word.span.start);
     report.error(
         &word.span,
-        format!("{} is said twice: on line {other} and on line {line}", word.text),
-        "keep it where its owner is declared, and refer to that by name",
+        say!(
+            "file-address-twice",
+            "{value} is said twice: on line {first} and on line {second}",
+            value = word.text.as_str(),
+            first = other,
+            second = line
+        ),
+        say!(
+            "file-address-twice-fix",
+            "keep it where its owner is declared, and refer to that by name"
+        ),
     );
 }
 

@@ -4,7 +4,7 @@
 //! Owns: these choices, their words and the `[response]` table. Does not own: carrying them out. What
 //! may happen without a person is not said in a city file: that takes a signed act.
 
-use citywall_event::ConduitEnd;
+use citywall_event::{ConduitEnd, say};
 
 use crate::error::Report;
 use crate::limits;
@@ -143,8 +143,11 @@ pub(crate) fn read(report: &mut Report<'_>, fields: &Fields<'_, '_>, rules: &mut
     match word {
         Some(word) if word.text == "automatic" => report.error(
             &word.span,
-            "a city file cannot make the response automatic",
-            "sign an act for the zone and kind of action, which expires: see `citywall keys sign`",
+            say!("file-automatic", "a city file cannot make the response automatic"),
+            say!(
+                "file-automatic-fix",
+                "sign an act for the zone and kind of action, which expires: see `citywall keys sign`"
+            ),
         ),
         Some(word) => {
             let found = crate::reader::choose(report, "mode", &word, &ResponseMode::NAMES);

@@ -2,6 +2,10 @@
 //!
 //! Owns: the edit distance and how near is near. Does not own: which names are known.
 
+use citywall_event::{Phrase, say};
+
+use crate::error::quoted;
+
 /// Candidates that are looked at; more would cost more than a hint is worth.
 const CANDIDATES: usize = 2_000;
 
@@ -33,10 +37,10 @@ pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
 pub(crate) fn did_you_mean<'a>(
     word: &str,
     known: impl IntoIterator<Item = &'a str>,
-    otherwise: impl FnOnce() -> String,
-) -> String {
+    otherwise: impl FnOnce() -> Phrase,
+) -> Phrase {
     match nearest(word, known) {
-        Some(near) => format!("did you mean {near:?}?"),
+        Some(near) => say!("did-you-mean", "did you mean {name}?", name = quoted(near)),
         None => otherwise(),
     }
 }

@@ -3,7 +3,7 @@
 //! Owns: the time zone by IANA name from the bundled database (never the machine's), and how a
 //! time is shown.
 
-use citywall_event::Nanos;
+use citywall_event::{Nanos, Phrase, say};
 use jiff::civil;
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 
@@ -77,13 +77,13 @@ impl Timezone {
 }
 
 /// Names that are near to a wrong one.
-pub(crate) fn suggest(name: &str) -> String {
+pub(crate) fn suggest(name: &str) -> Phrase {
     let known: Vec<String> = TimeZoneDatabase::bundled()
         .available()
         .map(|n| n.to_string())
         .collect();
     crate::suggest::did_you_mean(name, known.iter().map(String::as_str), || {
-        "use an IANA name such as \"Europe/Berlin\"".to_owned()
+        say!("file-timezone-form", "use an IANA name such as \"Europe/Berlin\"")
     })
 }
 

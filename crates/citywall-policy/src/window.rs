@@ -7,7 +7,7 @@
 //! moves on by that hour; where it is put back, a window begins at the first of the two times and
 //! ends at the second: it is never shorter than it reads.
 
-use citywall_event::{Dependency, Nanos, Place};
+use citywall_event::{Dependency, Nanos, Place, say};
 use jiff::civil;
 use toml::value::Datetime;
 
@@ -168,8 +168,11 @@ pub(crate) fn occurrence(report: &mut Report<'_>, fields: &Fields<'_, '_>) -> Op
     }
     report.error(
         &fields.span,
-        "a window is either weekly or once",
-        "give days, from and to; or give starts and ends",
+        say!("file-window-when", "a window is either weekly or once"),
+        say!(
+            "file-window-when-fix",
+            "give days, from and to; or give starts and ends"
+        ),
     );
     None
 }
@@ -190,8 +193,12 @@ fn weekly_window(report: &mut Report<'_>, fields: &Fields<'_, '_>) -> Option<Occ
             _ => {
                 report.error(
                     &fields.span_of(name),
-                    format!("{name} of a weekly window is a time of day"),
-                    "write 22:00:00 without quotes",
+                    say!(
+                        "file-window-time",
+                        "{name} of a weekly window is a time of day",
+                        name = name
+                    ),
+                    say!("file-window-time-fix", "write 22:00:00 without quotes"),
                 );
                 None
             }
@@ -212,8 +219,11 @@ fn single_window(report: &mut Report<'_>, fields: &Fields<'_, '_>) -> Option<Occ
         if read.is_none() {
             report.error(
                 &fields.span_of(name),
-                format!("{name} is a local date and time"),
-                "write 2026-12-01T08:00:00 without quotes and offset",
+                say!("file-window-date", "{name} is a local date and time", name = name),
+                say!(
+                    "file-window-date-fix",
+                    "write 2026-12-01T08:00:00 without quotes and offset"
+                ),
             );
         }
         read
@@ -223,8 +233,8 @@ fn single_window(report: &mut Report<'_>, fields: &Fields<'_, '_>) -> Option<Occ
     if starts >= ends {
         report.error(
             &fields.span_of("ends"),
-            "the window ends before it starts",
-            "let ends be later than starts",
+            say!("file-window-order", "the window ends before it starts"),
+            say!("file-window-order-fix", "let ends be later than starts"),
         );
         return None;
     }

@@ -6,7 +6,7 @@
 use std::fmt;
 
 use citywall_event::json::Object;
-use citywall_event::{Nanos, Phrase, Verb, say, sentences};
+use citywall_event::{Nanos, Phrase, Verb, counted, say, sentences};
 
 use crate::{Measure, Outcome, Stage, View};
 
@@ -111,9 +111,9 @@ impl Measure {
                 packets_per_second,
             } => say!(
                 "measure-limit-rate",
-                "{host}: sends at most {n} packets a second",
+                "{host}: sends at most {n} a second",
                 host = host.to_string(),
-                n = *packets_per_second
+                n = counted(*packets_per_second, "packet", "packets")
             ),
             Measure::LimitInto {
                 to,
@@ -121,9 +121,9 @@ impl Measure {
                 packets_per_second,
             } => say!(
                 "measure-limit-into",
-                "{host}: at most {n} new packets a second of IP protocol {protocol} reach it",
+                "{host}: gets at most {n} a second of IP protocol {protocol}",
                 host = *to,
-                n = *packets_per_second,
+                n = counted(*packets_per_second, "new packet", "new packets"),
                 protocol = u32::from(*protocol)
             ),
             Measure::DenyCommand { from, to, verbs } => {

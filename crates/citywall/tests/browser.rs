@@ -48,4 +48,13 @@ fn a_walk_through_the_console_in_a_browser() {
     assert!(output.status.success(), "{said}");
     assert!(said.contains("the walk is done"), "{said}");
     assert!(shots.join("phone-.png").is_file());
+    // Told where the test passes, too: `.config/nextest.toml` shows it.
+    let figures: Vec<&str> = said
+        .lines()
+        .filter_map(|line| line.strip_prefix("FIGURE "))
+        .collect();
+    assert!(figures.len() >= 2, "{said}");
+    for figure in figures {
+        eprintln!("{figure}");
+    }
 }

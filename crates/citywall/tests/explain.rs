@@ -97,25 +97,25 @@ fn a_flood_in_words() {
         "syn-flood",
         "syn_flood",
         expect![[r#"
-        behaviour c0-101-0 at 2026-11-22T08:00:00.200000+0000
-          192.0.2.10 -> 192.0.2.20
-          kind: syn_flood
-          what was seen: 192.0.2.20 receives 500 SYNs that nothing follows a second, about 1 senders, most of them by 192.0.2.10; its habit is 1
-          what is normal: fewer than 300 connections a second that nothing follows
-          why it matters: a service that is flooded does not answer those who need it
-          what to check:
-            1. does the service still answer? what falls with it stands in the incident
-            2. is it one source or many? the source of a flood may be invented
-            3. is it a crowd after an event, or a device that an update made loud?
-          score: 1.00
-          answers_per_second: 0
-          bytes_per_second: 30000
-          habit_per_second: 0.83
-          hosts: 1
-          packets_per_second: 500
-          senders: 1.01
-          resembles: Denial of Service (T0814)
-    "#]],
+            behaviour c0-101-0 at 2026-11-22T08:00:00.200000+0000
+              192.0.2.10 -> 192.0.2.20
+              kind: syn_flood
+              what was seen: 192.0.2.20 receives 500 SYNs that nothing follows a second, about 1 sender, most of them by 192.0.2.10; its habit is 1
+              what is normal: fewer than 300 connections a second that nothing follows
+              why it matters: a service that is flooded does not answer those who need it
+              what to check:
+                1. does the service still answer? what falls with it stands in the incident
+                2. is it one source or many? the source of a flood may be invented
+                3. is it a crowd after an event, or a device that an update made loud?
+              score: 1.00
+              answers_per_second: 0
+              bytes_per_second: 30000
+              habit_per_second: 0.83
+              hosts: 1
+              packets_per_second: 500
+              senders: 1.01
+              resembles: Denial of Service (T0814)
+        "#]],
     );
 }
 

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 
 use citywall_event::{
     Behaviour, Body, Command, Context, Event, Mac, Nanos, Order as Place, Phrase, Side, Sighting,
-    SightingTrait, Subject, Technique, Verb, names, say, sentences,
+    SightingTrait, Subject, Technique, Verb, counted, names, say, sentences,
 };
 use hashbrown::{HashMap, HashSet};
 
@@ -658,8 +658,8 @@ impl AllowWatch {
             kind: "unusually_often",
             text: say!(
                 "too-often",
-                "that is more than {limit} times within {seconds} s (normal: at most {often})",
-                limit = limit,
+                "that is more than {limit} within {seconds} s (normal: at most {often})",
+                limit = counted(limit, "time", "times"),
                 seconds = format!("{seconds:.0}"),
                 often = often
             ),

@@ -12,7 +12,7 @@
 
 use std::net::IpAddr;
 
-use citywall_event::{Behaviour, Nanos, Phrase, Technique, say};
+use citywall_event::{Behaviour, Nanos, Phrase, Technique, counted, say};
 
 use super::meter::{Class, Key, SLICE, Tally};
 use crate::recent::Recent;
@@ -372,18 +372,26 @@ fn began(tally: &Tally, kind: usize, habit: f64, peak: f64) -> FloodFound {
     let carpet = matches!(tally.key, Key::Network(_));
     let rate = peak * PER_SECOND;
     let others = tally.others.estimate();
-    let counted = match tally.key {
+    let feature = match tally.key {
         Key::From(_) => "receivers",
         _ => "senders",
     };
-    let others_told = format!("{others:.0}");
+    let others_told = others.round_ties_even() as u64;
     let others_told = match (tally.key, tally.main) {
-        (Key::From(_), _) => say!("flood-receivers", "about {n} receivers", n = others_told),
-        (_, None) => say!("flood-senders", "about {n} senders", n = others_told),
+        (Key::From(_), _) => say!(
+            "flood-receivers",
+            "about {n}",
+            n = counted(others_told, "receiver", "receivers")
+        ),
+        (_, None) => say!(
+            "flood-senders",
+            "about {n}",
+            n = counted(others_told, "sender", "senders")
+        ),
         (_, Some(main)) => say!(
             "flood-senders-main",
-            "about {n} senders, most of them by {who}",
-            n = others_told,
+            "about {n}, most of them by {who}",
+            n = counted(others_told, "sender", "senders"),
             who = main
         ),
     };
@@ -403,7 +411,7 @@ fn began(tally: &Tally, kind: usize, habit: f64, peak: f64) -> FloodFound {
         features: vec![
             ("packets_per_second", rate),
             ("bytes_per_second", tally.bytes as f64 * PER_SECOND),
-            (counted, others),
+            (feature, others),
             ("habit_per_second", habit * PER_SECOND),
             ("answers_per_second", f64::from(tally.back) * PER_SECOND),
             ("hosts", tally.hosts.into()),
@@ -426,14 +434,14 @@ fn over((key, kind, protocol): (Key, usize, u8), flood: &Flood) -> FloodFound {
         kind: "flood_ended",
         reason: say!(
             "flood-over",
-            "{side} no more of the {what} that lasted {seconds} s ({packets} packets)",
+            "{side} no more of the {what} that lasted {seconds} s ({packets})",
             side = name(key),
             what = Phrase::of_file(
                 format!("flood-kind-{}", KINDS[kind].replace('_', "-")),
                 KINDS[kind].replace('_', " ")
             ),
             seconds = format!("{seconds:.1}"),
-            packets = flood.packets
+            packets = counted(flood.packets, "packet", "packets")
         ),
         score: 0.0,
         features: vec![

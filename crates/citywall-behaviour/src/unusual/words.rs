@@ -4,7 +4,7 @@
 
 use std::net::IpAddr;
 
-use citywall_event::{Behaviour, Nanos, Order, Phrase, say, sentences};
+use citywall_event::{Behaviour, Nanos, Order, Phrase, counted, say, sentences};
 
 use super::drift::Figure;
 use crate::learned::{Chances, HourTold, Reason};
@@ -142,20 +142,20 @@ pub(super) fn class_drift(class: &str, figure: &Figure, reasons: &[Reason]) -> B
     let reason = match figure.suddenly * 2 > figure.moved {
         true => say!(
             "drift-class-suddenly",
-            "{moved} of {judged} devices of {class} changed from one day to the next (shift {index}, normal: up to 0.25), \
+            "{moved} of {judged} of {class} changed from one day to the next (shift {index}, normal: up to 0.25), \
              which an update does, and what spreads: {parts}",
             moved = moved,
-            judged = judged,
+            judged = counted(judged, "device", "devices"),
             class = class_words(class),
             index = index,
             parts = parts
         ),
         false => say!(
             "drift-class",
-            "{moved} of {judged} devices of {class} are no longer as the model learned them (shift {index}, normal: up to \
+            "{moved} of {judged} of {class} are no longer as the model learned them (shift {index}, normal: up to \
              0.25), so it should be trained and signed anew: {parts}",
             moved = moved,
-            judged = judged,
+            judged = counted(judged, "device", "devices"),
             class = class_words(class),
             index = index,
             parts = parts

@@ -25,6 +25,8 @@ use crate::text::{cut, plain};
 const REASON: usize = 500;
 /// Actions that the page shows.
 const SHOWN: usize = 300;
+/// Measures of an action that are not folded.
+const MEASURES: usize = 4;
 
 /// An action, folded to one line unless `unfolded`: the plan as a diff, what holds it back, how it ends,
 /// and what the person may do.
@@ -43,9 +45,12 @@ pub fn card(ctx: &Ctx, action: &ActionView, incident: &Incident, unfolded: bool)
             }
             p { (said::reason(ctx, action)) }
             @if !action.measures.is_empty() {
-                ul class="diff" aria-label=(l.t("action-diff")) { @for measure in said::each(ctx, &action.measures, &action.messages.measures) { li {
+                @let measures: Vec<Markup> = said::each(ctx, &action.measures, &action.messages.measures).iter().map(|measure| html! {
                     span class="sign" aria-hidden="true" { @if in_force { "=" } @else if open { "+" } @else { "−" } } " " (measure)
-                } } }
+                }).collect();
+                // Not all of it: who approves must see at once what would be done.
+                @let fold = layout::Fold { name: &format!("measures-{}", plain(&action.id)), more: "more-measures", open: MEASURES };
+                (layout::folded(ctx, &fold, &measures, |items| html! { ul class="diff" aria-label=(l.t("action-diff")) { (items) } }))
             }
             p { strong { (l.t(&format!("stage-{}", action.stage))) } " "
                 (said::outcome(ctx, action))

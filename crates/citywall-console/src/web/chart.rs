@@ -122,13 +122,21 @@ fn draw_band(
 ) -> Result<(), Box<dyn std::error::Error>> {
     let root = SVGBackend::with_string(svg, SIZE).into_drawing_area();
     let mut chart = axes(&root, span, top, clock)?;
-    let upper = hours.iter().map(|h| (h.hour, h.high as f64));
-    let lower = hours.iter().rev().map(|h| (h.hour, h.low as f64));
-    let outline: Vec<_> = upper.chain(lower).collect();
-    chart.draw_series(std::iter::once(Polygon::new(outline, GREY.mix(0.3))))?;
     let [line, mark, ..] = COLOURS;
-    let known = hours.iter().filter_map(|h| Some((h.hour, h.bytes? as f64)));
-    chart.draw_series(LineSeries::new(known, line.stroke_width(2)))?;
+    // What lies between hours that nobody saw would be invented.
+    for run in hours.chunk_by(|a, b| b.hour == a.hour.saturating_add(1)) {
+        let upper = run.iter().map(|h| (h.hour, h.high as f64));
+        let lower = run.iter().rev().map(|h| (h.hour, h.low as f64));
+        let outline: Vec<_> = upper.chain(lower).collect();
+        if let [_, _] = &outline[..] {
+            // One hour has no area.
+            chart.draw_series(LineSeries::new(outline, GREY.mix(0.3).stroke_width(6)))?;
+        } else {
+            chart.draw_series(std::iter::once(Polygon::new(outline, GREY.mix(0.3))))?;
+        }
+        let known = run.iter().filter_map(|h| Some((h.hour, h.bytes? as f64)));
+        chart.draw_series(LineSeries::new(known, line.stroke_width(2)))?;
+    }
     let off = hours.iter().filter(|h| h.held() == Some(false));
     let off = off.filter_map(|h| Some((h.hour, h.bytes? as f64)));
     chart.draw_series(off.map(|at| Cross::new(at, 5, mark.stroke_width(2))))?;

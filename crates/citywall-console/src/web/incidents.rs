@@ -19,6 +19,9 @@ use crate::text::{SHOWN, plain};
 
 /// Incidents of a page.
 const PAGE: usize = 100;
+/// What of a list stands open on an incident's page; on a phone the page would else be many screens long. The rest
+/// is folded, and found by the browser's own search and by the keyboard.
+const OPEN: usize = 5;
 
 /// The address bar's filters.
 #[derive(Debug, Default, Deserialize)]
@@ -229,7 +232,10 @@ fn parties(ctx: &Ctx, incident: &Incident) -> Markup {
         } } }
         @if !incident.victims.is_empty() {
             p { (l.t("incident-to-whom")) }
-            ul { @for party in incident.victims.iter().take(24) { li { (layout::device(&party.name)) @if party.taken { " " strong { (l.t("party-taken")) } } } } }
+            @let victims: Vec<Markup> = incident.victims.iter().take(24).map(|party| html! {
+                (layout::device(&party.name)) @if party.taken { " " strong { (l.t("party-taken")) } }
+            }).collect();
+            (layout::folded(ctx, &fold("more-devices"), &victims, |items| html! { ul { (items) } }))
         }
     }
 }
@@ -285,13 +291,27 @@ fn status(ctx: &Ctx, name: &str) -> String {
 
 fn timeline(ctx: &Ctx, incident: &Incident) -> Markup {
     let l = ctx.l();
-    html! {
-        ol class="timeline" { @for reason in &incident.reasons { li {
-            time datetime=(reason.at) { (ctx.known.time_of(&reason.at)) } " "
-            (said::said(ctx, &reason.text, reason.message.as_ref()).markup(400)) " "
-            @if let Some(technique) = &reason.technique { span class="tag" { (technique_words(ctx, &technique.id).unwrap_or_else(|| plain(&technique.name))) } " " }
-            a href=(link("/events", &[("id", &reason.event)])) { (l.t("see-event")) }
-        } } }
+    let reasons = incident.reasons.iter().map(|reason| html! {
+        time datetime=(reason.at) { (ctx.known.time_of(&reason.at)) } " "
+        (said::said(ctx, &reason.text, reason.message.as_ref()).markup(400)) " "
+        @if let Some(technique) = &reason.technique { span class="tag" { (technique_words(ctx, &technique.id).unwrap_or_else(|| plain(&technique.name))) } " " }
+        a href=(link("/events", &[("id", &reason.event)])) { (l.t("see-event")) }
+    });
+    let reasons: Vec<Markup> = reasons.collect();
+    layout::folded(
+        ctx,
+        &fold("more-reasons"),
+        &reasons,
+        |items| html! { ol class="timeline" { (items) } },
+    )
+}
+
+/// A list's fold on an incident's page.
+fn fold(more: &str) -> layout::Fold<'_> {
+    layout::Fold {
+        name: more,
+        more,
+        open: OPEN,
     }
 }
 
@@ -310,11 +330,13 @@ fn techniques(ctx: &Ctx, incident: &Incident) -> Markup {
     list.dedup_by(|a, b| a.id == b.id);
     html! {
         @if !list.is_empty() {
-            h2 { (ctx.l().t("techniques")) }
-            dl { @for technique in list {
-                dt { code { (plain(&technique.id)) } " " (plain(&technique.name)) }
-                dd { (technique_words(ctx, &technique.id).unwrap_or_default()) }
-            } }
+            details id="techniques" {
+                summary { h2 { (ctx.l().t("techniques")) } }
+                dl { @for technique in list {
+                    dt { code { (plain(&technique.id)) } " " (plain(&technique.name)) }
+                    dd { (technique_words(ctx, &technique.id).unwrap_or_default()) }
+                } }
+            }
         }
     }
 }

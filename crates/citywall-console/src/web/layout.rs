@@ -147,6 +147,31 @@ pub fn kind(ctx: &Ctx, kind: &str) -> String {
         .unwrap_or_else(|| plain(kind))
 }
 
+/// What of a list stands open, and what is folded away.
+pub struct Fold<'f> {
+    /// By which the page finds the fold again when it changes.
+    pub name: &'f str,
+    /// The message that says how many more there are.
+    pub more: &'f str,
+    /// So many stand open. One alone is not worth a fold.
+    pub open: usize,
+}
+
+/// A list with a fold; `list` makes a list of items.
+pub fn folded(ctx: &Ctx, fold: &Fold<'_>, items: &[Markup], list: impl Fn(Markup) -> Markup) -> Markup {
+    let (first, rest) = match items.split_at_checked(fold.open) {
+        Some((first, rest)) if rest.len() > 1 => (first, rest),
+        _ => (items, &items[items.len()..]),
+    };
+    let of = |items: &[Markup]| list(html! { @for item in items { li { (item) } } });
+    html! {
+        (of(first))
+        @if !rest.is_empty() {
+            details id=(fold.name) { summary { (ctx.l().count(fold.more, rest.len() as u64)) } (of(rest)) }
+        }
+    }
+}
+
 /// A table whose rows become cards where the page is narrow: each cell then says its column's name.
 pub fn table(caption: &str, heads: &[String], rows: Markup) -> Markup {
     let (rows, numbers) = labelled(heads, &rows.into_string());

@@ -115,6 +115,11 @@ fn bands(ctx: &Ctx, forecasts: &[Foreseen]) -> Markup {
     let time = |hour: i64| ctx.known.time(hour.saturating_mul(3_600_000_000_000));
     let clock = |hour: i64| time(hour).get(5..16).unwrap_or_default().to_owned();
     let heads = ["col-hour", "traffic-expected", "col-exchanged", "col-held"].map(|id| l.t(id));
+    // Where the run is over, no hour is under way any more.
+    let open = l.t(match ctx.app().run().over {
+        true => "traffic-not-whole",
+        false => "traffic-under-way",
+    });
     html! { @for forecast in forecasts.iter().filter(|f| !f.hours.is_empty()) {
         @let name = class(ctx, &forecast.class);
         @let label = l.with("traffic-band-of", &[("class", &name)]);
@@ -125,7 +130,7 @@ fn bands(ctx: &Ctx, forecasts: &[Foreseen]) -> Markup {
             (layout::table(&label, &heads, html! { @for hour in forecast.hours.iter().rev() { tr {
                 th scope="row" { (clock(hour.hour)) }
                 td class="n" { (bytes(hour.low)) " – " (bytes(hour.high)) }
-                td class="n" { @match hour.bytes { Some(n) => (bytes(n)), None => (l.t("traffic-under-way")) } }
+                td class="n" { @match hour.bytes { Some(n) => (bytes(n)), None => (open) } }
                 td { @match (hour.held(), hour.bytes) {
                     (Some(true), _) => (l.t("traffic-held")),
                     (Some(false), Some(n)) if n > hour.high => strong { (l.t("traffic-above")) },

@@ -11,7 +11,7 @@ mod places;
 
 use std::collections::BTreeMap;
 
-use citywall_event::{ConduitEnd, Grant, Place};
+use citywall_event::{ConduitEnd, Grant, Phrase, Place, say};
 
 use crate::city::City;
 use crate::ends::{Judged, means};
@@ -49,7 +49,7 @@ pub struct Difference {
     /// What traffic may now do, or no longer.
     pub changes: Vec<Change>,
     /// What else is declared otherwise, in sentences: zones, assets, people, the response.
-    pub declared: Vec<String>,
+    pub declared: Vec<Phrase>,
     /// More is declared otherwise than by naming devices that had no name.
     pub beside: bool,
     /// Between whom `changes` are: who begins and with whom, each as the old city and as the new one place it.
@@ -65,10 +65,19 @@ impl Difference {
 
 /// The two cities are too large to compare.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "comparing these would take more than {BUDGET} judgements; name zones instead of single devices in conduits"
-)]
+#[error("{}", self.words())]
 pub struct TooMany;
+
+impl TooMany {
+    /// Why, and what to do about it.
+    pub fn words(self) -> Phrase {
+        say!(
+            "diff-too-many",
+            "comparing these would take more than {n} judgements; name zones instead of single devices in conduits",
+            n = BUDGET
+        )
+    }
+}
 
 /// Compares two cities.
 ///

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use citywall_event::{Command, Phrase, PointPattern, Service, Verb, say};
+use citywall_event::{Command, Phrase, PointPattern, Service, Verb, counted, say};
 
 use super::{Doubt, Heard, Learner, Named, Proposal, Seen, Talk, Told, Who};
 use crate::ask::has_commands;
@@ -317,8 +317,8 @@ impl Part<'_> {
         } else if self.lone && times <= self.doubt.lone {
             Some(say!(
                 "learn-lone",
-                "only one device of its zone did it, {n} times",
-                n = times
+                "only one device of its zone did it, {n}",
+                n = counted(times, "time", "times")
             ))
         } else {
             None

@@ -82,7 +82,7 @@ impl Tags {
             }
         };
         let zone = |(id, zone): (usize, &citywall_event::ZoneInfo)| {
-            let word = word(zone.criticality);
+            let word = zone.criticality.word();
             let mut tag = Tag(
                 zone.criticality,
                 say!(
@@ -109,7 +109,7 @@ impl Tags {
                 say!(
                     "why-asset",
                     "it is of {criticality} criticality",
-                    criticality = word(asset.criticality)
+                    criticality = asset.criticality.word()
                 ),
             );
             if let Some(why) = contradiction(context, asset) {
@@ -153,14 +153,6 @@ fn homes(asset: &AssetInfo) -> Vec<Option<ZoneId>> {
     homes
 }
 
-/// A criticality's name, in words of its own.
-fn word(criticality: Criticality) -> Phrase {
-    Phrase::of_file(
-        format!("criticality-word-{}", criticality.name()),
-        criticality.name(),
-    )
-}
-
 fn contradiction(context: &Context, asset: &AssetInfo) -> Option<Phrase> {
     if planted(Bug::ContradictionIgnored) {
         return None;
@@ -176,17 +168,17 @@ fn contradiction(context: &Context, asset: &AssetInfo) -> Option<Phrase> {
             "it stands in zone {one} ({first}) and in zone {two} ({second}): what contradicts itself counts as safety",
             one = &first.name,
             two = &other.name,
-            second = word(other.criticality),
-            first = word(first.criticality)
+            second = other.criticality.word(),
+            first = first.criticality.word()
         ));
     }
     if asset.criticality < first.criticality {
         return Some(say!(
             "why-declared-milder",
             "it is declared {own} in zone {zone}, which is {criticality}: what contradicts itself counts as safety",
-            own = word(asset.criticality),
+            own = asset.criticality.word(),
             zone = &first.name,
-            criticality = word(first.criticality)
+            criticality = first.criticality.word()
         ));
     }
     None

@@ -2,7 +2,7 @@
 //!
 //! Owns: what each says, and how much it weighs. Does not own: when it holds (`gate`).
 
-use citywall_event::{Phrase, say};
+use citywall_event::{Phrase, counted, say};
 
 /// How much a guard weighs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -177,8 +177,8 @@ impl Guard {
             Guard::Regret => say!("guard-regret", "it was rolled back before: a person must decide"),
             Guard::UnattendedCap { limit } => say!(
                 "guard-unattended-cap",
-                "{limit} devices in ten minutes is all that happens without a person",
-                limit = *limit
+                "{limit} in ten minutes is all that happens without a person",
+                limit = counted(*limit, "device", "devices")
             ),
             Guard::NoAct => say!("guard-no-act", "no signed act makes this automatic here"),
             Guard::InForce { action } => say!(
@@ -192,12 +192,12 @@ impl Guard {
             ),
             Guard::CityCap { limit } => say!(
                 "guard-city-cap",
-                "{limit} actions are in force, as many as the city allows",
-                limit = *limit
+                "{limit} in force, as many as the city allows",
+                limit = counted(*limit, "action is", "actions are")
             ),
             Guard::ZoneCap { zone, limit: 1 } => say!(
                 "guard-zone-cap-one",
-                "1 device of zone {zone} are acted against, as many as may be at a time",
+                "1 device of zone {zone} is acted against, as many as may be at a time",
                 zone = zone
             ),
             Guard::ZoneCap { zone, limit } => say!(

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use citywall_event::{Criticality, Dependency, Nanos, Phrase, say};
+use citywall_event::{Criticality, Dependency, Nanos, Phrase, counted, say};
 
 use super::state::Tracked;
 use super::{Governor, Stage, VITALS};
@@ -184,8 +184,12 @@ fn worse_than(before: Option<&Vital>, now: &Vital, safety: bool) -> Option<Phras
     if lost > lost_before.saturating_add(allowed) {
         return Some(say!(
             "worse-lost",
-            "{n} packets of permitted work were lost",
-            n = now.lost
+            "{n} lost",
+            n = counted(
+                now.lost,
+                "packet of permitted work was",
+                "packets of permitted work were"
+            )
         ));
     }
     let before = before?;

@@ -1,19 +1,30 @@
-//! Entries as JSON, version 1.
+//! Entries as JSON, versions 1 and 2.
 //!
-//! Owns: the form, frozen by a fixture. A newer form is a new version beside this one. Does not own:
-//! what the entries mean.
+//! Owns: the forms, frozen by a fixture. A newer form is a new version beside these. Does not own: what
+//! the entries mean.
+//!
+//! Version 2 is version 1 with the messages of sentences (`docs/spec/event.md`, "Messages"). An entry without
+//! any is written in version 1: whoever read it before reads it still, and one with messages is refused there by
+//! its version, not by a field that nobody knows.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use citywall_event::{Mac, Nanos, Phrase, Prefix, Verb, VerbSet};
+use citywall_event::{Mac, Nanos, Part, Phrase, Prefix, Verb, VerbSet};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     Act, Action, ActionId, Entry, Fact, Grounds, Host, Measure, Moment, Outcome, Plan, PlanHash, Rung, Vital,
 };
 
-/// The version that is written.
+/// The version of what has no messages.
 const VERSION: u32 = 1;
+/// The version of what has some.
+const WITH_MESSAGES: u32 = 2;
+/// How deep messages stand in messages, and bytes of one. What exceeds either is kept in English alone: it must
+/// neither be too deep to be read again nor crowd out the entry.
+const DEPTH: usize = 12;
+const MESSAGE: usize = 4 << 10;
 
 /// Why an entry could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -26,7 +37,7 @@ pub enum EntryError {
     },
     /// Written by a newer program.
     #[error(
-        "a journal entry of the response has version {version}; this program reads version 1: use the newer program"
+        "a journal entry of the response has version {version}; this program reads versions 1 and 2: use the newer program"
     )]
     Version {
         /// Its version.
@@ -129,6 +140,33 @@ struct ActionForm {
     owner: String,
     time_to_live: Nanos,
     measures: Vec<MeasureForm>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    messages: Option<MessagesForm>,
+}
+
+/// What an action's words say, each where it has a message.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MessagesForm {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    target: Option<MessageForm>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reason: Option<MessageForm>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct MessageForm {
+    id: String,
+    #[serde(flatten)]
+    parts: BTreeMap<String, PartForm>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum PartForm {
+    Number(u64),
+    Text(String),
+    Message(Box<MessageForm>),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -179,13 +217,30 @@ enum MeasureForm {
 enum OutcomeForm {
     Applied,
     Expired,
-    Undone { by: String },
-    RolledBack { why: String },
-    Withdrawn { why: String },
-    Failed { why: String },
-    Refused { guards: Vec<String> },
-    Rejected { by: String },
+    Undone {
+        by: String,
+    },
+    RolledBack(WhyForm),
+    Withdrawn(WhyForm),
+    Failed(WhyForm),
+    Refused {
+        guards: Vec<String>,
+        /// As many as guards, or none.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        messages: Vec<Option<MessageForm>>,
+    },
+    Rejected {
+        by: String,
+    },
     Lapsed,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WhyForm {
+    why: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    message: Option<MessageForm>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -205,7 +260,7 @@ impl Entry {
     pub fn to_json(&self) -> String {
         let form = fact_form(&self.fact);
         let versioned = Versioned {
-            v: VERSION,
+            v: version(&form),
             wall: self.at.wall,
             steady: self.at.steady,
             // Numbers, strings and lists always have a form.
@@ -221,10 +276,13 @@ impl Entry {
     pub fn parse(text: &str) -> Result<Entry, EntryError> {
         let wrong = |what: String| EntryError::Form { what };
         let versioned: Versioned = serde_json::from_str(text).map_err(|e| wrong(e.to_string()))?;
-        if versioned.v != VERSION {
+        if !matches!(versioned.v, VERSION | WITH_MESSAGES) {
             return Err(EntryError::Version { version: versioned.v });
         }
         let form: FactForm = serde_json::from_value(versioned.fact).map_err(|e| wrong(e.to_string()))?;
+        if version(&form) > versioned.v {
+            return Err(wrong("version 1 has no messages".to_owned()));
+        }
         Ok(Entry {
             at: Moment {
                 wall: versioned.wall,
@@ -233,6 +291,29 @@ impl Entry {
             fact: read_fact(form).map_err(wrong)?,
         })
     }
+}
+
+/// The oldest version that has all of this.
+fn version(form: &FactForm) -> u32 {
+    let outcome = |form: &OutcomeForm| match form {
+        OutcomeForm::RolledBack(why) | OutcomeForm::Withdrawn(why) | OutcomeForm::Failed(why) => {
+            why.message.is_some()
+        }
+        OutcomeForm::Refused { messages, .. } => !messages.is_empty(),
+        OutcomeForm::Applied
+        | OutcomeForm::Expired
+        | OutcomeForm::Undone { .. }
+        | OutcomeForm::Rejected { .. }
+        | OutcomeForm::Lapsed => false,
+    };
+    let messages = match form {
+        FactForm::Proposed { plan, .. } | FactForm::Intent { plan, .. } => {
+            plan.actions.iter().any(|action| action.messages.is_some())
+        }
+        FactForm::Undoing { outcome: why, .. } | FactForm::Ended { outcome: why, .. } => outcome(why),
+        _ => false,
+    };
+    if messages { WITH_MESSAGES } else { VERSION }
 }
 
 fn fact_form(fact: &Fact) -> FactForm {
@@ -421,6 +502,40 @@ fn read_hash(text: &str) -> Result<PlanHash, String> {
     PlanHash::parse(text).ok_or_else(|| "a plan's hash has 64 hexadecimal digits".to_owned())
 }
 
+fn message_form(phrase: &Phrase) -> Option<MessageForm> {
+    let text = phrase.message_json().filter(|text| text.len() <= MESSAGE)?;
+    let form: MessageForm = serde_json::from_str(&text).ok()?;
+    (depth(&form) <= DEPTH).then_some(form)
+}
+
+fn depth(form: &MessageForm) -> usize {
+    let inner = form.parts.values().map(|part| match part {
+        PartForm::Message(message) => depth(message),
+        PartForm::Number(_) | PartForm::Text(_) => 0,
+    });
+    inner.max().unwrap_or(0).saturating_add(1)
+}
+
+fn messages_form(action: &Action) -> Option<MessagesForm> {
+    let (target, reason) = (message_form(&action.target), message_form(&action.reason));
+    let any = target.is_some() || reason.is_some();
+    any.then_some(MessagesForm { target, reason })
+}
+
+/// English, with its message where it was kept.
+fn read_phrase(english: String, message: Option<MessageForm>) -> Phrase {
+    let Some(MessageForm { id, parts }) = message else {
+        return Phrase::as_written(english);
+    };
+    let part = |part: PartForm| match part {
+        PartForm::Number(number) => Part::Number(number),
+        PartForm::Text(text) => Part::Text(text),
+        PartForm::Message(message) => Part::Phrase(read_phrase(String::new(), Some(*message))),
+    };
+    let parts = parts.into_iter().map(|(name, form)| (name, part(form)));
+    Phrase::kept(english, id, parts.collect())
+}
+
 fn plan_form(plan: &Plan) -> PlanForm {
     let action = |action: &Action| ActionForm {
         id: action.id.0.clone(),
@@ -430,6 +545,7 @@ fn plan_form(plan: &Plan) -> PlanForm {
         owner: action.owner.clone(),
         time_to_live: action.time_to_live,
         measures: action.measures.iter().map(measure_form).collect(),
+        messages: messages_form(action),
     };
     PlanForm {
         incident: plan.incident.clone(),
@@ -440,11 +556,13 @@ fn plan_form(plan: &Plan) -> PlanForm {
 
 fn read_plan(form: PlanForm) -> Result<Plan, String> {
     let action = |form: ActionForm| -> Result<Action, String> {
+        let messages = form.messages.map(|m| (m.target, m.reason));
+        let (target, reason) = messages.unwrap_or_default();
         Ok(Action {
             rung: read_rung(&form.rung)?,
             id: ActionId(form.id),
-            target: Phrase::as_written(form.target),
-            reason: Phrase::as_written(form.reason),
+            target: read_phrase(form.target, target),
+            reason: read_phrase(form.reason, reason),
             owner: form.owner,
             time_to_live: form.time_to_live,
             measures: form
@@ -571,38 +689,48 @@ fn read_measure(form: MeasureForm) -> Result<Measure, String> {
 }
 
 fn outcome_form(outcome: Outcome) -> OutcomeForm {
+    let why_form = |why: &Phrase| WhyForm {
+        why: why.to_string(),
+        message: message_form(why),
+    };
     match outcome {
         Outcome::Applied => OutcomeForm::Applied,
         Outcome::Expired => OutcomeForm::Expired,
         Outcome::Undone { by } => OutcomeForm::Undone { by },
-        Outcome::RolledBack { why } => OutcomeForm::RolledBack { why: why.to_string() },
-        Outcome::Withdrawn { why } => OutcomeForm::Withdrawn { why: why.to_string() },
-        Outcome::Failed { why } => OutcomeForm::Failed { why: why.to_string() },
-        Outcome::Refused { guards } => OutcomeForm::Refused {
-            guards: guards.iter().map(Phrase::to_string).collect(),
-        },
+        Outcome::RolledBack { why } => OutcomeForm::RolledBack(why_form(&why)),
+        Outcome::Withdrawn { why } => OutcomeForm::Withdrawn(why_form(&why)),
+        Outcome::Failed { why } => OutcomeForm::Failed(why_form(&why)),
+        Outcome::Refused { guards } => {
+            let mut messages: Vec<_> = guards.iter().map(message_form).collect();
+            if messages.iter().all(Option::is_none) {
+                messages.clear();
+            }
+            OutcomeForm::Refused {
+                guards: guards.iter().map(Phrase::to_string).collect(),
+                messages,
+            }
+        }
         Outcome::Rejected { by } => OutcomeForm::Rejected { by },
         Outcome::Lapsed => OutcomeForm::Lapsed,
     }
 }
 
 fn read_outcome(form: OutcomeForm) -> Outcome {
+    let why = |form: WhyForm| read_phrase(form.why, form.message);
     match form {
         OutcomeForm::Applied => Outcome::Applied,
         OutcomeForm::Expired => Outcome::Expired,
         OutcomeForm::Undone { by } => Outcome::Undone { by },
-        OutcomeForm::RolledBack { why } => Outcome::RolledBack {
-            why: Phrase::as_written(why),
-        },
-        OutcomeForm::Withdrawn { why } => Outcome::Withdrawn {
-            why: Phrase::as_written(why),
-        },
-        OutcomeForm::Failed { why } => Outcome::Failed {
-            why: Phrase::as_written(why),
-        },
-        OutcomeForm::Refused { guards } => Outcome::Refused {
-            guards: guards.into_iter().map(Phrase::as_written).collect(),
-        },
+        OutcomeForm::RolledBack(form) => Outcome::RolledBack { why: why(form) },
+        OutcomeForm::Withdrawn(form) => Outcome::Withdrawn { why: why(form) },
+        OutcomeForm::Failed(form) => Outcome::Failed { why: why(form) },
+        OutcomeForm::Refused { guards, messages } => {
+            let messages = messages.into_iter().chain(std::iter::repeat_with(|| None));
+            let guards = guards.into_iter().zip(messages);
+            Outcome::Refused {
+                guards: guards.map(|(text, message)| read_phrase(text, message)).collect(),
+            }
+        }
         OutcomeForm::Rejected { by } => Outcome::Rejected { by },
         OutcomeForm::Lapsed => Outcome::Lapsed,
     }

@@ -1,8 +1,9 @@
-//! The journal's entries, version 1, frozen: a newer program must read these lines.
+//! The journal's entries, versions 1 and 2, frozen: a newer program must read these lines.
 
+use citywall_event::{Phrase, say};
 use expect_test::expect;
 
-use crate::{Act, ActionId, Entry, EntryError, Fact, Moment, Outcome, Rung};
+use crate::{Act, Action, ActionId, Entry, EntryError, Fact, Grounds, Moment, Outcome, Plan, Rung};
 
 fn at(fact: Fact) -> Entry {
     let at = Moment { wall: 5, steady: 3 };
@@ -59,8 +60,111 @@ fn entries_are_frozen_and_read_back() {
 
 #[test]
 fn other_versions_and_unknown_fields_are_refused() {
-    let newer = r#"{"v":2,"wall":5,"steady":3,"fact":{"later":{}}}"#;
-    assert_eq!(Entry::parse(newer), Err(EntryError::Version { version: 2 }));
+    let newer = r#"{"v":3,"wall":5,"steady":3,"fact":{"later":{}}}"#;
+    assert_eq!(Entry::parse(newer), Err(EntryError::Version { version: 3 }));
     let unknown = r#"{"v":1,"wall":5,"steady":3,"fact":{"shed":{"count":1,"more":2}}}"#;
     assert!(matches!(Entry::parse(unknown), Err(EntryError::Form { .. })));
+    let early = r#"{"v":1,"wall":5,"steady":3,"fact":{"ended":{"action":"a","outcome":{"failed":{"why":"w","message":{"id":"i"}}}}}}"#;
+    assert!(matches!(Entry::parse(early), Err(EntryError::Form { .. })));
+    assert!(Entry::parse(&early.replace("\"v\":1", "\"v\":2")).is_ok());
+}
+
+fn proposed(target: Phrase, reason: Phrase) -> Entry {
+    let action = Action {
+        id: ActionId("I0-1-1.1".to_owned()),
+        rung: Rung::Notify,
+        target,
+        reason,
+        owner: "o".to_owned(),
+        time_to_live: 7,
+        measures: Vec::new(),
+    };
+    at(Fact::Proposed {
+        plan: Plan {
+            incident: "0-1-1".to_owned(),
+            revision: 1,
+            actions: vec![action],
+        },
+        severity: 2,
+        grounds: Grounds::default(),
+        needed: 1,
+        guards: vec!["g".to_owned()],
+    })
+}
+
+/// The English and the messages of an entry's phrases.
+fn phrases(entry: &Entry) -> Vec<(String, Option<String>)> {
+    let phrases = match &entry.fact {
+        Fact::Proposed { plan, .. } => vec![&plan.actions[0].target, &plan.actions[0].reason],
+        Fact::Ended {
+            outcome: Outcome::Refused { guards },
+            ..
+        } => guards.iter().collect(),
+        Fact::Ended {
+            outcome: Outcome::Withdrawn { why },
+            ..
+        } => vec![why],
+        other => panic!("{other:?}"),
+    };
+    let told = phrases.into_iter().map(|p| (p.to_string(), p.message_json()));
+    told.collect()
+}
+
+/// What a restart reads has its messages still, and says the same in any language; what has none is version 1.
+#[test]
+fn messages_are_kept() {
+    let zone = say!("zone", "zone {name}", name = "pumps");
+    let inner = say!("in-zone", "{what} in zone {zone}", what = zone, zone = "x");
+    let reason = say!("so-often", "{what} ({n} times)", what = inner, n = 3_u32);
+    let ended = |outcome| {
+        at(Fact::Ended {
+            action: ActionId("a".to_owned()),
+            outcome,
+        })
+    };
+    let entries = [
+        proposed(Phrase::as_written("t"), Phrase::as_written("r")),
+        proposed(Phrase::as_written("t"), reason),
+        ended(Outcome::Withdrawn {
+            why: say!("wall-stopped", "stopped"),
+        }),
+        ended(Outcome::Refused {
+            guards: vec![Phrase::as_written("a"), say!("zone", "zone {name}", name = "b")],
+        }),
+    ];
+    let mut lines = String::new();
+    for entry in entries {
+        let line = entry.to_json();
+        let read = Entry::parse(&line).unwrap();
+        assert_eq!(read.to_json(), line);
+        for (before, after) in phrases(&entry).into_iter().zip(phrases(&read)) {
+            assert_eq!(before.0, after.0);
+            let json =
+                |text: Option<String>| text.map(|t| serde_json::from_str::<serde_json::Value>(&t).unwrap());
+            assert_eq!(json(before.1), json(after.1));
+        }
+        lines.push_str(&line);
+        lines.push('\n');
+    }
+    expect![[r#"
+        {"v":1,"wall":5,"steady":3,"fact":{"proposed":{"grounds":{"by_hand":null,"contradicts":false,"proved":false},"guards":["g"],"needed":1,"plan":{"actions":[{"id":"I0-1-1.1","measures":[],"owner":"o","reason":"r","rung":"notify","target":"t","time_to_live":7}],"incident":"0-1-1","revision":1},"severity":2}}}
+        {"v":2,"wall":5,"steady":3,"fact":{"proposed":{"grounds":{"by_hand":null,"contradicts":false,"proved":false},"guards":["g"],"needed":1,"plan":{"actions":[{"id":"I0-1-1.1","measures":[],"messages":{"reason":{"id":"so-often","n":3,"what":{"id":"in-zone","what":{"id":"zone","name":"pumps"},"zone":"x"}}},"owner":"o","reason":"zone pumps in zone x (3 times)","rung":"notify","target":"t","time_to_live":7}],"incident":"0-1-1","revision":1},"severity":2}}}
+        {"v":2,"wall":5,"steady":3,"fact":{"ended":{"action":"a","outcome":{"withdrawn":{"message":{"id":"wall-stopped"},"why":"stopped"}}}}}
+        {"v":2,"wall":5,"steady":3,"fact":{"ended":{"action":"a","outcome":{"refused":{"guards":["a","zone b"],"messages":[null,{"id":"zone","name":"b"}]}}}}}
+    "#]].assert_eq(&lines);
+}
+
+/// What would be too deep to be read again, or too long, is kept in English alone.
+#[test]
+fn messages_are_bounded() {
+    let deep = (0..200).fold(Phrase::as_written("x"), |inner, _| {
+        say!("in-zone", "{what} in zone {zone}", what = inner, zone = "z")
+    });
+    let long = say!("zone", "zone {name}", name = "n".repeat(5_000));
+    for phrase in [deep, long] {
+        let entry = proposed(phrase, Phrase::as_written("r"));
+        let line = entry.to_json();
+        assert!(line.starts_with("{\"v\":1,"));
+        assert_eq!(Entry::parse(&line), Ok(entry));
+    }
 }

@@ -21,8 +21,11 @@ use super::actions::{Client, Refused};
 use super::evidence::Kept;
 use crate::End;
 use crate::cli::WatchArgs;
-use crate::packets::FOLDER;
+use crate::packets;
 use crate::settings::Settings;
+
+/// Where a console keeps what is its own, in `--out`.
+pub const FOLDER: &str = "console";
 
 /// Bytes of the earlier log that are shown.
 const RECALLED: u64 = 64 << 20;
@@ -54,7 +57,7 @@ enum ConsoleAction {
 /// Where there is no such console, or its folder cannot be written.
 pub fn run(args: &ConsoleArgs) -> anyhow::Result<End> {
     let ConsoleAction::Link { name, out } = &args.action;
-    let folder = out.join("console");
+    let folder = out.join(FOLDER);
     if !folder.is_dir() {
         let text = format!(
             "{} is not there: name the --out directory of a `citywall watch --console` that ran once",
@@ -96,7 +99,7 @@ pub fn start(
         city_text: Arc::clone(&settings.city_text),
         reader: super::log::read,
         gate,
-        folder: args.out.as_ref().map(|out| out.join("console")),
+        folder: args.out.as_ref().map(|out| out.join(FOLDER)),
         certificate,
         live,
         packets: kept(args, settings, live),
@@ -123,7 +126,7 @@ pub fn start(
 fn kept(args: &WatchArgs, settings: &Settings, live: bool) -> Option<Arc<dyn Packets>> {
     let keys = settings.key_options();
     let kept = match (live, &args.out) {
-        (true, Some(out)) if settings.packets > 0 => Kept::in_ring(out.join(FOLDER), keys),
+        (true, Some(out)) if settings.packets > 0 => Kept::in_ring(out.join(packets::FOLDER), keys),
         (true, _) => return None,
         (false, _) if args.pcap.iter().all(|file| file.is_file()) => {
             Kept::in_captures(args.pcap.clone(), keys)

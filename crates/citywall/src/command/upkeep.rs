@@ -4,11 +4,11 @@
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::UNIX_EPOCH;
 
-use citywall_console::{Disk, Foreseen, Habit, Rests, Standing, Taken, Upkeep};
+use citywall_console::{Disk, Forecasts, Foreseen, Habit, Rests, Standing, Taken, Upkeep};
 
 use crate::cli::WatchArgs;
 use crate::packets::{FOLDER, Kept};
@@ -26,7 +26,7 @@ pub struct Run {
     kept: Option<Box<dyn Fn() -> Kept + Send + Sync>>,
     /// What the kernel dropped; `u64::MAX`: nobody counts.
     drops: Arc<AtomicU64>,
-    foreseen: Arc<Mutex<Vec<Foreseen>>>,
+    foreseen: Forecasts,
 }
 
 impl Run {
@@ -37,7 +37,7 @@ impl Run {
         shared: Arc<Shared>,
         kept: Option<Box<dyn Fn() -> Kept + Send + Sync>>,
         drops: Arc<AtomicU64>,
-        foreseen: Arc<Mutex<Vec<Foreseen>>>,
+        foreseen: Forecasts,
     ) -> Run {
         Run {
             shared,
@@ -139,10 +139,7 @@ impl Upkeep for Run {
     }
 
     fn foreseen(&self) -> Vec<Foreseen> {
-        self.foreseen
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.foreseen.now()
     }
 
     fn habits(&self, name: &str, addresses: &[IpAddr]) -> Option<Vec<Habit>> {

@@ -3,14 +3,15 @@
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Instant, SystemTime};
 
 use anyhow::Context as _;
 use citywall_capture::{
     CaptureError, FileLimits, Files as CaptureFiles, FrameSource, Interface, LiveOptions, RunAs,
 };
+use citywall_console::Forecasts;
 
 use super::{Invalid, console, upkeep};
 use crate::End;
@@ -78,14 +79,18 @@ pub fn run(args: &WatchArgs) -> anyhow::Result<End> {
     let mut stage = Stage::new(Arc::clone(&settings), log, alerting);
     let signals = listen(live)?;
     let drops = Arc::new(AtomicU64::new(u64::MAX));
-    let foreseen = Arc::new(Mutex::new(Vec::new()));
+    // A replay begins afresh, as its log does.
+    let foreseen = match &args.out {
+        Some(out) if live => Forecasts::open(&out.join(console::FOLDER)),
+        _ => Forecasts::default(),
+    };
     let kept = keeper.as_ref().map(Keeper::watch);
     let upkeep = upkeep::Run::new(
         args,
         Arc::clone(&shared),
         kept,
         Arc::clone(&drops),
-        Arc::clone(&foreseen),
+        foreseen.clone(),
     );
     let console = console::start(args, &settings, live, Arc::new(upkeep))?;
     if let Some(console) = &console {
@@ -95,9 +100,7 @@ pub fn run(args: &WatchArgs) -> anyhow::Result<End> {
         if live {
             stage.on_show(Box::new(move |seen| drops.store(seen.drops, Ordering::Relaxed)));
         }
-        stage.on_foreseen(Box::new(move |now| {
-            *foreseen.lock().unwrap_or_else(PoisonError::into_inner) = now;
-        }));
+        stage.on_foreseen(Box::new(move |now| foreseen.tell(now)));
         stage.on_reload(Box::new(move |settings| {
             reload(settings.city.clone(), Arc::clone(&settings.city_text))
         }));

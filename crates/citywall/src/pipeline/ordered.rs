@@ -209,6 +209,8 @@ impl Stage {
         let (at, cause) = (self.last.at, self.last);
         let conclusions = self.judge.finish(at, &self.settings.context);
         self.conclude(cause, at, conclusions);
+        // What came with the last hours is not told with another's beginning any more.
+        self.foresee(at);
         self.judge.end();
         self.settle();
         self.story.finish(&self.judge, &self.settings.context);

@@ -17,6 +17,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::context::{Ctx, Refusal};
+use super::said::said;
 use crate::app::now;
 use crate::permission::Deed;
 use crate::proposal::{Backer, digest};
@@ -305,7 +306,8 @@ pub async fn hand_in(ctx: &Ctx, sent: &str, hash: &str, reason: &str) -> Result<
     }
     let (review, text) = reviewed(ctx, sent).await?;
     if let Some(wrong) = review.errors.first() {
-        let text = format!("{}: {}; {}", wrong.line, wrong.what, wrong.fix);
+        let told = said(ctx, &wrong.english(), wrong.whole().as_ref()).text();
+        let text = format!("{}: {told}", wrong.line);
         return Err(ctx.refuse_with(StatusCode::UNPROCESSABLE_ENTITY, text));
     }
     if review.beyond {

@@ -17,6 +17,9 @@ use crate::web::context::{Ctx, Refusal};
 use crate::web::layout::{self, csrf};
 use crate::web::said;
 
+/// Longest sentence about a city file, in characters.
+const REMARK: usize = 1_000;
+
 /// The fields of a form, as often as they stand in it.
 type Fields = Vec<(String, String)>;
 
@@ -157,7 +160,7 @@ fn needed(ctx: &Ctx, review: &Review) -> String {
     }
 }
 
-/// Errors, changes and what is suspicious. What the policy's own checks say is in English.
+/// Errors, changes and what is suspicious.
 fn meaning(ctx: &Ctx, review: &Review) -> Markup {
     let l = ctx.l();
     if !review.errors.is_empty() {
@@ -176,7 +179,7 @@ fn meaning(ctx: &Ctx, review: &Review) -> Markup {
         }
         @if !review.declared.is_empty() {
             h2 { (l.t("proposal-declared")) }
-            ul data-verbatim lang="en" { @for line in &review.declared { li { (plain(line)) } } }
+            ul { @for line in said::each(ctx, &review.declared, &review.declared_messages) { li { (line) } } }
         }
         @if !review.same && !review.beyond {
             h2 { (l.t("proposal-findings")) }
@@ -191,7 +194,11 @@ fn meaning(ctx: &Ctx, review: &Review) -> Markup {
 fn remarks<'r>(ctx: &Ctx, list: impl Iterator<Item = &'r Remark>) -> Markup {
     html! { ul { @for remark in list { li {
         (ctx.l().with("proposal-line", &[("line", &remark.line.to_string())])) " "
-        span data-verbatim lang="en" { (plain(&remark.what)) "; " (plain(&remark.fix)) }
+        // What has no message are the words of the parser of TOML.
+        @match remark.whole() {
+            Some(message) => { (said::said(ctx, &remark.english(), Some(&message)).markup(REMARK)) }
+            None => { span data-verbatim lang="en" { (plain(&remark.english())) } }
+        }
     } } } }
 }
 

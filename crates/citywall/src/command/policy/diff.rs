@@ -33,7 +33,8 @@ pub(super) fn to_json(found: &Difference) -> Value {
             json!({ "change": change, "from": c.from, "to": c.to, "what": c.what })
         })
         .collect();
-    json!({ "same": found.is_empty(), "changes": changes, "declared": found.declared })
+    let declared: Vec<&str> = found.declared.iter().map(|told| told.english()).collect();
+    json!({ "same": found.is_empty(), "changes": changes, "declared": declared })
 }
 
 pub(super) fn print(out: &mut impl Write, found: &Difference) -> std::io::Result<()> {
