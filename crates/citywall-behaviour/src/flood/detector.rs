@@ -72,6 +72,7 @@ const KINDS: [&str; 7] = [
     "packet_flood",
     "outbound_flood",
 ];
+const SYNS: usize = 0;
 const OUTBOUND: usize = 6;
 
 /// Slices a second.
@@ -95,6 +96,8 @@ pub struct FloodFound {
     pub main: Option<IpAddr>,
     /// IP protocol; 0 where it is mixed.
     pub protocol: u8,
+    /// The one TCP port that nearly all SYNs of a flood are for, as it was told when the flood began.
+    pub port: Option<u16>,
     /// What.
     pub behaviour: Behaviour,
     /// False where it is over.
@@ -139,7 +142,19 @@ pub struct FloodDetector {
     /// Boxed: a map has more room than entries.
     states: Recent<Key, Box<State>>,
     /// Floods that are on: bounded by `ACTIVE`.
-    active: Vec<(Key, usize, u8)>,
+    active: Vec<Active>,
+}
+
+/// A flood that was told.
+#[derive(Clone, Copy, Debug)]
+struct Active {
+    key: Key,
+    kind: usize,
+    protocol: u8,
+    /// The port that was told.
+    port: Option<u16>,
+    /// It went on to other ports, and that was told, too.
+    spread: bool,
 }
 
 /// Floods that are followed at a time; a city with more has one cause.
@@ -160,6 +175,13 @@ impl FloodDetector {
         self.states.forgotten()
     }
 
+    /// True while a flood of SYNs for this port is on. Whoever answers them in the receiver's place makes
+    /// conversations with it look different on its two sides.
+    pub fn is_for_port(&self, to: IpAddr, port: u16) -> bool {
+        let mut active = self.active.iter();
+        active.any(|a| a.port == Some(port) && a.key == Key::To(to))
+    }
+
     /// Floods that are on.
     #[cfg(test)]
     pub(super) fn active_len(&self) -> usize {
@@ -174,6 +196,7 @@ impl FloodDetector {
         let whole = state.turn_to(tally, &limits);
         let known = state.seen >= KNOWN;
         let mut worst: Option<(usize, f64)> = None;
+        let syn_floor = floor(&limits, SYNS, &whole);
         for (kind, packets) in unexplained(&whole).into_iter().enumerate() {
             let floor = floor(&limits, kind, &whole);
             if !state.kinds[kind].take(packets, floor, known, tally.start, &limits) {
@@ -186,13 +209,30 @@ impl FloodDetector {
         }
         let (kind, _) = worst?;
         // One flood a key is told at a time: the worst.
-        let on = self.active.iter().any(|(key, ..)| *key == tally.key);
-        if on || self.active.len() >= ACTIVE {
+        if let Some(active) = self.active.iter_mut().find(|active| active.key == tally.key) {
+            // What is done about SYNs for one port does nothing about those for others.
+            let told = active.port.filter(|_| !active.spread)?;
+            if !(elsewhere(&whole, told) > syn_floor) {
+                return None;
+            }
+            let syns = &state.kinds[SYNS];
+            let peak = syns.flood.as_ref()?.peak;
+            active.spread = true;
+            return Some(began(&whole, SYNS, syns.habit, peak, None));
+        }
+        if self.active.len() >= ACTIVE {
             return None;
         }
         let flood = state.kinds[kind].flood.as_ref()?;
-        self.active.push((tally.key, kind, protocol(kind, &whole)));
-        Some(began(&whole, kind, state.kinds[kind].habit, flood.peak))
+        let port = (kind == SYNS).then(|| port(&whole, syn_floor)).flatten();
+        self.active.push(Active {
+            key: tally.key,
+            kind,
+            protocol: protocol(kind, &whole),
+            port,
+            spread: false,
+        });
+        Some(began(&whole, kind, state.kinds[kind].habit, flood.peak, port))
     }
 
     /// A border of packet time: tells floods that are over.
@@ -200,15 +240,19 @@ impl FloodDetector {
         let mut ended = Vec::new();
         let calm = self.limits.calm;
         let states = &mut self.states;
-        self.active.retain(|&(key, kind, protocol)| {
-            let Some(state) = states.get(key) else {
+        self.active.retain(|active| {
+            let Some(state) = states.get(active.key) else {
                 return false;
             };
-            if let Some(flood) = &state.kinds[kind].flood {
+            if let Some(flood) = &state.kinds[active.kind].flood {
                 if at.saturating_sub(flood.last) <= calm {
                     return true;
                 }
-                ended.push(over((key, kind, protocol), flood));
+                ended.push(over(active, active.port, flood));
+                // Each that was told is told to be over.
+                if active.spread {
+                    ended.push(over(active, None, flood));
+                }
             }
             for kind in &mut state.kinds {
                 kind.flood = None;
@@ -343,6 +387,23 @@ fn protocol(kind: usize, tally: &Tally) -> u8 {
     }
 }
 
+/// The one port that SYNs are for: all but what is no flood by itself.
+fn port(tally: &Tally, floor: f64) -> Option<u16> {
+    let vote = tally.port;
+    let one = matches!(tally.key, Key::To(_)) && vote.lead > tally.of(Class::Syn) / 2;
+    (one && elsewhere(tally, vote.port) <= floor).then_some(vote.port)
+}
+
+/// SYNs that are surely for other ports.
+fn elsewhere(tally: &Tally, port: u16) -> f64 {
+    let lead = if tally.port.port == port {
+        tally.port.lead
+    } else {
+        0
+    };
+    f64::from(tally.of(Class::Syn).saturating_sub(lead)) / 2.0
+}
+
 fn name(key: Key) -> Phrase {
     match key {
         Key::To(ip) => say!("receives", "{who} receives", who = ip),
@@ -368,7 +429,7 @@ fn of_what(kind: usize) -> Phrase {
     }
 }
 
-fn began(tally: &Tally, kind: usize, habit: f64, peak: f64) -> FloodFound {
+fn began(tally: &Tally, kind: usize, habit: f64, peak: f64, port: Option<u16>) -> FloodFound {
     let carpet = matches!(tally.key, Key::Network(_));
     let rate = peak * PER_SECOND;
     let others = tally.others.estimate();
@@ -415,12 +476,16 @@ fn began(tally: &Tally, kind: usize, habit: f64, peak: f64) -> FloodFound {
         key: tally.key,
         main: tally.main.filter(|_| !matches!(tally.key, Key::From(_))),
         protocol: protocol(kind, tally),
+        port,
         behaviour,
         began: true,
     }
 }
 
-fn over((key, kind, protocol): (Key, usize, u8), flood: &Flood) -> FloodFound {
+fn over(active: &Active, port: Option<u16>, flood: &Flood) -> FloodFound {
+    let &Active {
+        key, kind, protocol, ..
+    } = active;
     let seconds = (flood.last - flood.since + SLICE) as f64 / 1e9;
     let behaviour = Behaviour {
         kind: "flood_ended",
@@ -448,6 +513,7 @@ fn over((key, kind, protocol): (Key, usize, u8), flood: &Flood) -> FloodFound {
         key,
         main: None,
         protocol,
+        port,
         behaviour,
         began: false,
     }

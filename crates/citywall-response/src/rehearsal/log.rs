@@ -233,6 +233,13 @@ impl Reader<'_> {
                         .ok_or(self.wrong("flooded", "no address"))?,
                     protocol: u8::try_from(self.number(f, "protocol")?)
                         .map_err(|_| self.wrong("flooded", "no IP protocol"))?,
+                    port: match f.get("port") {
+                        None => None,
+                        Some(_) => Some(
+                            u16::try_from(self.number(f, "port")?)
+                                .map_err(|_| self.wrong("flooded", "no TCP port"))?,
+                        ),
+                    },
                 })
             })?,
         };

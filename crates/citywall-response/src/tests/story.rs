@@ -248,6 +248,7 @@ fn a_limit_ends_with_its_flood() {
     let flooded = |last: u8, protocol| Flooded {
         address: [10, 30, 0, last].into(),
         protocol,
+        port: None,
     };
     let all = [flooded(17, 17), flooded(17, 6), flooded(18, 17)];
     let told = |flooded: &[Flooded]| {

@@ -328,6 +328,8 @@ impl Stream {
             src: from,
             dst: to,
             class,
+            // No flood is told by it.
+            port: 0,
             bytes,
         };
         self.packets.push((at, sample));

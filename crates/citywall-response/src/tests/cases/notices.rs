@@ -103,6 +103,7 @@ impl World<'_> {
             notice.flooded.push(Flooded {
                 address: self.any_address(),
                 protocol: 6,
+                port: [None, Some(0), Some(80), Some(502)][self.dice.below(4)],
             });
         }
         notice
