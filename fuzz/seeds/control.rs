@@ -76,6 +76,10 @@ fn measures() -> Vec<Measure> {
             to: prefix("10.1.0.5", 32),
             verbs,
         },
+        Measure::SynProxy {
+            to: ip("10.1.0.5"),
+            port: 443,
+        },
         Measure::LimitInto {
             to: ip("fd00::5"),
             protocol: 17,

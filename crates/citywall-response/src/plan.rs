@@ -233,6 +233,11 @@ impl Canonical {
                 self.number(i128::from(*protocol));
                 self.number(i128::from(*packets_per_second));
             }
+            Measure::SynProxy { to, port } => {
+                self.text("syn-proxy");
+                self.ip(*to);
+                self.number(i128::from(*port));
+            }
             Measure::DenyCommand { from, to, verbs } => {
                 self.text("deny-command");
                 self.host(*from);

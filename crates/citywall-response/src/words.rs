@@ -126,6 +126,13 @@ impl Measure {
                 n = *packets_per_second,
                 protocol = u32::from(*protocol)
             ),
+            Measure::SynProxy { to, port } => say!(
+                "measure-syn-proxy",
+                "{host}: who opens a conversation with its TCP port {port} is answered by the wall first, and \
+                 comes through once that is confirmed",
+                host = *to,
+                port = u32::from(*port)
+            ),
             Measure::DenyCommand { from, to, verbs } => {
                 let all = Verb::ALL.into_iter().filter(|verb| verbs.has(*verb));
                 let comma = |first: Phrase, next: Phrase| {

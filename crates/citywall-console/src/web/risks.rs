@@ -101,6 +101,7 @@ fn measure(ctx: &Ctx, board: &Board, message: &Message) -> Vec<String> {
                 &[("device", &who("host")), ("n", &text(message, "n"))],
             )]
         }
+        "measure-syn-proxy" => vec![l.with("wrong-syn-proxy", &[("device", &who("host"))])],
         _ => Vec::new(),
     }
 }

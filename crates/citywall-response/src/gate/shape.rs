@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use citywall_event::{Mac, Phrase, say};
 
 use super::Guard;
+use crate::bug::{Bug, planted};
 use crate::{Action, Facts, Host, Measure, Rung, Settings};
 
 /// Measures that one action may have.
@@ -77,6 +78,19 @@ pub(super) fn judge(action: &Action, facts: &Facts, settings: &Settings) -> Opti
                 "a limit that lets nothing pass is no limit"
             ));
         }
+        if let Measure::SynProxy { to, port } = *measure {
+            if port == 0 && !planted(Bug::PortForgotten) {
+                return shape(say!("shape-no-port", "TCP port 0 is nobody's"));
+            }
+            if facts.inspects(to, port) {
+                return shape(say!(
+                    "shape-inspected",
+                    "commands to TCP port {port} of {host} are inspected: the wall cannot answer there in its place",
+                    port = u32::from(port),
+                    host = to
+                ));
+            }
+        }
     }
     None
 }
@@ -87,7 +101,7 @@ fn belongs(rung: Rung, measure: &Measure) -> bool {
         (Rung::DenyCommand, Measure::DenyCommand { .. })
             | (
                 Rung::LimitRate,
-                Measure::LimitRate { .. } | Measure::LimitInto { .. }
+                Measure::LimitRate { .. } | Measure::LimitInto { .. } | Measure::SynProxy { .. }
             )
             | (Rung::DenyConduit, Measure::DenyPair { .. })
             | (Rung::Quarantine, Measure::Quarantine { .. })

@@ -104,6 +104,7 @@ impl Known {
 fn wanted_as(target: &str, measures: &[Measure]) -> String {
     match measures.first() {
         Some(Measure::LimitInto { protocol, .. }) => format!("{target} {protocol}"),
+        Some(Measure::SynProxy { port, .. }) => format!("{target} {port}"),
         _ => target.to_owned(),
     }
 }

@@ -167,6 +167,10 @@ enum MeasureForm {
         protocol: u8,
         packets_per_second: u32,
     },
+    SynProxy {
+        to: IpAddr,
+        port: u16,
+    },
     DenyCommand {
         from: HostForm,
         to: NetworkForm,
@@ -515,6 +519,7 @@ fn measure_form(measure: &Measure) -> MeasureForm {
             protocol,
             packets_per_second,
         },
+        Measure::SynProxy { to, port } => MeasureForm::SynProxy { to, port },
         Measure::DenyCommand { from, to, verbs } => MeasureForm::DenyCommand {
             from: host_form(from),
             to: network_form(to),
@@ -555,6 +560,7 @@ fn read_measure(form: MeasureForm) -> Result<Measure, String> {
             protocol,
             packets_per_second,
         },
+        MeasureForm::SynProxy { to, port } => Measure::SynProxy { to, port },
         MeasureForm::DenyCommand { from, to, verbs } => {
             let mut set = VerbSet::default();
             for name in &verbs {

@@ -302,6 +302,8 @@ fn meets(measure: &Measure, flow: &FlowLine, context: &Context) -> Option<Option
             let other = zone(flow.from) != zone(flow.to);
             (*to == flow.to && *protocol == flow.protocol && other).then_some(Some(*packets_per_second))
         }
+        // Who completes a handshake, as every conversation that did any work has, comes through.
+        Measure::SynProxy { .. } => None,
         // Commands are counted on their own.
         Measure::DenyCommand { .. } => None,
     }
