@@ -6,8 +6,10 @@
 
 mod replay;
 mod steps;
+mod syns;
 mod tool;
 
+pub(crate) use syns::NOBODY;
 pub(crate) use tool::find as find_tool;
 
 use std::net::Ipv4Addr;
@@ -54,6 +56,8 @@ pub(crate) enum Step {
         sources: Vec<Ipv4Addr>,
         burst: u32,
     },
+    /// Sends SYNs, each in the name of another address that nobody has.
+    SynFlood { to: Ipv4Addr, port: u16, burst: u32 },
     /// Plays recorded datagrams, which set an object in another's name, by tcpreplay.
     Replay {
         to: Ipv4Addr,
@@ -81,6 +85,7 @@ impl Step {
             Step::DnsTunnel { .. } => "dns-tunnel",
             Step::Exfiltrate { .. } => "exfiltrate",
             Step::Flood { .. } => "flood",
+            Step::SynFlood { .. } => "syn-flood",
             Step::Replay { .. } => "replay",
             Step::TakeAddress { .. } => "take-address",
             Step::Page { .. } => "page",

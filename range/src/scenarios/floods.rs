@@ -75,3 +75,56 @@ pub(super) static FLOOD_FROM_OUTSIDE: Scenario = Scenario {
     watched: 6_000,
     ..BASE
 };
+
+/// What honest people do while the forms are flooded: each try is a conversation of its own.
+const HONEST: &[&str] = &["page"];
+
+/// SYNs in invented names at the citizens' forms, and people who want to fill them in.
+fn syn_flood(city: &Topology) -> Vec<Part> {
+    let forms = ip(city, "forms");
+    // 3,000 a second.
+    let flood = Step::SynFlood {
+        to: forms,
+        port: 80,
+        burst: 30,
+    };
+    let page = || Step::Page { to: forms };
+    vec![
+        Part::repeated("stranger", 0, 600, 10, flood),
+        Part::repeated("office-2", 0, 120, 50, page()),
+        Part::repeated("web", 25, 120, 50, page()),
+    ]
+}
+
+pub(super) static SYN_FLOOD: Scenario = Scenario {
+    name: "syn-flood",
+    title: "A stranger floods the citizens' forms with SYNs from invented addresses",
+    lesson: "An invented address never answers; a person's computer does. Look at who answers the SYNs once the \
+             wall knows of the flood, and at what reaches the server. Everybody who is there must come through.",
+    attack: syn_flood,
+    detected: &[Detected::Behaviour(&["syn_flood"])],
+    done: &[Done::Action(&["limit-rate"], "forms"), Done::Opens("page", 99)],
+    touched: &[],
+    harmed: &["office-1", "forms"],
+    undone: Undone::Calm,
+    honest: HONEST,
+    watched: 6_000,
+    ..BASE
+};
+
+pub(super) static SYN_FLOOD_LIMITED: Scenario = Scenario {
+    name: "syn-flood-limited",
+    title: "The same flood of SYNs, where the kernel cannot answer in the server's place",
+    lesson: "A limit does not know who is honest: most of what it drops is the flood, and most of what people \
+             try is dropped with it. What is established goes on. Compare with `syn-flood`.",
+    attack: syn_flood,
+    detected: &[Detected::Behaviour(&["syn_flood"])],
+    done: &[Done::Action(&["limit-rate"], "forms")],
+    touched: &[],
+    harmed: &["office-1", "forms"],
+    undone: Undone::Calm,
+    told: &["--no-syn-proxy"],
+    honest: HONEST,
+    watched: 6_000,
+    ..BASE
+};
