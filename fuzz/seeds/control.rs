@@ -80,6 +80,10 @@ fn measures() -> Vec<Measure> {
             to: ip("10.1.0.5"),
             port: 443,
         },
+        Measure::DropAnswers {
+            to: ip("fd00::5"),
+            from_port: 123,
+        },
         Measure::LimitInto {
             to: ip("fd00::5"),
             protocol: 17,

@@ -127,7 +127,7 @@ impl Report {
     fn lines(&self, text: &mut String) -> std::fmt::Result {
         writeln!(
             text,
-            "{:<20} {:<6} {:>9} {:>9} {:>9} {:>15}  DONE",
+            "{:<22} {:<6} {:>9} {:>9} {:>9} {:>15}  DONE",
             "SCENARIO", "", "DETECTED", "ACTED", "UNDONE", "BENIGN LOST"
         )?;
         let ms = |value: Option<u64>| value.map_or_else(|| "-".to_owned(), |v| format!("{v} ms"));
@@ -136,7 +136,7 @@ impl Report {
             let lost = format!("{} of {}", s.benign.1, s.benign.0);
             writeln!(
                 text,
-                "{:<20} {verdict:<6} {:>9} {:>9} {:>9} {lost:>15}  {}",
+                "{:<22} {verdict:<6} {:>9} {:>9} {:>9} {lost:>15}  {}",
                 s.name,
                 ms(s.detected_ms),
                 ms(s.acted_ms),
@@ -270,7 +270,9 @@ fn figures(ended: &[Ended]) -> Vec<Figure> {
     };
     // A flood is over every limit from its first tenth of a second on.
     let flood = |of: fn(&Played) -> Option<u64>| {
-        let is_flood = |name: &str| name.starts_with("flood-") || name.starts_with("syn-flood");
+        let is_flood = |name: &str| {
+            name.starts_with("flood-") || name.starts_with("syn-flood") || name.starts_with("amplification")
+        };
         let floods = on().filter(move |(e, _)| is_flood(e.scenario));
         floods.filter_map(|(_, p)| of(p)).map(|ms| ms as f64).collect()
     };

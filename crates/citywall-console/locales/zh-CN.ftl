@@ -253,6 +253,7 @@ wrong-pair = { $from } 与区域 { $zone } 之间城市文件没有写的工作�
 wrong-pair-seen = 看到 { $from } 与区域 { $zone } 之间有 { $n } 个没有通道允许的会话：如果其中有工作，它会停止。
 wrong-command = 任何人都不能再从 { $from } 更改区域 { $zone } 中的内容，紧急情况下也不能；读取照常。
 wrong-rate = { $device } 每秒发送超过 { $n } 个数据包时会变慢：它的图像、读数或回答会延迟。
+wrong-drop-answers = 从 UDP 端口 { $port } 主动与 { $device } 开始通信者不会被听到。
 wrong-syn-proxy = 在此期间与 { $device } 新建的连接传输效率略低；如果 { $device } 本身没有应答，连接会短暂地显示为已打开。
 wrong-into = 当每秒超过 { $n } 个新数据包到达 { $device } 时，人们自己的数据包也会等待。
 action-ends = { $n } 分钟后自动结束。

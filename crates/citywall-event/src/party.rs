@@ -80,7 +80,8 @@ pub struct Flooded {
     pub address: IpAddr,
     /// By this IP protocol; 0 where it is mixed.
     pub protocol: u8,
-    /// The one TCP port that a flood of SYNs is for; `None` for other floods, and where it is for several.
+    /// The one TCP port that a flood of SYNs is for, or the one UDP port that answers come from which nobody
+    /// asked for; `None` for other floods, and where there are several.
     pub port: Option<u16>,
 }
 

@@ -248,8 +248,11 @@ impl<'a> Evidence<'a> {
         let address = self.event.subject.dst_ip.filter(|_| self.kind == Kind::Flood)?;
         let protocol = self.event.subject.protocol.unwrap_or(0);
         // The port of a crowd's conversations is no sign of SYNs that lead to nothing.
-        let syns = matches!(&self.event.body, Body::Behaviour(b) if b.kind == "syn_flood");
-        let port = self.event.subject.dst_port.filter(|_| syns);
+        let port = match &self.event.body {
+            Body::Behaviour(b) if b.kind == "syn_flood" => self.event.subject.dst_port,
+            Body::Behaviour(b) if b.kind == "amplification" => self.event.subject.src_port,
+            _ => None,
+        };
         Some(Flooded {
             address,
             protocol,

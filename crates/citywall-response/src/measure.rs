@@ -75,6 +75,14 @@ pub enum Measure {
         /// By SYNs for this port.
         port: u16,
     },
+    /// What comes from this UDP port in no conversation that the device began is dropped: answers of an
+    /// abused service (amplification). All else that is new with the device goes on.
+    DropAnswers {
+        /// Who is flooded.
+        to: IpAddr,
+        /// The abused service's port.
+        from_port: u16,
+    },
     /// Conversations from the one to the other are inspected, and commands with one of the verbs
     /// are denied; all else goes on.
     DenyCommand {
@@ -109,9 +117,11 @@ impl Measure {
             // Each protocol has its own element.
             Measure::LimitInto { to, protocol, .. } => (protocol | 0x80, Host::Ip(to), None),
             Measure::SynProxy { to, .. } => (5, Host::Ip(to), None),
+            Measure::DropAnswers { to, .. } => (6, Host::Ip(to), None),
         };
         let port = match *self {
             Measure::SynProxy { port, .. } => port,
+            Measure::DropAnswers { from_port, .. } => from_port,
             _ => 0,
         };
         Key { kind, host, to, port }
@@ -119,7 +129,10 @@ impl Measure {
 
     /// Whether it is against a source; else it is for somebody who is flooded, whoever sends.
     pub fn is_against_source(&self) -> bool {
-        !matches!(self, Measure::LimitInto { .. } | Measure::SynProxy { .. })
+        !matches!(
+            self,
+            Measure::LimitInto { .. } | Measure::SynProxy { .. } | Measure::DropAnswers { .. }
+        )
     }
 
     /// The device whose work is touched: the source, but of what is done about floods the flooded one.
@@ -129,7 +142,9 @@ impl Measure {
                 host
             }
             Measure::DenyPair { from, .. } | Measure::DenyCommand { from, .. } => from,
-            Measure::LimitInto { to, .. } | Measure::SynProxy { to, .. } => Host::Ip(to),
+            Measure::LimitInto { to, .. }
+            | Measure::SynProxy { to, .. }
+            | Measure::DropAnswers { to, .. } => Host::Ip(to),
         }
     }
 

@@ -238,6 +238,11 @@ impl Canonical {
                 self.ip(*to);
                 self.number(i128::from(*port));
             }
+            Measure::DropAnswers { to, from_port } => {
+                self.text("drop-answers");
+                self.ip(*to);
+                self.number(i128::from(*from_port));
+            }
             Measure::DenyCommand { from, to, verbs } => {
                 self.text("deny-command");
                 self.host(*from);

@@ -336,6 +336,24 @@ fn for_flooded(notice: &Notice, facts: &Facts, settings: &Settings) -> Vec<Draft
                 grounds: Grounds::default(),
             };
         }
+        if let (UDP, Some(from_port), true) = (flooded.protocol, flooded.port, settings.drop_answers) {
+            return Draft {
+                rung: Rung::LimitRate,
+                target: say!(
+                    "target-flooded-answers",
+                    "new conversations with {whom} from UDP port {port}",
+                    whom = name,
+                    port = u32::from(from_port)
+                ),
+                reason: say!(
+                    "plan-drop-answers",
+                    "it is flooded with answers that it did not ask for, all from one port; what it asks for is still \
+                     answered, and all else goes on"
+                ),
+                measures: vec![Measure::DropAnswers { to, from_port }],
+                grounds: Grounds::default(),
+            };
+        }
         Draft {
             rung: Rung::LimitRate,
             target: say!(
@@ -358,9 +376,12 @@ fn for_flooded(notice: &Notice, facts: &Facts, settings: &Settings) -> Vec<Draft
     notice.flooded.iter().take(SUSPECTS).map(limit).collect()
 }
 
+/// IP protocols.
+const TCP: u8 = 6;
+const UDP: u8 = 17;
+
 /// The port for which the wall can answer.
 fn proxied_port(flooded: &Flooded, facts: &Facts, settings: &Settings) -> Option<u16> {
-    const TCP: u8 = 6;
     let port = flooded.port.filter(|_| flooded.protocol == TCP)?;
     let can = settings.syn_proxy && !facts.inspects(flooded.address.to_canonical(), port);
     can.then_some(port)

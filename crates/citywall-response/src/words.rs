@@ -133,6 +133,12 @@ impl Measure {
                 host = *to,
                 port = u32::from(*port)
             ),
+            Measure::DropAnswers { to, from_port } => say!(
+                "measure-drop-answers",
+                "{host}: what comes from UDP port {port} without having been asked for is dropped",
+                host = *to,
+                port = u32::from(*from_port)
+            ),
             Measure::DenyCommand { from, to, verbs } => {
                 let all = Verb::ALL.into_iter().filter(|verb| verbs.has(*verb));
                 let comma = |first: Phrase, next: Phrase| {

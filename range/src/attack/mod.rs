@@ -58,6 +58,19 @@ pub(crate) enum Step {
     },
     /// Sends SYNs, each in the name of another address that nobody has.
     SynFlood { to: Ipv4Addr, port: u16, burst: u32 },
+    /// Sends what services elsewhere would answer to somebody who asked in the target's name: datagrams from one
+    /// port of many addresses.
+    Reflect {
+        to: Ipv4Addr,
+        from_port: u16,
+        burst: u32,
+    },
+    /// Reads an object.
+    SnmpRead {
+        to: Ipv4Addr,
+        community: String,
+        oid: String,
+    },
     /// Plays recorded datagrams, which set an object in another's name, by tcpreplay.
     Replay {
         to: Ipv4Addr,
@@ -86,6 +99,8 @@ impl Step {
             Step::Exfiltrate { .. } => "exfiltrate",
             Step::Flood { .. } => "flood",
             Step::SynFlood { .. } => "syn-flood",
+            Step::Reflect { .. } => "reflect",
+            Step::SnmpRead { .. } => "snmp-read",
             Step::Replay { .. } => "replay",
             Step::TakeAddress { .. } => "take-address",
             Step::Page { .. } => "page",

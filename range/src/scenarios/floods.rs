@@ -123,8 +123,65 @@ pub(super) static SYN_FLOOD_LIMITED: Scenario = Scenario {
     touched: &[],
     harmed: &["office-1", "forms"],
     undone: Undone::Calm,
-    told: &["--no-syn-proxy"],
+    told: &["--limit-floods"],
     honest: HONEST,
+    watched: 6_000,
+    ..BASE
+};
+
+/// Answers of time servers that nobody asked, at a power supply, and those who look after the power.
+fn amplification(city: &Topology) -> Vec<Part> {
+    let power = ip(city, "ups-1");
+    // 2,000 a second.
+    let answers = Step::Reflect {
+        to: power,
+        from_port: 123,
+        burst: 20,
+    };
+    let asks = || Step::SnmpRead {
+        to: power,
+        community: "city-ops".to_owned(),
+        oid: SYSTEM_SERVICES.to_owned(),
+    };
+    vec![
+        Part::repeated("stranger", 0, 600, 10, answers),
+        Part::repeated("office-1", 0, 120, 50, asks()),
+        Part::repeated("office-2", 25, 120, 50, asks()),
+    ]
+}
+
+pub(super) static AMPLIFICATION: Scenario = Scenario {
+    name: "amplification",
+    title: "Time servers of others send a power supply what a stranger asked them in its name",
+    lesson: "All of the flood comes from one UDP port, as it is one service that is abused. Look at what is dropped: that \
+             port's answers, which nobody asked for. Those who look after the power go on asking.",
+    attack: amplification,
+    detected: &[Detected::Behaviour(&["amplification"])],
+    done: &[
+        Done::Action(&["limit-rate"], "ups-1"),
+        Done::Opens("snmp-read", 99),
+    ],
+    touched: &[],
+    harmed: &["ups-1"],
+    undone: Undone::Calm,
+    honest: &["snmp-read"],
+    watched: 6_000,
+    ..BASE
+};
+
+pub(super) static AMPLIFICATION_LIMITED: Scenario = Scenario {
+    name: "amplification-limited",
+    title: "The same answers, where the wall does nothing but limit",
+    lesson: "Those who look after the power ask by the protocol that the flood comes in: what they ask shares the limit \
+             with it, and most of it is dropped. Compare with `amplification`.",
+    attack: amplification,
+    detected: &[Detected::Behaviour(&["amplification"])],
+    done: &[Done::Action(&["limit-rate"], "ups-1")],
+    touched: &[],
+    harmed: &["ups-1", "office-1", "office-2"],
+    undone: Undone::Calm,
+    told: &["--limit-floods"],
+    honest: &["snmp-read"],
     watched: 6_000,
     ..BASE
 };

@@ -7,7 +7,7 @@ use std::net::Ipv4Addr;
 use crate::attack::{Part, Step};
 use crate::error::{RangeError, Result};
 use crate::scenario::{Detected, Done, Scenario, Twist, Undone};
-use crate::topology::{SIGNAL_PLAN, Topology};
+use crate::topology::{SIGNAL_PLAN, SYSTEM_SERVICES, Topology};
 
 mod devices;
 mod floods;
@@ -33,6 +33,8 @@ pub static SCENARIOS: &[&Scenario] = &[
     &floods::FLOOD_FROM_OUTSIDE,
     &floods::SYN_FLOOD,
     &floods::SYN_FLOOD_LIMITED,
+    &floods::AMPLIFICATION,
+    &floods::AMPLIFICATION_LIMITED,
     &response::SPOOFED_HOSPITAL,
     &response::ALERT_STORM,
     &response::MALICIOUS_PLAYBOOK,

@@ -14,7 +14,7 @@ use std::net::IpAddr;
 
 use citywall_event::{Behaviour, Nanos, Phrase, Technique, say};
 
-use super::meter::{Class, Key, SLICE, Tally};
+use super::meter::{Class, Key, PortVote, SLICE, Tally};
 use crate::recent::Recent;
 
 /// From when on it is a flood, and how much is remembered. Rates are packets a second.
@@ -73,7 +73,11 @@ const KINDS: [&str; 7] = [
     "outbound_flood",
 ];
 const SYNS: usize = 0;
+const ANSWERS: usize = 3;
 const OUTBOUND: usize = 6;
+
+/// An IP protocol.
+const UDP: u8 = 17;
 
 /// Slices a second.
 const PER_SECOND: f64 = 1e9 / SLICE as f64;
@@ -96,7 +100,8 @@ pub struct FloodFound {
     pub main: Option<IpAddr>,
     /// IP protocol; 0 where it is mixed.
     pub protocol: u8,
-    /// The one TCP port that nearly all SYNs of a flood are for, as it was told when the flood began.
+    /// The one TCP port that nearly all SYNs of a flood are for, or the UDP port that nearly all answers come from
+    /// which nobody asked for, as it was told when the flood began.
     pub port: Option<u16>,
     /// What.
     pub behaviour: Behaviour,
@@ -179,7 +184,7 @@ impl FloodDetector {
     /// conversations with it look different on its two sides.
     pub fn is_for_port(&self, to: IpAddr, port: u16) -> bool {
         let mut active = self.active.iter();
-        active.any(|a| a.port == Some(port) && a.key == Key::To(to))
+        active.any(|a| a.kind == SYNS && a.port == Some(port) && a.key == Key::To(to))
     }
 
     /// Floods that are on.
@@ -196,7 +201,6 @@ impl FloodDetector {
         let whole = state.turn_to(tally, &limits);
         let known = state.seen >= KNOWN;
         let mut worst: Option<(usize, f64)> = None;
-        let syn_floor = floor(&limits, SYNS, &whole);
         for (kind, packets) in unexplained(&whole).into_iter().enumerate() {
             let floor = floor(&limits, kind, &whole);
             if !state.kinds[kind].take(packets, floor, known, tally.start, &limits) {
@@ -210,21 +214,22 @@ impl FloodDetector {
         let (kind, _) = worst?;
         // One flood a key is told at a time: the worst.
         if let Some(active) = self.active.iter_mut().find(|active| active.key == tally.key) {
-            // What is done about SYNs for one port does nothing about those for others.
+            // What is done about one port does nothing about others.
             let told = active.port.filter(|_| !active.spread)?;
-            if !(elsewhere(&whole, told) > syn_floor) {
+            let kind = active.kind;
+            if elsewhere(&whole, kind, told) <= floor(&limits, kind, &whole) {
                 return None;
             }
-            let syns = &state.kinds[SYNS];
-            let peak = syns.flood.as_ref()?.peak;
+            let on = &state.kinds[kind];
+            let peak = on.flood.as_ref()?.peak;
             active.spread = true;
-            return Some(began(&whole, SYNS, syns.habit, peak, None));
+            return Some(began(&whole, kind, on.habit, peak, None));
         }
         if self.active.len() >= ACTIVE {
             return None;
         }
         let flood = state.kinds[kind].flood.as_ref()?;
-        let port = (kind == SYNS).then(|| port(&whole, syn_floor)).flatten();
+        let port = port(&whole, kind, floor(&limits, kind, &whole));
         self.active.push(Active {
             key: tally.key,
             kind,
@@ -381,27 +386,35 @@ fn protocol(kind: usize, tally: &Tally) -> u8 {
         0 | 1 => 6,
         // SYN+ACKs can be reflected too.
         3 if tally.of(Class::SynAck) > tally.of(Class::Reflected) => 6,
-        2 | 3 => 17,
+        2 | 3 => UDP,
         4 => 1,
         _ => 0,
     }
 }
 
-/// The one port that SYNs are for: all but what is no flood by itself.
-fn port(tally: &Tally, floor: f64) -> Option<u16> {
-    let vote = tally.port;
-    let one = matches!(tally.key, Key::To(_)) && vote.lead > tally.of(Class::Syn) / 2;
-    (one && elsewhere(tally, vote.port) <= floor).then_some(vote.port)
+/// The packets of a kind that have a port, and the vote on it.
+fn ported(tally: &Tally, kind: usize) -> Option<(u32, PortVote)> {
+    let [syns, answers] = tally.ports;
+    match kind {
+        SYNS => Some((tally.of(Class::Syn), syns)),
+        ANSWERS if protocol(kind, tally) == UDP => Some((tally.of(Class::Reflected), answers)),
+        _ => None,
+    }
 }
 
-/// SYNs that are surely for other ports.
-fn elsewhere(tally: &Tally, port: u16) -> f64 {
-    let lead = if tally.port.port == port {
-        tally.port.lead
-    } else {
-        0
-    };
-    f64::from(tally.of(Class::Syn).saturating_sub(lead)) / 2.0
+/// The one port of a flood: that of all but what is no flood by itself.
+fn port(tally: &Tally, kind: usize, floor: f64) -> Option<u16> {
+    let (all, vote) = ported(tally, kind)?;
+    let one = matches!(tally.key, Key::To(_)) && vote.lead > all / 2;
+    (one && elsewhere(tally, kind, vote.port) <= floor).then_some(vote.port)
+}
+
+/// Packets that surely have other ports.
+fn elsewhere(tally: &Tally, kind: usize, port: u16) -> f64 {
+    ported(tally, kind).map_or(0.0, |(all, vote)| {
+        let lead = if vote.port == port { vote.lead } else { 0 };
+        f64::from(all.saturating_sub(lead)) / 2.0
+    })
 }
 
 fn name(key: Key) -> Phrase {

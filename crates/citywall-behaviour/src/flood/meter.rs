@@ -85,13 +85,13 @@ pub struct Sample {
     pub dst: IpAddr,
     /// What.
     pub class: Class,
-    /// The destination port, where it has one.
-    pub port: u16,
+    /// The source and the destination port, where it has them.
+    pub ports: [u16; 2],
     /// On the wire.
     pub bytes: u32,
 }
 
-/// A majority vote (Boyer and Moore 1981) on the port that SYNs are for.
+/// A majority vote (Boyer and Moore 1981) on ports: those that SYNs are for, or that answers come from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PortVote {
     /// The candidate.
@@ -147,8 +147,8 @@ pub struct Tally {
     /// The other that clearly has the most packets (a lead of a quarter), where there is one (majority vote, Boyer and
     /// Moore 1981); who it is is not proved.
     pub main: Option<IpAddr>,
-    /// Which port most SYNs are for.
-    pub port: PortVote,
+    /// Which port most SYNs are for, and which most of `Reflected` come from.
+    pub ports: [PortVote; 2],
 }
 
 impl Tally {
@@ -165,7 +165,12 @@ impl Tally {
         if self.main != other.main {
             self.main = None;
         }
-        self.port.add(other.port.port, other.port.lead);
+        self.vote(&other.ports);
+    }
+
+    fn vote(&mut self, others: &[PortVote; 2]) {
+        let votes = self.ports.iter_mut().zip(others);
+        votes.for_each(|(mine, other)| mine.add(other.port, other.lead));
     }
 
     /// Packets of all classes.
@@ -190,7 +195,7 @@ struct Cell {
     /// Candidate of the majority vote, and its lead.
     main: u128,
     lead: u32,
-    port: PortVote,
+    ports: [PortVote; 2],
 }
 
 const EMPTY: Cell = Cell {
@@ -201,7 +206,7 @@ const EMPTY: Cell = Cell {
     seen: 0,
     main: 0,
     lead: 0,
-    port: PortVote { port: 0, lead: 0 },
+    ports: [PortVote { port: 0, lead: 0 }; 2],
 };
 
 /// One way to see packets.
@@ -423,8 +428,10 @@ impl Cell {
         self.packets[sample.class as usize] += 1;
         self.bytes += u64::from(sample.bytes);
         self.seen += 1;
-        if sample.class == Class::Syn {
-            self.port.add(sample.port, 1);
+        match sample.class {
+            Class::Syn => self.ports[0].add(sample.ports[1], 1),
+            Class::Reflected => self.ports[1].add(sample.ports[0], 1),
+            _ => {}
         }
         self.others.add(other.1);
         if self.main == other.0 {
@@ -446,7 +453,8 @@ impl Cell {
         }
         self.bytes += other.bytes;
         self.others.merge(&other.others);
-        self.port.add(other.port.port, other.port.lead);
+        let votes = self.ports.iter_mut().zip(other.ports);
+        votes.for_each(|(mine, other)| mine.add(other.port, other.lead));
     }
 
     fn tally(&self, key: Key, start: Nanos, back: Option<&Cell>) -> Tally {
@@ -460,7 +468,7 @@ impl Cell {
             hosts: 1,
             others: self.others,
             main: (self.lead * 4 > self.total()).then(|| address(self.main)),
-            port: self.port,
+            ports: self.ports,
         }
     }
 }

@@ -54,7 +54,7 @@ impl Bench {
             src,
             dst,
             class,
-            port,
+            ports: [port, port],
             bytes,
         };
         self.meter.packet(at, &sample, &mut self.tallies);
@@ -294,7 +294,7 @@ fn a_heavy_key_behind_many_light_ones_is_not_missed() {
             src,
             dst,
             class: Class::Udp,
-            port: 80,
+            ports: [40_000, 80],
             bytes: 60,
         };
         meter.packet(at, &sample, &mut tallies);
@@ -326,7 +326,7 @@ fn workers_together_find_what_one_does() {
             src: ip(0x20_0000 | roll as u32 & 0xffff),
             dst: ip(80),
             class: Class::Syn,
-            port: 80,
+            ports: [40_000, 80],
             bytes: 60,
         };
         let mut tallies = Vec::new();
@@ -345,7 +345,7 @@ proptest! {
         let mut meter = Meter::new(seed, 1);
         let mut tallies = Vec::new();
         for (src, dst) in &packets {
-            let sample = Sample { src: ip(100 + src), dst: ip(*dst), class: Class::Udp, port: 80, bytes: 10 };
+            let sample = Sample { src: ip(100 + src), dst: ip(*dst), class: Class::Udp, ports: [40_000, 80], bytes: 10 };
             meter.packet(5, &sample, &mut tallies);
         }
         meter.advance(SLICE, &mut tallies);
@@ -381,7 +381,7 @@ fn a_burst_is_told_before_its_slice_is_over() {
             src: ip(1_000 + i as u32),
             dst: ip(1),
             class: Class::Udp,
-            port: 80,
+            ports: [40_000, 80],
             bytes: 400,
         };
         meter.packet(i * 5_000, &sample, &mut tallies);
@@ -447,4 +447,21 @@ fn syns_for_many_ports_are_for_none() {
         .map(|(_, f)| (f.behaviour.kind, f.port))
         .collect();
     assert_eq!(told, [("syn_flood", None), ("flood_ended", None)]);
+}
+
+/// Answers that nobody asked for come from one service: which, is told.
+#[test]
+fn the_port_that_answers_come_from_is_told() {
+    let mut bench = Bench::new();
+    bench.stream(0, 2 * SECOND, 2_000, |bench, at, roll| {
+        let from = ip(0x20_0000 | (roll >> 24) as u32 & 0xff);
+        bench.send_to_port(at, from, ip(2), (Class::Reflected, 123), 400);
+    });
+    bench.end(20 * SECOND);
+    let told: Vec<_> = bench
+        .found
+        .iter()
+        .map(|(_, f)| (f.behaviour.kind, f.port))
+        .collect();
+    assert_eq!(told, [("amplification", Some(123)), ("flood_ended", Some(123))]);
 }

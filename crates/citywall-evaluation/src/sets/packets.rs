@@ -29,7 +29,7 @@ impl One {
                 dst,
                 class: self.class,
                 // No flood is told by it.
-                port: 0,
+                ports: [0; 2],
                 bytes: self.seen.bytes,
             }),
             _ => None,

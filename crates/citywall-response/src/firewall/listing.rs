@@ -431,6 +431,7 @@ fn field(json: &Json) -> Option<Field> {
         ("tcp", "dport") => Field::TcpPort,
         ("tcp", "sport") => Field::TcpSourcePort,
         ("udp", "dport") => Field::UdpPort,
+        ("udp", "sport") => Field::UdpSourcePort,
         ("sctp", "dport") => Field::SctpPort,
         ("icmp", "type") => Field::IcmpType,
         ("icmpv6", "type") => Field::Icmp6Type,

@@ -262,9 +262,17 @@ fn early() -> Chain {
     chain("early", rules)
 }
 
-/// New conversations with a flooded address, beyond its rate; what is asked who it is needs no limit.
+/// New conversations with a flooded address: none with answers from a port that the flood comes from, and
+/// those of other kinds up to its rate. What is asked who it is needs no limit.
 fn floods() -> Chain {
     let mut rules = Vec::new();
+    for (field, family) in [(Field::Ip4Target, "4"), (Field::Ip6Target, "6")] {
+        let unasked = pair(
+            [field, Field::UdpSourcePort],
+            &format!("{}{family}", names::UNASKED),
+        );
+        rules.push(with(vec![unasked], count_drop("flooded")));
+    }
     for (field, family) in [(Field::Ip4Target, "4"), (Field::Ip6Target, "6")] {
         rules.push(vec![proxied(field, family), verdict(Verdict::Return)]);
     }

@@ -274,6 +274,8 @@ pub enum Field {
     TcpSourcePort,
     /// `udp dport`
     UdpPort,
+    /// `udp sport`
+    UdpSourcePort,
     /// `sctp dport`
     SctpPort,
     /// `icmp type`

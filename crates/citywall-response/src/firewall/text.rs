@@ -26,6 +26,7 @@ impl Field {
             Field::TcpPort => "tcp dport",
             Field::TcpSourcePort => "tcp sport",
             Field::UdpPort => "udp dport",
+            Field::UdpSourcePort => "udp sport",
             Field::SctpPort => "sctp dport",
             Field::IcmpType => "icmp type",
             Field::Icmp6Type => "icmpv6 type",

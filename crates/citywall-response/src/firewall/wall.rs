@@ -90,6 +90,12 @@ impl Wall {
         tables.any(|t| t.chains.iter().any(|c| c.name == super::ANSWERING))
     }
 
+    /// Answers that nobody asked for can be dropped by their port.
+    pub fn drops_answers(&self) -> bool {
+        let mut tables = self.tables.iter().filter(|t| t.family == Family::Inet);
+        tables.any(|t| t.sets.iter().any(elements::holds_answers))
+    }
+
     /// All tables as nft reads them.
     pub fn text(&self) -> String {
         self.tables.iter().map(Table::text).collect()

@@ -19,8 +19,9 @@ use crate::{
 /// Longest target or reason, in bytes: a journal's line is bounded.
 const TEXT: usize = 512;
 
-/// IP protocol of SYNs.
+/// IP protocols of SYNs, and of answers that nobody asked for.
 const TCP: u8 = 6;
+const UDP: u8 = 17;
 
 /// Who and how long.
 struct Terms<'a> {
@@ -89,6 +90,9 @@ impl Governor {
                 }
                 Measure::SynProxy { to, port } => {
                     f.address.to_canonical() == to && f.protocol == TCP && f.port == Some(port)
+                }
+                Measure::DropAnswers { to, from_port } => {
+                    f.address.to_canonical() == to && f.protocol == UDP && f.port == Some(from_port)
                 }
                 _ => false,
             };

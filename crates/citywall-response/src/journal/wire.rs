@@ -171,6 +171,10 @@ enum MeasureForm {
         to: IpAddr,
         port: u16,
     },
+    DropAnswers {
+        to: IpAddr,
+        from_port: u16,
+    },
     DenyCommand {
         from: HostForm,
         to: NetworkForm,
@@ -520,6 +524,7 @@ fn measure_form(measure: &Measure) -> MeasureForm {
             packets_per_second,
         },
         Measure::SynProxy { to, port } => MeasureForm::SynProxy { to, port },
+        Measure::DropAnswers { to, from_port } => MeasureForm::DropAnswers { to, from_port },
         Measure::DenyCommand { from, to, verbs } => MeasureForm::DenyCommand {
             from: host_form(from),
             to: network_form(to),
@@ -561,6 +566,7 @@ fn read_measure(form: MeasureForm) -> Result<Measure, String> {
             packets_per_second,
         },
         MeasureForm::SynProxy { to, port } => Measure::SynProxy { to, port },
+        MeasureForm::DropAnswers { to, from_port } => Measure::DropAnswers { to, from_port },
         MeasureForm::DenyCommand { from, to, verbs } => {
             let mut set = VerbSet::default();
             for name in &verbs {

@@ -241,7 +241,10 @@ impl Oracle {
             .copied()
             .unwrap_or((false, true));
         let by_hand = seen.proposer.is_some();
-        let source_based = !matches!(measure, Measure::LimitInto { .. } | Measure::SynProxy { .. });
+        let source_based = !matches!(
+            measure,
+            Measure::LimitInto { .. } | Measure::SynProxy { .. } | Measure::DropAnswers { .. }
+        );
         if source_based && !proved && !by_hand {
             return Err(format!("{ip} was never proved to be real"));
         }
@@ -264,6 +267,9 @@ impl Oracle {
                     return Err(format!("permitted work of safety between {ip} and {far} is cut"));
                 }
             }
+        }
+        if let Measure::DropAnswers { to, from_port: 0 } = measure {
+            return Err(format!("answers from port 0 to {to} are dropped"));
         }
         if let Measure::SynProxy { to, port } = *measure {
             if port == 0 {

@@ -375,14 +375,34 @@ fn who_is_flooded_with_syns_is_asked_for_or_limited() {
         Proposed 10.40.0.20: at most 20 new packets a second of IP protocol 6 reach it
         Proposed 10.40.0.20: who opens a conversation with its TCP port 80 is answered by the wall first, and comes through once that is confirmed
     "#]].assert_eq(&wanted(&pumps));
+    // Answers from one port that nobody asked for are dropped by it; from several, all is limited.
+    let mut answered = governor();
+    let answers = |port| Flooded {
+        protocol: 17,
+        ..flood("10.30.0.17", port)
+    };
+    answered.hear(at, told(&[answers(Some(123))]));
+    answered.hear(at, told(&[answers(Some(123)), answers(None)]));
+    expect![[r#"
+        Proposed 10.30.0.17: what comes from UDP port 123 without having been asked for is dropped
+        Proposed 10.30.0.17: at most 20 new packets a second of IP protocol 17 reach it
+    "#]]
+    .assert_eq(&wanted(&answered));
+    answered.hear(at, told(&[]));
+    expect![[r#"
+        Ended 10.30.0.17: what comes from UDP port 123 without having been asked for is dropped
+        Ended 10.30.0.17: at most 20 new packets a second of IP protocol 17 reach it
+    "#]]
+    .assert_eq(&wanted(&answered));
     // No such kernel.
     let city = City::parse(EXAMPLE, "example.toml").expect("the example");
     let settings = Settings {
         syn_proxy: false,
+        drop_answers: false,
         ..Settings::of(&city)
     };
     let mut old = Governor::new(Facts::of(&city, 1, Vec::new(), Vec::new()), settings);
-    old.hear(at, told(&[flood("10.30.0.17", Some(443))]));
+    old.hear(at, told(&[flood("10.30.0.17", Some(443)), answers(Some(123))]));
     expect![[r#"
         Proposed 10.30.0.17: at most 20 new packets a second of IP protocol 6 reach it
     "#]]

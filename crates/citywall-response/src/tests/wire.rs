@@ -59,6 +59,10 @@ fn entries_are_frozen_and_read_back() {
                             to: [10, 0, 0, 9].into(),
                             port: 443,
                         },
+                        Measure::DropAnswers {
+                            to: [10, 0, 0, 9].into(),
+                            from_port: 123,
+                        },
                     ],
                 }],
             },
@@ -83,7 +87,7 @@ fn entries_are_frozen_and_read_back() {
         {"v":1,"wall":5,"steady":3,"fact":{"ended":{"action":"I0-1-1.2","outcome":"lapsed"}}}
         {"v":1,"wall":5,"steady":3,"fact":{"act":{"expires":9,"rungs":["quarantine"],"serial":2,"signer":"Ada","zones":["z"]}}}
         {"v":1,"wall":5,"steady":3,"fact":{"shed":{"count":7}}}
-        {"v":1,"wall":5,"steady":3,"fact":{"proposed":{"grounds":{"by_hand":null,"contradicts":false,"proved":false},"guards":["g"],"needed":1,"plan":{"actions":[{"id":"I0-1-1.3","measures":[{"limit-into":{"packets_per_second":20,"protocol":6,"to":"10.0.0.9"}},{"syn-proxy":{"port":443,"to":"10.0.0.9"}}],"owner":"o","reason":"r","rung":"limit-rate","target":"t","time_to_live":60}],"incident":"I0-1-1","revision":4},"severity":2}}}
+        {"v":1,"wall":5,"steady":3,"fact":{"proposed":{"grounds":{"by_hand":null,"contradicts":false,"proved":false},"guards":["g"],"needed":1,"plan":{"actions":[{"id":"I0-1-1.3","measures":[{"limit-into":{"packets_per_second":20,"protocol":6,"to":"10.0.0.9"}},{"syn-proxy":{"port":443,"to":"10.0.0.9"}},{"drop-answers":{"from_port":123,"to":"10.0.0.9"}}],"owner":"o","reason":"r","rung":"limit-rate","target":"t","time_to_live":60}],"incident":"I0-1-1","revision":4},"severity":2}}}
     "#]]
     .assert_eq(&lines);
 }

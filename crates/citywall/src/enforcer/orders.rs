@@ -348,9 +348,11 @@ fn put_element(
             protocol,
         ),
         Measure::SynProxy { to, .. } => (7, Host::Ip(to), None, 0, VerbSet::default(), 0),
+        Measure::DropAnswers { to, .. } => (8, Host::Ip(to), None, 0, VerbSet::default(), 0),
     };
     let port = match *measure {
         Measure::SynProxy { port, .. } => port,
+        Measure::DropAnswers { from_port, .. } => from_port,
         _ => 0,
     };
     let (family, host) = put_host(host);
@@ -484,11 +486,12 @@ fn take_element(index: usize, bytes: &[u8]) -> Result<(Measure, String, Option<N
             },
             Host::Mac(_) => return Err(wrong("not an address")),
         },
-        (7, None) => match host {
-            Host::Ip(to) => Measure::SynProxy { to, port },
+        (7 | 8, None) => match host {
+            Host::Ip(to) if kind == 7 => Measure::SynProxy { to, port },
+            Host::Ip(to) => Measure::DropAnswers { to, from_port: port },
             Host::Mac(_) => return Err(wrong("not an address")),
         },
-        (1..=7, _) => return Err(wrong("one end too many or too few")),
+        (1..=8, _) => return Err(wrong("one end too many or too few")),
         (other, _) => return Err(LayoutError::Unknown(other, "measure")),
     };
     // Fields that the measure does not have must be zero, so that one order has one form. What is
@@ -500,7 +503,7 @@ fn take_element(index: usize, bytes: &[u8]) -> Result<(Measure, String, Option<N
         6 => (false, true, false, true),
         _ => (false, false, false, false),
     };
-    if port != 0 && kind != 7 || uses.1 && !may.1 || uses.2 && !may.2 || uses.3 && !may.3 {
+    if port != 0 && kind < 7 || uses.1 && !may.1 || uses.2 && !may.2 || uses.3 && !may.3 {
         return Err(wrong("a field that the measure does not have"));
     }
     let used = usize::from(name_length);
@@ -556,6 +559,10 @@ mod tests {
             (any::<[u8; 16]>(), any::<u16>()).prop_map(|(to, port)| Measure::SynProxy {
                 to: IpAddr::from(to),
                 port,
+            }),
+            (any::<[u8; 4]>(), any::<u16>()).prop_map(|(to, from_port)| Measure::DropAnswers {
+                to: IpAddr::from(to),
+                from_port,
             }),
             (any::<[u8; 4]>(), any::<u8>(), any::<u32>()).prop_map(|(to, protocol, packets_per_second)| {
                 Measure::LimitInto {

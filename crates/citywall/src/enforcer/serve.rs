@@ -75,8 +75,8 @@ pub struct Options {
     pub log_per_second: u32,
     /// Seconds that an action holds by default, where it is less than the governor's own.
     pub time_to_live: Option<u32>,
-    /// SYNs are answered in nobody's place.
-    pub no_syn_proxy: bool,
+    /// Who is flooded is limited, whatever else could be done.
+    pub limit_floods: bool,
     /// Say what could be done that must not be, and end.
     pub probe: bool,
 }
@@ -130,7 +130,8 @@ pub fn run(options: &Options) -> anyhow::Result<End> {
 
     let (record, entries) = Record::open(&options.state).context("the journal")?;
     let settings = Settings {
-        syn_proxy: prepared.syn_proxy && !options.no_syn_proxy,
+        syn_proxy: prepared.syn_proxy && !options.limit_floods,
+        drop_answers: prepared.drop_answers && !options.limit_floods,
         ..settings(options, &city)?
     };
     if !settings.syn_proxy {
@@ -265,6 +266,8 @@ struct Prepared {
     load: String,
     /// The wall that is then in force can answer SYNs in a device's place.
     syn_proxy: bool,
+    /// It can drop answers that nobody asked for by their port.
+    drop_answers: bool,
 }
 
 fn prepare(city: &City, options: &Options, own: &[std::net::IpAddr]) -> anyhow::Result<Prepared> {
@@ -290,6 +293,7 @@ fn prepare(city: &City, options: &Options, own: &[std::net::IpAddr]) -> anyhow::
         return Ok(Prepared {
             load: firewall::install(&wall, &now),
             syn_proxy: wall.answers_syns(),
+            drop_answers: wall.drops_answers(),
         });
     }
     let differences = firewall::differences(&wall, &now);
@@ -300,9 +304,11 @@ fn prepare(city: &City, options: &Options, own: &[std::net::IpAddr]) -> anyhow::
             differences.len()
         );
     }
+    let wall = now.wall();
     Ok(Prepared {
         load: String::new(),
-        syn_proxy: now.wall().answers_syns(),
+        syn_proxy: wall.answers_syns(),
+        drop_answers: wall.drops_answers(),
     })
 }
 

@@ -246,6 +246,9 @@ impl Judge {
     }
 }
 
+/// The IP protocol of answers that nobody asked for: their port is their sender's.
+const UDP: u8 = 17;
+
 /// A flood as an event. What somebody outside sends is told of those who receive it; with a city,
 /// what is neither sent nor received by one of its zones is not its matter.
 fn flood(found: FloodFound, context: &Context) -> Option<Conclusion> {
@@ -258,7 +261,10 @@ fn flood(found: FloodFound, context: &Context) -> Option<Conclusion> {
         Key::To(ip) if inside(ip) => {
             subject.src_ip = found.main;
             subject.dst_ip = Some(ip);
-            subject.dst_port = found.port;
+            match found.protocol {
+                UDP => subject.src_port = found.port,
+                _ => subject.dst_port = found.port,
+            }
         }
         // No host by itself: the reason names the network.
         Key::Network(ip) if inside(ip) => subject.src_ip = found.main,

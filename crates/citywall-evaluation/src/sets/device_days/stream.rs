@@ -329,7 +329,7 @@ impl Stream {
             dst: to,
             class,
             // No flood is told by it.
-            port: 0,
+            ports: [0; 2],
             bytes,
         };
         self.packets.push((at, sample));

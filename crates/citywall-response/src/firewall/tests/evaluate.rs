@@ -169,7 +169,7 @@ impl Walk<'_> {
             Field::EtherSource => Some(Value::Mac(p.from_mac)),
             Field::EtherTarget => Some(Value::Mac(p.to_mac)),
             Field::TcpPort => port(6),
-            Field::TcpSourcePort => None,
+            Field::TcpSourcePort | Field::UdpSourcePort => None,
             Field::UdpPort => port(17),
             Field::SctpPort => port(132),
             Field::IcmpType => port(1),

@@ -559,3 +559,56 @@ fn syns_are_answered_in_a_device_s_place() {
     assert!(open("a", "10.2.0.9:80").is_some());
     assert!(differences(&wall, &listing()).is_empty());
 }
+
+/// Answers that nobody asked for are dropped by the port that they come from; what was asked for comes, and so
+/// does all else.
+#[test]
+fn answers_that_nobody_asked_for_are_dropped() {
+    use std::net::UdpSocket;
+    if !inside("live::answers_that_nobody_asked_for_are_dropped") {
+        return;
+    }
+    hosts(Mode::Routed);
+    let back = "[[conduit]]\nfrom = \"west\"\nto = \"east\"\nallow = [\"udp/123\"]\n";
+    let text = CITY.replace("WHEN_DOWN", "").replace("\"tcp/80\"", "\"udp\"") + back;
+    let city = City::parse(&text, "live.toml").unwrap();
+    nft(&install(
+        &Wall::new(&city.compile().0, &Deployment::default()),
+        &listing(),
+    ));
+    nft(&heartbeat(None));
+    let bound = |host: &str, address: &'static str| {
+        let socket = at(host, move || UdpSocket::bind(address).unwrap());
+        socket.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+        socket
+    };
+    let (service, other) = (bound("a", "10.1.0.9:123"), bound("a", "10.1.0.9:5000"));
+    let (device, asking) = (bound("b", "10.2.0.9:9"), bound("b", "10.2.0.9:4000"));
+    let arrives = |from: &UdpSocket, to: &str, at: &UdpSocket| {
+        from.send_to(b"x", to).unwrap();
+        at.recv(&mut [0; 16]).is_ok()
+    };
+    assert!(
+        arrives(&service, "10.2.0.9:9", &device),
+        "without a measure it arrives"
+    );
+    let drop = Measure::DropAnswers {
+        to: "10.2.0.9".parse().unwrap(),
+        from_port: 123,
+    };
+    nft(&add(&[wanted(drop.clone(), 60)], Mode::Routed).unwrap());
+    for _ in 0..3 {
+        assert!(
+            !arrives(&service, "10.2.0.9:9", &device),
+            "that port's datagrams are dropped"
+        );
+        assert!(arrives(&other, "10.2.0.9:9", &device), "all others arrive");
+    }
+    assert!(arrives(&asking, "10.1.0.9:123", &service));
+    assert!(
+        arrives(&service, "10.2.0.9:4000", &asking),
+        "what the device asked for is answered"
+    );
+    nft(&remove([&drop], Mode::Routed).unwrap());
+    assert!(arrives(&service, "10.2.0.9:9", &device), "undone");
+}
