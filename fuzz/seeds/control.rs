@@ -76,6 +76,14 @@ fn measures() -> Vec<Measure> {
             to: prefix("10.1.0.5", 32),
             verbs,
         },
+        Measure::SynProxy {
+            to: ip("10.1.0.5"),
+            port: 443,
+        },
+        Measure::DropAnswers {
+            to: ip("fd00::5"),
+            from_port: 123,
+        },
         Measure::LimitInto {
             to: ip("fd00::5"),
             protocol: 17,

@@ -152,6 +152,11 @@ fn wall(topology: &Topology) -> Result<()> {
              u32 match u32 0 0 action mirred egress mirror dev {MIRROR}\n"
         );
     }
+    // What is sent to addresses that nobody has leaves the city, and is not answered: no word comes back that
+    // it cannot be delivered.
+    if let Some(outside) = topology.hosts.iter().find(|host| topology.is_outside(host)) {
+        lines += &format!("route add {} via {}\n", crate::attack::NOBODY, outside.address);
+    }
     batch("ip", Some(WALL), &lines)?;
     batch("tc", Some(WALL), &mirror)
 }
@@ -169,6 +174,12 @@ fn host(topology: &Topology, host: &crate::topology::Host) -> Result<()> {
     let settings = [
         ("net.ipv6.conf.all.disable_ipv6", "1"),
         ("net.ipv4.conf.all.rp_filter", "0"),
+        // As small devices are: no cookies, little room for what is half open, and no memory of who was there
+        // before.
+        ("net.ipv4.tcp_syncookies", "0"),
+        ("net.ipv4.tcp_no_metrics_save", "1"),
+        ("net.ipv4.tcp_max_syn_backlog", "128"),
+        ("net.core.somaxconn", "128"),
     ];
     sysctl(host.name, &settings)?;
     let lines = format!(

@@ -40,10 +40,23 @@ pub struct Outcome {
     pub benign: (u64, u64),
     /// The same of those that concern `safety` zones.
     pub safety: (u64, u64),
+    /// What honest people tried while the attack went on.
+    pub honest: Vec<Honest>,
     /// What is not as it must be.
     pub problems: Vec<String>,
     /// What could not be tried here.
     pub skipped: Vec<String>,
+}
+
+/// Tries of honest people, over all runs of one way: the collateral of the attack and of the answer to it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Honest {
+    /// `response on`, `response off`.
+    pub way: &'static str,
+    /// All tries, and how many got through.
+    pub all: (usize, usize),
+    /// Those from one and a half seconds after the answer on, and how many got through.
+    pub after: (usize, usize),
 }
 
 /// Median, 95th percentile, worst.
@@ -114,7 +127,7 @@ impl Report {
     fn lines(&self, text: &mut String) -> std::fmt::Result {
         writeln!(
             text,
-            "{:<20} {:<6} {:>9} {:>9} {:>9} {:>15}  DONE",
+            "{:<22} {:<6} {:>9} {:>9} {:>9} {:>15}  DONE",
             "SCENARIO", "", "DETECTED", "ACTED", "UNDONE", "BENIGN LOST"
         )?;
         let ms = |value: Option<u64>| value.map_or_else(|| "-".to_owned(), |v| format!("{v} ms"));
@@ -123,13 +136,24 @@ impl Report {
             let lost = format!("{} of {}", s.benign.1, s.benign.0);
             writeln!(
                 text,
-                "{:<20} {verdict:<6} {:>9} {:>9} {:>9} {lost:>15}  {}",
+                "{:<22} {verdict:<6} {:>9} {:>9} {:>9} {lost:>15}  {}",
                 s.name,
                 ms(s.detected_ms),
                 ms(s.acted_ms),
                 ms(s.undone_ms),
                 s.acted.join("; ")
             )?;
+            for h in &s.honest {
+                write!(
+                    text,
+                    "    {}: {} of {} honest conversations opened",
+                    h.way, h.all.1, h.all.0
+                )?;
+                match h.after {
+                    (0, _) => writeln!(text)?,
+                    (tried, ok) => writeln!(text, ", {ok} of {tried} once the answer was in force")?,
+                }
+            }
             for problem in &s.problems {
                 writeln!(text, "    {problem}")?;
             }
@@ -190,9 +214,27 @@ fn outcome(name: &str, runs: &[&Ended]) -> Outcome {
         spared: safety.1 == 0 && benign.1 * 1_000 <= benign.0,
         benign,
         safety,
+        honest: honest(runs),
         problems,
         skipped,
     }
+}
+
+fn honest(runs: &[&Ended]) -> Vec<Honest> {
+    let of = |variant: Variant| {
+        let (mut all, mut after) = ((0, 0), (0, 0));
+        for played in played(runs, variant) {
+            all = (all.0 + played.honest.0, all.1 + played.honest.1);
+            after = (after.0 + played.honest_after.0, after.1 + played.honest_after.1);
+        }
+        Honest {
+            way: variant.name(),
+            all,
+            after,
+        }
+    };
+    let ways = [Variant::Off, Variant::On].map(of);
+    ways.into_iter().filter(|h| h.all.0 > 0).collect()
 }
 
 fn played<'a>(runs: &'a [&'a Ended], variant: Variant) -> impl Iterator<Item = &'a Played> {
@@ -228,7 +270,10 @@ fn figures(ended: &[Ended]) -> Vec<Figure> {
     };
     // A flood is over every limit from its first tenth of a second on.
     let flood = |of: fn(&Played) -> Option<u64>| {
-        let floods = on().filter(|(e, _)| e.scenario.starts_with("flood-"));
+        let is_flood = |name: &str| {
+            name.starts_with("flood-") || name.starts_with("syn-flood") || name.starts_with("amplification")
+        };
+        let floods = on().filter(move |(e, _)| is_flood(e.scenario));
         floods.filter_map(|(_, p)| of(p)).map(|ms| ms as f64).collect()
     };
     vec![

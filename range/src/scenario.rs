@@ -57,6 +57,10 @@ pub struct Scenario {
     pub(crate) enforced: bool,
     /// What else is done to the product.
     pub(crate) twist: Twist,
+    /// What the enforcer is told besides, on its command line.
+    pub(crate) told: &'static [&'static str],
+    /// Steps that are the tries of honest people: how many of them get through is counted.
+    pub(crate) honest: &'static [&'static str],
     /// How long the attack is watched at most, milliseconds.
     pub(crate) watched: u64,
 }
@@ -92,6 +96,8 @@ pub(crate) enum Done {
     Stops(&'static str),
     /// After the answer this host's own work of these kinds goes on: none of it fails, and some of each is tried.
     Keeps(&'static str, &'static [&'static str]),
+    /// Of the honest step by this name so many of a hundred get through, from a while after the answer on.
+    Opens(&'static str, usize),
     /// The attack's step by this name never gets through.
     Never(&'static str),
     /// The product refused to do something to this host.

@@ -382,6 +382,7 @@ fn conduits() -> Vec<Conduit> {
         line(&["*"], &["log-server"], &["syslog"], "Logs"),
         line(&["*"], &["updates"], &["http"], "Firmware and updates"),
         line(&["offices"], &["outside"], &["http", "https", "dns"], "The web"),
+        line(&["offices"], &["ups-1"], &["snmp"], "Who looks after the power"),
         line(
             &["outside", "offices"],
             &["forms"],

@@ -112,6 +112,7 @@ pub(crate) fn inside(job: &Job, lesson: &Lesson) -> Result<()> {
         responds: true,
         enforced: scenario.is_none_or(|s| s.enforced),
         undone: Undone::Command,
+        told: scenario.map_or(&[], |s| s.told),
     })?;
     print!("{}", guide(&city.topology, job, product.socket()));
     let mut attackers = Vec::new();

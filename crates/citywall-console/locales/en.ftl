@@ -292,6 +292,8 @@ wrong-pair-seen = { $n ->
  } was work, it stops.
 wrong-command = Nobody can change anything in zone { $zone } from { $from } any more, not even in an emergency; reading goes on.
 wrong-rate = { $device } is slower where it sends more than { $n } packets a second: its pictures, readings or answers come late.
+wrong-drop-answers = Whoever begins to talk with { $device } from UDP port { $port } itself is not heard.
+wrong-syn-proxy = What is opened with { $device } meanwhile carries data a little less well, and looks open for a moment where { $device } itself does not answer.
 wrong-into = Where more than { $n } new packets a second come to { $device }, people's own are among those that wait.
 action-ends = It ends by itself after { $n ->
     [one] one minute

@@ -421,6 +421,7 @@ many-unknown-names = { $who } asked for { $n ->
  }; at most { $habit } in an hour before
 measure-deny-command = { $from } may not tell { $to } to { $verbs }; everything else between the two goes on
 measure-deny-pair = { $from } and { $to }: nothing passes between the two
+measure-drop-answers = { $host }: what comes from UDP port { $port } without having been asked for is dropped
 measure-isolate = { $host }: nothing to or from it passes
 measure-limit-into = { $host }: gets at most { $n ->
     [one] { $n } new packet
@@ -431,6 +432,7 @@ measure-limit-rate = { $host }: sends at most { $n ->
    *[other] { $n } packets
  } a second
 measure-quarantine = { $host }: reaches DHCP, DNS and the update servers, and nothing else
+measure-syn-proxy = { $host }: who opens a conversation with its TCP port { $port } is answered by the wall first, and comes through once that is confirmed
 names-more = { $first }, { $second } and { $n } more
 names-none = others
 names-two = { $first } and { $second }
@@ -477,6 +479,7 @@ people-security = the city's security team
 plan-deny-commands = no conduit allows them, so denying them stops no permitted work
 plan-deny-conduit = no conduit allows it, so denying it stops no permitted work
 plan-deny-some-commands = a conduit allows some there: denying them stops permitted work, too
+plan-drop-answers = it is flooded with answers that it did not ask for, all from one port; what it asks for is still answered, and all else goes on
 plan-harm = people can come to harm when it stops ({ $why }): { $who } is not cut off
 plan-isolate = it is cut off until somebody has seen to it
 plan-know = { $people } must know
@@ -486,6 +489,7 @@ plan-limit-taken = it was taken over, but the city notices when it stops: limit 
 plan-password = others know its password: change it, and see what else it opens
 plan-quarantine-claims = it says that it is somebody else, and is of normal criticality: nothing that others send is carried on by it, and its update and address services stay reachable
 plan-quarantine-taken = it was taken over and acts on its own; it is of normal criticality, and its update and address services stay reachable
+plan-syn-proxy = it is flooded with SYNs from sources that prove nothing; whoever answers the wall comes through, and what is established goes on
 plan-untouchable = { $why }: nothing is done to { $who } but to tell its people
 plan-watch = not enough to act on: watch it and see who it speaks with
 playbook-a-device-does-what-somebody-else-wants = A device does what somebody else wants.
@@ -583,8 +587,10 @@ sent-out = { $who } sent { $megabytes } MB to { $whom } within { $minutes } min 
  }, { $ratio } times what it received; never more than { $most } MB before
 sentences = { $first }; { $next }
 service-app = { $service } ({ $app })
+shape-inspected = commands to TCP port { $port } of { $host } are inspected: the wall cannot answer there in its place
 shape-measures = an action has one to sixteen measures
 shape-no-limit = a limit that lets nothing pass is no limit
+shape-no-port = port 0 is nobody's
 shape-one-device = an action is about one device
 shape-rung = its measures are not those of its rung
 shape-time = its time to live is not within what the city allows
@@ -641,6 +647,8 @@ talk-refused = refused
 talk-silent = nobody answered
 target-commands = changing commands from { $who } to { $whom }
 target-flooded = new conversations with { $whom } from other zones
+target-flooded-answers = new conversations with { $whom } from UDP port { $port }
+target-flooded-port = new conversations with { $whom } on TCP port { $port }
 target-pair = { $who } to { $whom }
 target-people = those who run { $who }
 title-callback = { $who } calls somebody outside again and again

@@ -80,6 +80,9 @@ pub struct Flooded {
     pub address: IpAddr,
     /// By this IP protocol; 0 where it is mixed.
     pub protocol: u8,
+    /// The one TCP port that a flood of SYNs is for, or the one UDP port that answers come from which nobody
+    /// asked for; `None` for other floods, and where there are several.
+    pub port: Option<u16>,
 }
 
 impl Parties {
@@ -144,5 +147,8 @@ impl Flooded {
     fn write(&self, o: &mut Object<'_>) {
         o.ip("ip", self.address);
         o.u64("protocol", self.protocol.into());
+        if let Some(port) = self.port {
+            o.u64("port", port.into());
+        }
     }
 }

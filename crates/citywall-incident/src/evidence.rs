@@ -247,7 +247,17 @@ impl<'a> Evidence<'a> {
     pub(crate) fn floods(&self) -> Option<Flooded> {
         let address = self.event.subject.dst_ip.filter(|_| self.kind == Kind::Flood)?;
         let protocol = self.event.subject.protocol.unwrap_or(0);
-        Some(Flooded { address, protocol })
+        // The port of a crowd's conversations is no sign of SYNs that lead to nothing.
+        let port = match &self.event.body {
+            Body::Behaviour(b) if b.kind == "syn_flood" => self.event.subject.dst_port,
+            Body::Behaviour(b) if b.kind == "amplification" => self.event.subject.src_port,
+            _ => None,
+        };
+        Some(Flooded {
+            address,
+            protocol,
+            port,
+        })
     }
 
     /// Did the other side answer in TCP? Then the actor gets what is sent to its address.

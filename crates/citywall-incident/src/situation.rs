@@ -449,6 +449,7 @@ fn calmed(event: &Event) -> Option<Flooded> {
         Body::Behaviour(behaviour) if behaviour.kind == "flood_ended" => Some(Flooded {
             address: event.subject.dst_ip?,
             protocol: event.subject.protocol.unwrap_or(0),
+            port: event.subject.dst_port.or(event.subject.src_port),
         }),
         _ => None,
     }

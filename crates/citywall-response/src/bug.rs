@@ -62,6 +62,10 @@ pub(crate) enum Bug {
     ForeignRemoved,
     /// Two actions may hold one element of the kernel.
     InForceForgotten,
+    /// The wall may answer for a port that nobody has.
+    PortForgotten,
+    /// The wall may answer where commands are inspected.
+    InspectionForgotten,
 }
 
 #[cfg(test)]

@@ -66,6 +66,23 @@ pub enum Measure {
         /// Packets a second that pass.
         packets_per_second: u32,
     },
+    /// Who opens a TCP conversation with this port is answered by the kernel in the device's place, with a
+    /// SYN cookie (RFC 4987, 3.6); the device hears of it once the handshake is complete. A flood from
+    /// sources that prove nothing stays outside, and everybody who is there comes through.
+    SynProxy {
+        /// Who is flooded.
+        to: IpAddr,
+        /// By SYNs for this port.
+        port: u16,
+    },
+    /// What comes from this UDP port in no conversation that the device began is dropped: answers of an
+    /// abused service (amplification). All else that is new with the device goes on.
+    DropAnswers {
+        /// Who is flooded.
+        to: IpAddr,
+        /// The abused service's port.
+        from_port: u16,
+    },
     /// Conversations from the one to the other are inspected, and commands with one of the verbs
     /// are denied; all else goes on.
     DenyCommand {
@@ -85,6 +102,7 @@ pub struct Key {
     kind: u8,
     host: Host,
     to: Option<Prefix>,
+    port: u16,
 }
 
 impl Measure {
@@ -98,18 +116,35 @@ impl Measure {
             Measure::DenyCommand { from, to, .. } => (4, from, Some(to)),
             // Each protocol has its own element.
             Measure::LimitInto { to, protocol, .. } => (protocol | 0x80, Host::Ip(to), None),
+            Measure::SynProxy { to, .. } => (5, Host::Ip(to), None),
+            Measure::DropAnswers { to, .. } => (6, Host::Ip(to), None),
         };
-        Key { kind, host, to }
+        let port = match *self {
+            Measure::SynProxy { port, .. } => port,
+            Measure::DropAnswers { from_port, .. } => from_port,
+            _ => 0,
+        };
+        Key { kind, host, to, port }
     }
 
-    /// The device whose work is touched: the source, but of `LimitInto` the flooded one.
+    /// Whether it is against a source; else it is for somebody who is flooded, whoever sends.
+    pub fn is_against_source(&self) -> bool {
+        !matches!(
+            self,
+            Measure::LimitInto { .. } | Measure::SynProxy { .. } | Measure::DropAnswers { .. }
+        )
+    }
+
+    /// The device whose work is touched: the source, but of what is done about floods the flooded one.
     pub fn host(&self) -> Host {
         match *self {
             Measure::Isolate { host } | Measure::Quarantine { host } | Measure::LimitRate { host, .. } => {
                 host
             }
             Measure::DenyPair { from, .. } | Measure::DenyCommand { from, .. } => from,
-            Measure::LimitInto { to, .. } => Host::Ip(to),
+            Measure::LimitInto { to, .. }
+            | Measure::SynProxy { to, .. }
+            | Measure::DropAnswers { to, .. } => Host::Ip(to),
         }
     }
 

@@ -233,6 +233,16 @@ impl Canonical {
                 self.number(i128::from(*protocol));
                 self.number(i128::from(*packets_per_second));
             }
+            Measure::SynProxy { to, port } => {
+                self.text("syn-proxy");
+                self.ip(*to);
+                self.number(i128::from(*port));
+            }
+            Measure::DropAnswers { to, from_port } => {
+                self.text("drop-answers");
+                self.ip(*to);
+                self.number(i128::from(*from_port));
+            }
             Measure::DenyCommand { from, to, verbs } => {
                 self.text("deny-command");
                 self.host(*from);

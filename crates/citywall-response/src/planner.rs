@@ -58,7 +58,7 @@ pub(crate) fn plan(notice: &Notice, facts: &Facts, settings: &Settings, open: &[
         for index in 0..notice.suspects.len().min(SUSPECTS) {
             against(notice, index, facts, (settings, open), &mut drafts);
         }
-        drafts.extend(for_flooded(notice, settings));
+        drafts.extend(for_flooded(notice, facts, settings));
     }
     drafts.sort_by_key(|draft| draft.rung);
     drafts
@@ -310,13 +310,50 @@ fn deny_conduits(
     drafts
 }
 
-/// Those who are flooded are spared what opens anew beyond a rate, whoever sends it: the sources
-/// prove nothing, so none of them is acted against.
-fn for_flooded(notice: &Notice, settings: &Settings) -> Vec<Draft> {
+/// Those who are flooded are spared what proves nothing, whoever sends it: none of the sources is acted
+/// against. Where SYNs are for one port the wall asks who is there; else what opens anew beyond a rate
+/// is dropped, which honest clients share with the flood.
+fn for_flooded(notice: &Notice, facts: &Facts, settings: &Settings) -> Vec<Draft> {
     let limit = |flooded: &Flooded| {
         let to = flooded.address.to_canonical();
         let named = notice.victims.iter().find(|v| v.address == Some(flooded.address));
         let name = named.map_or_else(|| to.to_string(), |v| v.name.clone());
+        if let Some(port) = proxied_port(flooded, facts, settings) {
+            return Draft {
+                rung: Rung::LimitRate,
+                target: say!(
+                    "target-flooded-port",
+                    "new conversations with {whom} on TCP port {port}",
+                    whom = name,
+                    port = u32::from(port)
+                ),
+                reason: say!(
+                    "plan-syn-proxy",
+                    "it is flooded with SYNs from sources that prove nothing; whoever answers the wall comes \
+                     through, and what is established goes on"
+                ),
+                measures: vec![Measure::SynProxy { to, port }],
+                grounds: Grounds::default(),
+            };
+        }
+        if let (UDP, Some(from_port), true) = (flooded.protocol, flooded.port, settings.drop_answers) {
+            return Draft {
+                rung: Rung::LimitRate,
+                target: say!(
+                    "target-flooded-answers",
+                    "new conversations with {whom} from UDP port {port}",
+                    whom = name,
+                    port = u32::from(from_port)
+                ),
+                reason: say!(
+                    "plan-drop-answers",
+                    "it is flooded with answers that it did not ask for, all from one port; what it asks for is still \
+                     answered, and all else goes on"
+                ),
+                measures: vec![Measure::DropAnswers { to, from_port }],
+                grounds: Grounds::default(),
+            };
+        }
         Draft {
             rung: Rung::LimitRate,
             target: say!(
@@ -337,6 +374,17 @@ fn for_flooded(notice: &Notice, settings: &Settings) -> Vec<Draft> {
         }
     };
     notice.flooded.iter().take(SUSPECTS).map(limit).collect()
+}
+
+/// IP protocols.
+const TCP: u8 = 6;
+const UDP: u8 = 17;
+
+/// The port for which the wall can answer.
+fn proxied_port(flooded: &Flooded, facts: &Facts, settings: &Settings) -> Option<u16> {
+    let port = flooded.port.filter(|_| flooded.protocol == TCP)?;
+    let can = settings.syn_proxy && !facts.inspects(flooded.address.to_canonical(), port);
+    can.then_some(port)
 }
 
 impl Draft {

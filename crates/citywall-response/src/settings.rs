@@ -49,6 +49,10 @@ pub struct Settings {
     pub regret: Nanos,
     /// Packets a second that `limit-rate` leaves.
     pub packets_per_second: u32,
+    /// The kernel can answer SYNs in a device's place (`firewall::Deployment::syn_proxy`).
+    pub syn_proxy: bool,
+    /// The wall in force can tell answers that nobody asked for by their port.
+    pub drop_answers: bool,
     /// Proposals that are kept; the mildest go first.
     pub proposals: usize,
 }
@@ -94,6 +98,9 @@ impl Default for Settings {
             hand_patience: 5 * SECOND,
             regret: 24 * 60 * MINUTE,
             packets_per_second: 20,
+            // What is only planned is planned for the usual kernel; the enforcer knows its own.
+            syn_proxy: true,
+            drop_answers: true,
             proposals: 256,
         }
     }

@@ -126,6 +126,19 @@ impl Measure {
                 n = counted(*packets_per_second, "new packet", "new packets"),
                 protocol = u32::from(*protocol)
             ),
+            Measure::SynProxy { to, port } => say!(
+                "measure-syn-proxy",
+                "{host}: who opens a conversation with its TCP port {port} is answered by the wall first, and \
+                 comes through once that is confirmed",
+                host = *to,
+                port = u32::from(*port)
+            ),
+            Measure::DropAnswers { to, from_port } => say!(
+                "measure-drop-answers",
+                "{host}: what comes from UDP port {port} without having been asked for is dropped",
+                host = *to,
+                port = u32::from(*from_port)
+            ),
             Measure::DenyCommand { from, to, verbs } => {
                 let all = Verb::ALL.into_iter().filter(|verb| verbs.has(*verb));
                 let comma = |first: Phrase, next: Phrase| {

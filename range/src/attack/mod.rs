@@ -6,8 +6,10 @@
 
 mod replay;
 mod steps;
+mod syns;
 mod tool;
 
+pub(crate) use syns::NOBODY;
 pub(crate) use tool::find as find_tool;
 
 use std::net::Ipv4Addr;
@@ -54,6 +56,21 @@ pub(crate) enum Step {
         sources: Vec<Ipv4Addr>,
         burst: u32,
     },
+    /// Sends SYNs, each in the name of another address that nobody has.
+    SynFlood { to: Ipv4Addr, port: u16, burst: u32 },
+    /// Sends what services elsewhere would answer to somebody who asked in the target's name: datagrams from one
+    /// port of many addresses.
+    Reflect {
+        to: Ipv4Addr,
+        from_port: u16,
+        burst: u32,
+    },
+    /// Reads an object.
+    SnmpRead {
+        to: Ipv4Addr,
+        community: String,
+        oid: String,
+    },
     /// Plays recorded datagrams, which set an object in another's name, by tcpreplay.
     Replay {
         to: Ipv4Addr,
@@ -81,6 +98,9 @@ impl Step {
             Step::DnsTunnel { .. } => "dns-tunnel",
             Step::Exfiltrate { .. } => "exfiltrate",
             Step::Flood { .. } => "flood",
+            Step::SynFlood { .. } => "syn-flood",
+            Step::Reflect { .. } => "reflect",
+            Step::SnmpRead { .. } => "snmp-read",
             Step::Replay { .. } => "replay",
             Step::TakeAddress { .. } => "take-address",
             Step::Page { .. } => "page",

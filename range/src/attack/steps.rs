@@ -3,11 +3,11 @@
 //! Owns: our own attack programs. Does not own: rhythm and bounds (`attack`), other people's tools.
 
 use std::io::{self, ErrorKind};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream, UdpSocket};
 use std::process::Command;
 use std::time::Duration;
 
-use super::{Step, replay, tool};
+use super::{Step, replay, syns, tool};
 use crate::device::modbus::Master;
 use crate::device::{self, snmp, telnet};
 use crate::log::{Kind, Log, now};
@@ -100,6 +100,18 @@ impl<'a> Attacker<'a> {
             } => {
                 let outcome = flood(*to, *port, sources, *burst, count);
                 self.tell(*to, began, outcome, &format!("{burst} datagrams"));
+            }
+            Step::SynFlood { to, port, burst } => {
+                let outcome = syns::send(SocketAddrV4::new(*to, *port), *burst, count);
+                self.tell(*to, began, outcome, &format!("{burst} SYNs"));
+            }
+            Step::Reflect { to, from_port, burst } => {
+                let outcome = syns::answers(*to, *from_port, *burst, count);
+                self.tell(*to, began, outcome, &format!("{burst} answers"));
+            }
+            Step::SnmpRead { to, community, oid } => {
+                let outcome = snmp::get(*to, community, oid, u64::from(count) + 9_000).map(drop);
+                self.tell(*to, began, outcome, "get");
             }
             Step::Replay { to, source, oid } => {
                 let outcome = replay::play(*to, *source, oid);

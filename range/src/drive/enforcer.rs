@@ -184,6 +184,7 @@ fn launch(setting: &Setting<'_>, folder: &Path, socket: &Path, life: Duration) -
     command.arg("--key-ring").arg(folder.join("keyring.toml"));
     command.arg("--act").arg(folder.join("automatic.act"));
     command.arg("--time-to-live").arg(life.as_secs().to_string());
+    command.args(setting.told);
     let mut child = super::spawn(command, folder, "enforcer")?;
     super::says(&mut child, &folder.join("enforcer.errors"), "control socket")?;
     Ok(child)

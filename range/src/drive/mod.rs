@@ -80,6 +80,8 @@ pub(crate) struct Setting<'a> {
     pub responds: bool,
     pub enforced: bool,
     pub undone: Undone,
+    /// Words for the enforcer's command line.
+    pub told: &'a [&'a str],
 }
 
 impl Product {

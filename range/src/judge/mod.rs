@@ -33,6 +33,10 @@ pub(crate) struct Played {
     pub counting_ms: Vec<f64>,
     /// What the benign work lost.
     pub toll: Toll,
+    /// Tries of honest people during the attack, and how many got through.
+    pub honest: (usize, usize),
+    /// The same of those from a while after the answer on.
+    pub honest_after: (usize, usize),
     /// From the command (or the end of the time) to the rules being as before.
     pub undone_ms: Option<u64>,
     /// What is not as it must be; empty = passed.
@@ -43,6 +47,9 @@ pub(crate) struct Played {
 
 /// An answer must have stopped the attack so long after it was seen in force.
 const GRACE: u64 = 300_000_000;
+/// A device whose room for half-open conversations is full has it back at the first repetition of its own
+/// answers, a second later (RFC 6298, 2).
+const ROOM: u64 = 1_500_000_000;
 /// Benign work alone, before the attack.
 const SETTLE: Duration = Duration::from_millis(900);
 /// No attack is shorter: the benign work beside it is to be measured.
@@ -96,6 +103,7 @@ pub(crate) fn play(job: &Job) -> Result<Played> {
         responds: job.variant != Variant::Off,
         enforced: scenario.enforced,
         undone: scenario.undone,
+        told: scenario.told,
     })?;
     std::thread::sleep(SETTLE);
     let mut run = Run {
@@ -152,6 +160,7 @@ impl Run {
         let judged = now();
         drop(attackers);
         self.skipped();
+        self.count_honest();
         self.judge_detection();
         self.judge_done();
         progress("taking everything back");
@@ -168,6 +177,8 @@ impl Run {
             && self.scenario.done.iter().all(|d| self.holds(*d, &lines).is_ok())
             // What must never happen has its whole time to happen.
             && !self.scenario.done.iter().any(|d| matches!(d, Done::Never(_) | Done::AtMost(_) | Done::Waits(..)))
+            // How many of all get through shows at the end.
+            && self.scenario.honest.is_empty()
             && now().saturating_sub(self.start) > LEAST
     }
 
@@ -250,6 +261,20 @@ impl Run {
             (act.id.starts_with(number) && packet <= rule).then_some(packet)
         };
         self.product.seen.iter().filter_map(|seen| of(&seen.event)).max()
+    }
+
+    /// How people fared who had nothing to do with the attack.
+    fn count_honest(&mut self) {
+        let lines = self.city.attack_lines();
+        let count = |from: u64| {
+            let tries = lines
+                .iter()
+                .filter(|l| self.scenario.honest.contains(&l.name.as_str()));
+            let tries = tries.filter(|l| l.began >= from);
+            tries.fold((0, 0), |(tried, ok), line| (tried + 1, ok + usize::from(line.ok)))
+        };
+        self.played.honest = count(0);
+        self.played.honest_after = self.acted_at.map_or((0, 0), |at| count(at + ROOM));
     }
 
     fn skipped(&mut self) {
@@ -499,6 +524,16 @@ impl Run {
                         "{name}: after the answer of {lost:?} (done, failed) {:?}",
                         lost.map(fared)
                     ),
+                )
+            }
+            Done::Opens(step, percent) => {
+                let Some(acted) = self.acted_at else {
+                    return Err(format!("{step}: nothing was done"));
+                };
+                let (tried, ok) = through(step, acted + ROOM, u64::MAX);
+                yes(
+                    tried > 0 && ok * 100 >= tried * percent,
+                    format!("{step}: {ok} of {tried} got through, {percent} of 100 must"),
                 )
             }
             Done::Never(step) => {

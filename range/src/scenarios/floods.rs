@@ -75,3 +75,113 @@ pub(super) static FLOOD_FROM_OUTSIDE: Scenario = Scenario {
     watched: 6_000,
     ..BASE
 };
+
+/// What honest people do while the forms are flooded: each try is a conversation of its own.
+const HONEST: &[&str] = &["page"];
+
+/// SYNs in invented names at the citizens' forms, and people who want to fill them in.
+fn syn_flood(city: &Topology) -> Vec<Part> {
+    let forms = ip(city, "forms");
+    // 3,000 a second.
+    let flood = Step::SynFlood {
+        to: forms,
+        port: 80,
+        burst: 30,
+    };
+    let page = || Step::Page { to: forms };
+    vec![
+        Part::repeated("stranger", 0, 600, 10, flood),
+        Part::repeated("office-2", 0, 120, 50, page()),
+        Part::repeated("web", 25, 120, 50, page()),
+    ]
+}
+
+pub(super) static SYN_FLOOD: Scenario = Scenario {
+    name: "syn-flood",
+    title: "A stranger floods the citizens' forms with SYNs from invented addresses",
+    lesson: "An invented address never answers; a person's computer does. Look at who answers the SYNs once the \
+             wall knows of the flood, and at what reaches the server. Everybody who is there must come through.",
+    attack: syn_flood,
+    detected: &[Detected::Behaviour(&["syn_flood"])],
+    done: &[Done::Action(&["limit-rate"], "forms"), Done::Opens("page", 99)],
+    touched: &[],
+    harmed: &["office-1", "forms"],
+    undone: Undone::Calm,
+    honest: HONEST,
+    watched: 6_000,
+    ..BASE
+};
+
+pub(super) static SYN_FLOOD_LIMITED: Scenario = Scenario {
+    name: "syn-flood-limited",
+    title: "The same flood of SYNs, where the kernel cannot answer in the server's place",
+    lesson: "A limit does not know who is honest: most of what it drops is the flood, and most of what people \
+             try is dropped with it. What is established goes on. Compare with `syn-flood`.",
+    attack: syn_flood,
+    detected: &[Detected::Behaviour(&["syn_flood"])],
+    done: &[Done::Action(&["limit-rate"], "forms")],
+    touched: &[],
+    harmed: &["office-1", "forms"],
+    undone: Undone::Calm,
+    told: &["--limit-floods"],
+    honest: HONEST,
+    watched: 6_000,
+    ..BASE
+};
+
+/// Answers of time servers that nobody asked, at a power supply, and those who look after the power.
+fn amplification(city: &Topology) -> Vec<Part> {
+    let power = ip(city, "ups-1");
+    // 2,000 a second.
+    let answers = Step::Reflect {
+        to: power,
+        from_port: 123,
+        burst: 20,
+    };
+    let asks = || Step::SnmpRead {
+        to: power,
+        community: "city-ops".to_owned(),
+        oid: SYSTEM_SERVICES.to_owned(),
+    };
+    vec![
+        Part::repeated("stranger", 0, 600, 10, answers),
+        Part::repeated("office-1", 0, 120, 50, asks()),
+        Part::repeated("office-2", 25, 120, 50, asks()),
+    ]
+}
+
+pub(super) static AMPLIFICATION: Scenario = Scenario {
+    name: "amplification",
+    title: "Time servers of others send a power supply what a stranger asked them in its name",
+    lesson: "All of the flood comes from one UDP port, as it is one service that is abused. Look at what is dropped: that \
+             port's answers, which nobody asked for. Those who look after the power go on asking.",
+    attack: amplification,
+    detected: &[Detected::Behaviour(&["amplification"])],
+    done: &[
+        Done::Action(&["limit-rate"], "ups-1"),
+        Done::Opens("snmp-read", 99),
+    ],
+    touched: &[],
+    harmed: &["ups-1"],
+    undone: Undone::Calm,
+    honest: &["snmp-read"],
+    watched: 6_000,
+    ..BASE
+};
+
+pub(super) static AMPLIFICATION_LIMITED: Scenario = Scenario {
+    name: "amplification-limited",
+    title: "The same answers, where the wall does nothing but limit",
+    lesson: "Those who look after the power ask by the protocol that the flood comes in: what they ask shares the limit \
+             with it, and most of it is dropped. Compare with `amplification`.",
+    attack: amplification,
+    detected: &[Detected::Behaviour(&["amplification"])],
+    done: &[Done::Action(&["limit-rate"], "ups-1")],
+    touched: &[],
+    harmed: &["ups-1", "office-1", "office-2"],
+    undone: Undone::Calm,
+    told: &["--limit-floods"],
+    honest: &["snmp-read"],
+    watched: 6_000,
+    ..BASE
+};

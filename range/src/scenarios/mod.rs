@@ -7,7 +7,7 @@ use std::net::Ipv4Addr;
 use crate::attack::{Part, Step};
 use crate::error::{RangeError, Result};
 use crate::scenario::{Detected, Done, Scenario, Twist, Undone};
-use crate::topology::{SIGNAL_PLAN, Topology};
+use crate::topology::{SIGNAL_PLAN, SYSTEM_SERVICES, Topology};
 
 mod devices;
 mod floods;
@@ -31,6 +31,10 @@ pub static SCENARIOS: &[&Scenario] = &[
     &outward::SLOW_EXFILTRATION,
     &floods::FLOOD_FROM_INSIDE,
     &floods::FLOOD_FROM_OUTSIDE,
+    &floods::SYN_FLOOD,
+    &floods::SYN_FLOOD_LIMITED,
+    &floods::AMPLIFICATION,
+    &floods::AMPLIFICATION_LIMITED,
     &response::SPOOFED_HOSPITAL,
     &response::ALERT_STORM,
     &response::MALICIOUS_PLAYBOOK,
@@ -75,6 +79,8 @@ const BASE: Scenario = Scenario {
     undone: Undone::Command,
     enforced: false,
     twist: Twist::None,
+    told: &[],
+    honest: &[],
     watched: 5_000,
 };
 
@@ -182,7 +188,7 @@ mod tests {
                     | Done::Keeps(host, _) => {
                         assert!(city.host(host).is_some() || *host == "wall", "{name}: {host}");
                     }
-                    Done::Stops(step) | Done::Never(step) => {
+                    Done::Stops(step) | Done::Never(step) | Done::Opens(step, _) => {
                         assert!(steps.contains(step), "{name}: no step {step}");
                     }
                     Done::AtMost(_) => {}

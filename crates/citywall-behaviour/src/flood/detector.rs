@@ -14,7 +14,7 @@ use std::net::IpAddr;
 
 use citywall_event::{Behaviour, Nanos, Phrase, Technique, counted, say};
 
-use super::meter::{Class, Key, SLICE, Tally};
+use super::meter::{Class, Key, PortVote, SLICE, Tally};
 use crate::recent::Recent;
 
 /// From when on it is a flood, and how much is remembered. Rates are packets a second.
@@ -72,7 +72,12 @@ const KINDS: [&str; 7] = [
     "packet_flood",
     "outbound_flood",
 ];
+const SYNS: usize = 0;
+const ANSWERS: usize = 3;
 const OUTBOUND: usize = 6;
+
+/// An IP protocol.
+const UDP: u8 = 17;
 
 /// Slices a second.
 const PER_SECOND: f64 = 1e9 / SLICE as f64;
@@ -95,6 +100,9 @@ pub struct FloodFound {
     pub main: Option<IpAddr>,
     /// IP protocol; 0 where it is mixed.
     pub protocol: u8,
+    /// The one TCP port that nearly all SYNs of a flood are for, or the UDP port that nearly all answers come from
+    /// which nobody asked for, as it was told when the flood began.
+    pub port: Option<u16>,
     /// What.
     pub behaviour: Behaviour,
     /// False where it is over.
@@ -139,7 +147,19 @@ pub struct FloodDetector {
     /// Boxed: a map has more room than entries.
     states: Recent<Key, Box<State>>,
     /// Floods that are on: bounded by `ACTIVE`.
-    active: Vec<(Key, usize, u8)>,
+    active: Vec<Active>,
+}
+
+/// A flood that was told.
+#[derive(Clone, Copy, Debug)]
+struct Active {
+    key: Key,
+    kind: usize,
+    protocol: u8,
+    /// The port that was told.
+    port: Option<u16>,
+    /// It went on to other ports, and that was told, too.
+    spread: bool,
 }
 
 /// Floods that are followed at a time; a city with more has one cause.
@@ -158,6 +178,13 @@ impl FloodDetector {
     /// Receivers and senders that were forgotten for lack of room.
     pub fn forgotten(&self) -> u64 {
         self.states.forgotten()
+    }
+
+    /// True while a flood of SYNs for this port is on. Whoever answers them in the receiver's place makes
+    /// conversations with it look different on its two sides.
+    pub fn is_for_port(&self, to: IpAddr, port: u16) -> bool {
+        let mut active = self.active.iter();
+        active.any(|a| a.kind == SYNS && a.port == Some(port) && a.key == Key::To(to))
     }
 
     /// Floods that are on.
@@ -186,13 +213,31 @@ impl FloodDetector {
         }
         let (kind, _) = worst?;
         // One flood a key is told at a time: the worst.
-        let on = self.active.iter().any(|(key, ..)| *key == tally.key);
-        if on || self.active.len() >= ACTIVE {
+        if let Some(active) = self.active.iter_mut().find(|active| active.key == tally.key) {
+            // What is done about one port does nothing about others.
+            let told = active.port.filter(|_| !active.spread)?;
+            let kind = active.kind;
+            if elsewhere(&whole, kind, told) <= floor(&limits, kind, &whole) {
+                return None;
+            }
+            let on = &state.kinds[kind];
+            let peak = on.flood.as_ref()?.peak;
+            active.spread = true;
+            return Some(began(&whole, kind, on.habit, peak, None));
+        }
+        if self.active.len() >= ACTIVE {
             return None;
         }
         let flood = state.kinds[kind].flood.as_ref()?;
-        self.active.push((tally.key, kind, protocol(kind, &whole)));
-        Some(began(&whole, kind, state.kinds[kind].habit, flood.peak))
+        let port = port(&whole, kind, floor(&limits, kind, &whole));
+        self.active.push(Active {
+            key: tally.key,
+            kind,
+            protocol: protocol(kind, &whole),
+            port,
+            spread: false,
+        });
+        Some(began(&whole, kind, state.kinds[kind].habit, flood.peak, port))
     }
 
     /// A border of packet time: tells floods that are over.
@@ -200,15 +245,19 @@ impl FloodDetector {
         let mut ended = Vec::new();
         let calm = self.limits.calm;
         let states = &mut self.states;
-        self.active.retain(|&(key, kind, protocol)| {
-            let Some(state) = states.get(key) else {
+        self.active.retain(|active| {
+            let Some(state) = states.get(active.key) else {
                 return false;
             };
-            if let Some(flood) = &state.kinds[kind].flood {
+            if let Some(flood) = &state.kinds[active.kind].flood {
                 if at.saturating_sub(flood.last) <= calm {
                     return true;
                 }
-                ended.push(over((key, kind, protocol), flood));
+                ended.push(over(active, active.port, flood));
+                // Each that was told is told to be over.
+                if active.spread {
+                    ended.push(over(active, None, flood));
+                }
             }
             for kind in &mut state.kinds {
                 kind.flood = None;
@@ -337,10 +386,35 @@ fn protocol(kind: usize, tally: &Tally) -> u8 {
         0 | 1 => 6,
         // SYN+ACKs can be reflected too.
         3 if tally.of(Class::SynAck) > tally.of(Class::Reflected) => 6,
-        2 | 3 => 17,
+        2 | 3 => UDP,
         4 => 1,
         _ => 0,
     }
+}
+
+/// The packets of a kind that have a port, and the vote on it.
+fn ported(tally: &Tally, kind: usize) -> Option<(u32, PortVote)> {
+    let [syns, answers] = tally.ports;
+    match kind {
+        SYNS => Some((tally.of(Class::Syn), syns)),
+        ANSWERS if protocol(kind, tally) == UDP => Some((tally.of(Class::Reflected), answers)),
+        _ => None,
+    }
+}
+
+/// The one port of a flood: that of all but what is no flood by itself.
+fn port(tally: &Tally, kind: usize, floor: f64) -> Option<u16> {
+    let (all, vote) = ported(tally, kind)?;
+    let one = matches!(tally.key, Key::To(_)) && vote.lead > all / 2;
+    (one && elsewhere(tally, kind, vote.port) <= floor).then_some(vote.port)
+}
+
+/// Packets that surely have other ports.
+fn elsewhere(tally: &Tally, kind: usize, port: u16) -> f64 {
+    ported(tally, kind).map_or(0.0, |(all, vote)| {
+        let lead = if vote.port == port { vote.lead } else { 0 };
+        f64::from(all.saturating_sub(lead)) / 2.0
+    })
 }
 
 fn name(key: Key) -> Phrase {
@@ -368,7 +442,7 @@ fn of_what(kind: usize) -> Phrase {
     }
 }
 
-fn began(tally: &Tally, kind: usize, habit: f64, peak: f64) -> FloodFound {
+fn began(tally: &Tally, kind: usize, habit: f64, peak: f64, port: Option<u16>) -> FloodFound {
     let carpet = matches!(tally.key, Key::Network(_));
     let rate = peak * PER_SECOND;
     let others = tally.others.estimate();
@@ -423,12 +497,16 @@ fn began(tally: &Tally, kind: usize, habit: f64, peak: f64) -> FloodFound {
         key: tally.key,
         main: tally.main.filter(|_| !matches!(tally.key, Key::From(_))),
         protocol: protocol(kind, tally),
+        port,
         behaviour,
         began: true,
     }
 }
 
-fn over((key, kind, protocol): (Key, usize, u8), flood: &Flood) -> FloodFound {
+fn over(active: &Active, port: Option<u16>, flood: &Flood) -> FloodFound {
+    let &Active {
+        key, kind, protocol, ..
+    } = active;
     let seconds = (flood.last - flood.since + SLICE) as f64 / 1e9;
     let behaviour = Behaviour {
         kind: "flood_ended",
@@ -456,6 +534,7 @@ fn over((key, kind, protocol): (Key, usize, u8), flood: &Flood) -> FloodFound {
         key,
         main: None,
         protocol,
+        port,
         behaviour,
         began: false,
     }

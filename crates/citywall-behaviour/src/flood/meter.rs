@@ -85,8 +85,33 @@ pub struct Sample {
     pub dst: IpAddr,
     /// What.
     pub class: Class,
+    /// The source and the destination port, where it has them.
+    pub ports: [u16; 2],
     /// On the wire.
     pub bytes: u32,
+}
+
+/// A majority vote (Boyer and Moore 1981) on ports: those that SYNs are for, or that answers come from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PortVote {
+    /// The candidate.
+    pub port: u16,
+    /// Its votes that no other's outweighs. Those for it are at least so many; of the rest at least half
+    /// are for others.
+    pub lead: u32,
+}
+
+impl PortVote {
+    #[inline]
+    fn add(&mut self, port: u16, votes: u32) {
+        if self.port == port {
+            self.lead = self.lead.saturating_add(votes);
+        } else if self.lead < votes {
+            (self.port, self.lead) = (port, votes - self.lead);
+        } else {
+            self.lead -= votes;
+        }
+    }
 }
 
 /// What is counted.
@@ -122,6 +147,8 @@ pub struct Tally {
     /// The other that clearly has the most packets (a lead of a quarter), where there is one (majority vote, Boyer and
     /// Moore 1981); who it is is not proved.
     pub main: Option<IpAddr>,
+    /// Which port most SYNs are for, and which most of `Reflected` come from.
+    pub ports: [PortVote; 2],
 }
 
 impl Tally {
@@ -138,6 +165,12 @@ impl Tally {
         if self.main != other.main {
             self.main = None;
         }
+        self.vote(&other.ports);
+    }
+
+    fn vote(&mut self, others: &[PortVote; 2]) {
+        let votes = self.ports.iter_mut().zip(others);
+        votes.for_each(|(mine, other)| mine.add(other.port, other.lead));
     }
 
     /// Packets of all classes.
@@ -162,6 +195,7 @@ struct Cell {
     /// Candidate of the majority vote, and its lead.
     main: u128,
     lead: u32,
+    ports: [PortVote; 2],
 }
 
 const EMPTY: Cell = Cell {
@@ -172,6 +206,7 @@ const EMPTY: Cell = Cell {
     seen: 0,
     main: 0,
     lead: 0,
+    ports: [PortVote { port: 0, lead: 0 }; 2],
 };
 
 /// One way to see packets.
@@ -393,6 +428,11 @@ impl Cell {
         self.packets[sample.class as usize] += 1;
         self.bytes += u64::from(sample.bytes);
         self.seen += 1;
+        match sample.class {
+            Class::Syn => self.ports[0].add(sample.ports[1], 1),
+            Class::Reflected => self.ports[1].add(sample.ports[0], 1),
+            _ => {}
+        }
         self.others.add(other.1);
         if self.main == other.0 {
             self.lead += 1;
@@ -413,6 +453,8 @@ impl Cell {
         }
         self.bytes += other.bytes;
         self.others.merge(&other.others);
+        let votes = self.ports.iter_mut().zip(other.ports);
+        votes.for_each(|(mine, other)| mine.add(other.port, other.lead));
     }
 
     fn tally(&self, key: Key, start: Nanos, back: Option<&Cell>) -> Tally {
@@ -426,6 +468,7 @@ impl Cell {
             hosts: 1,
             others: self.others,
             main: (self.lead * 4 > self.total()).then(|| address(self.main)),
+            ports: self.ports,
         }
     }
 }

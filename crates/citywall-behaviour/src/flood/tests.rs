@@ -46,10 +46,15 @@ impl Bench {
     }
 
     fn send(&mut self, at: Nanos, src: IpAddr, dst: IpAddr, class: Class, bytes: u32) {
+        self.send_to_port(at, src, dst, (class, 80), bytes);
+    }
+
+    fn send_to_port(&mut self, at: Nanos, src: IpAddr, dst: IpAddr, (class, port): (Class, u16), bytes: u32) {
         let sample = Sample {
             src,
             dst,
             class,
+            ports: [port, port],
             bytes,
         };
         self.meter.packet(at, &sample, &mut self.tallies);
@@ -289,6 +294,7 @@ fn a_heavy_key_behind_many_light_ones_is_not_missed() {
             src,
             dst,
             class: Class::Udp,
+            ports: [40_000, 80],
             bytes: 60,
         };
         meter.packet(at, &sample, &mut tallies);
@@ -320,6 +326,7 @@ fn workers_together_find_what_one_does() {
             src: ip(0x20_0000 | roll as u32 & 0xffff),
             dst: ip(80),
             class: Class::Syn,
+            ports: [40_000, 80],
             bytes: 60,
         };
         let mut tallies = Vec::new();
@@ -338,7 +345,7 @@ proptest! {
         let mut meter = Meter::new(seed, 1);
         let mut tallies = Vec::new();
         for (src, dst) in &packets {
-            let sample = Sample { src: ip(100 + src), dst: ip(*dst), class: Class::Udp, bytes: 10 };
+            let sample = Sample { src: ip(100 + src), dst: ip(*dst), class: Class::Udp, ports: [40_000, 80], bytes: 10 };
             meter.packet(5, &sample, &mut tallies);
         }
         meter.advance(SLICE, &mut tallies);
@@ -374,6 +381,7 @@ fn a_burst_is_told_before_its_slice_is_over() {
             src: ip(1_000 + i as u32),
             dst: ip(1),
             class: Class::Udp,
+            ports: [40_000, 80],
             bytes: 400,
         };
         meter.packet(i * 5_000, &sample, &mut tallies);
@@ -393,4 +401,67 @@ fn answers_to_handshakes_that_nobody_began() {
         bench.send(at, ip(5_000 + (roll % 300) as u32), ip(1), Class::SynAck, 60);
     });
     assert!(bench.end(10 * SECOND).contains("amplification"));
+}
+
+/// A flood for one port is told with it; where it goes on to others, once more without; and each is over.
+#[test]
+fn the_port_of_syns_is_told_as_long_as_it_is_one() {
+    let mut bench = Bench::new();
+    let port_of = |at: Nanos, roll: u64| match (at / SECOND, roll % 20) {
+        // One in twenty is an honest client of another port.
+        (0..2, 0) => 443,
+        (0..2, _) => 80,
+        _ => (roll >> 8) as u16,
+    };
+    bench.stream(0, 4 * SECOND, 2_000, |bench, at, roll| {
+        let from = ip(0x20_0000 | (roll >> 24) as u32 & 0xffff);
+        bench.send_to_port(at, from, ip(2), (Class::Syn, port_of(at, roll)), 60);
+    });
+    bench.end(20 * SECOND);
+    let told = |(at, found): &(Nanos, FloodFound)| (at / SECOND, found.behaviour.kind, found.port);
+    let told: Vec<_> = bench.found.iter().map(told).collect();
+    let ended = |told: &(Nanos, &str, Option<u16>)| told.1 == "flood_ended";
+    let (over, on): (Vec<_>, Vec<_>) = told.into_iter().partition(ended);
+    assert_eq!(on, [(0, "syn_flood", Some(80)), (2, "syn_flood", None)]);
+    let over: Vec<_> = over.into_iter().map(|(_, _, port)| port).collect();
+    assert_eq!(over, [Some(80), None]);
+}
+
+/// No port is told where there is not one.
+#[test]
+fn syns_for_many_ports_are_for_none() {
+    let mut bench = Bench::new();
+    bench.stream(0, 2 * SECOND, 400, |bench, at, roll| {
+        bench.send_to_port(
+            at,
+            ip(0x20_0000 | roll as u32 & 0xffff),
+            ip(2),
+            (Class::Syn, (roll >> 20) as u16),
+            60,
+        );
+    });
+    bench.end(20 * SECOND);
+    let told: Vec<_> = bench
+        .found
+        .iter()
+        .map(|(_, f)| (f.behaviour.kind, f.port))
+        .collect();
+    assert_eq!(told, [("syn_flood", None), ("flood_ended", None)]);
+}
+
+/// Answers that nobody asked for come from one service: which, is told.
+#[test]
+fn the_port_that_answers_come_from_is_told() {
+    let mut bench = Bench::new();
+    bench.stream(0, 2 * SECOND, 2_000, |bench, at, roll| {
+        let from = ip(0x20_0000 | (roll >> 24) as u32 & 0xff);
+        bench.send_to_port(at, from, ip(2), (Class::Reflected, 123), 400);
+    });
+    bench.end(20 * SECOND);
+    let told: Vec<_> = bench
+        .found
+        .iter()
+        .map(|(_, f)| (f.behaviour.kind, f.port))
+        .collect();
+    assert_eq!(told, [("amplification", Some(123)), ("flood_ended", Some(123))]);
 }

@@ -101,6 +101,11 @@ fn measure(ctx: &Ctx, board: &Board, message: &Message) -> Vec<String> {
                 &[("device", &who("host")), ("n", &text(message, "n"))],
             )]
         }
+        "measure-drop-answers" => vec![l.with(
+            "wrong-drop-answers",
+            &[("device", &who("host")), ("port", &text(message, "port"))],
+        )],
+        "measure-syn-proxy" => vec![l.with("wrong-syn-proxy", &[("device", &who("host"))])],
         _ => Vec::new(),
     }
 }

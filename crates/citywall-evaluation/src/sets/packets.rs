@@ -28,6 +28,8 @@ impl One {
                 src,
                 dst,
                 class: self.class,
+                // No flood is told by it.
+                ports: [0; 2],
                 bytes: self.seen.bytes,
             }),
             _ => None,

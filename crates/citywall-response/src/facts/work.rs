@@ -5,7 +5,11 @@
 //! spares what everything needs, as the kernel does (`firewall::measures`); a single address that
 //! is denied is denied, whoever has it. Does not own: what follows from the answer.
 
-use citywall_event::{AssetInfo, ConduitEnd, Criticality, Grant, Place, Prefix, Verb, VerbSet, ZoneId};
+use std::net::IpAddr;
+
+use citywall_event::{
+    AssetInfo, ConduitEnd, Criticality, Grant, Place, Prefix, Service, Verb, VerbSet, ZoneId,
+};
 
 use super::Facts;
 use crate::Host;
@@ -48,6 +52,23 @@ impl Facts {
         };
         // Who is inspected goes on: nobody needs to be spared.
         self.permitted(from, to, false, &names)
+    }
+
+    /// True where a conduit names the commands that may be given to this TCP port, from wherever: such
+    /// conversations are inspected, which takes their handshake.
+    pub(crate) fn inspects(&self, to: IpAddr, port: u16) -> bool {
+        const TCP: u8 = 6;
+        let service = Service {
+            protocol: TCP,
+            port: Some(port),
+            app_proto: None,
+        };
+        let place = self.context.locate(Some(to), None);
+        let named = |grant: &Grant| !grant.commands.is_empty() && grant.on_port(&service);
+        let leads = |end: &ConduitEnd| self.is_end(*end, place);
+        let mut conduits = self.conduits.iter();
+        conduits.any(|c| c.to.iter().any(leads) && c.grants.iter().any(named))
+            && !planted(Bug::InspectionForgotten)
     }
 
     /// True where a denial of this network would spare somebody in it.

@@ -45,6 +45,9 @@ pub struct Deployment {
     pub log_per_second: u32,
     /// NFLOG group for those lines.
     pub log_group: Option<u16>,
+    /// The kernel has `synproxy` (CONFIG_NFT_SYNPROXY). On a bridge it is of no use: what it answers, it
+    /// routes.
+    pub syn_proxy: bool,
 }
 
 /// What is wrong with a deployment.

@@ -40,6 +40,8 @@ pub(super) mod names {
     pub const INSPECTED: &str = "inspected";
     pub const INSPECTED_NETWORKS: &str = "inspectednet";
     pub const FLOODED: &str = "flooded";
+    pub const PROXIED: &str = "proxied";
+    pub const UNASKED: &str = "unasked";
     pub const BLOCKED: &str = "blocked";
     pub const BLOCKED_NETWORKS: &str = "blockednet";
 }
@@ -122,6 +124,16 @@ pub fn sets_of(measure: &Measure) -> Result<Vec<Element>, ElementError> {
                 ..element(names::FLOODED, suffix, key)
             }
         }
+        Measure::SynProxy { to, port } => {
+            let suffix = if to.is_ipv4() { "4" } else { "6" };
+            let key = vec![Value::ip(*to), Value::number((*port).into())];
+            element(names::PROXIED, suffix, key)
+        }
+        Measure::DropAnswers { to, from_port } => {
+            let suffix = if to.is_ipv4() { "4" } else { "6" };
+            let key = vec![Value::ip(*to), Value::number((*from_port).into())];
+            element(names::UNASKED, suffix, key)
+        }
         Measure::DenyPair { from, to } => {
             let (set, suffix, key) = pair([names::DENIED, names::DENIED_NETWORKS], from, to)?;
             element(set, suffix, key)
@@ -185,6 +197,22 @@ pub fn measure_of(element: &Element) -> Option<Measure> {
                 packets_per_second: element.rate?,
             }
         }
+        (names::PROXIED, [Value::Addresses(to, same), Value::Numbers(port, last)])
+            if to == same && port == last =>
+        {
+            Measure::SynProxy {
+                to: *to,
+                port: u16::try_from(*port).ok()?,
+            }
+        }
+        (names::UNASKED, [Value::Addresses(to, same), Value::Numbers(port, last)])
+            if to == same && port == last =>
+        {
+            Measure::DropAnswers {
+                to: *to,
+                from_port: u16::try_from(*port).ok()?,
+            }
+        }
         (names::DENIED | names::DENIED_NETWORKS, [from, to]) => Measure::DenyPair {
             from: host(from)?,
             to: to.as_prefix()?,
@@ -242,9 +270,17 @@ pub(super) fn timed_sets() -> Vec<Set> {
     for suffix in ["4", "6"] {
         let key = [one(suffix), vec![KeyType::Protocol]].concat();
         all.push(set(names::FLOODED, suffix, key, false, true));
+        let key = [one(suffix), vec![KeyType::Port]].concat();
+        all.push(set(names::PROXIED, suffix, key.clone(), false, false));
+        all.push(set(names::UNASKED, suffix, key, false, false));
     }
     all.push(set(ALIVE, "", vec![KeyType::Family], false, false));
     all
+}
+
+/// True of a set in which the ports stand that unasked answers come from.
+pub(super) fn holds_answers(set: &Set) -> bool {
+    split(&set.name).is_some_and(|(name, _)| name == names::UNASKED)
 }
 
 /// The sets of the block list, empty.

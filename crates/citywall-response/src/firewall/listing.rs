@@ -285,6 +285,7 @@ fn set(body: &Json) -> Result<(Set, Vec<Json>), &'static str> {
             KeyType::Ip6,
             KeyType::Ether,
             KeyType::Protocol,
+            KeyType::Port,
             KeyType::Family,
         ]
         .into_iter()
@@ -428,7 +429,9 @@ fn field(json: &Json) -> Option<Field> {
         ("ether", "type") => Field::EtherType,
         ("arp", "saddr ip") => Field::ArpSource,
         ("tcp", "dport") => Field::TcpPort,
+        ("tcp", "sport") => Field::TcpSourcePort,
         ("udp", "dport") => Field::UdpPort,
+        ("udp", "sport") => Field::UdpSourcePort,
         ("sctp", "dport") => Field::SctpPort,
         ("icmp", "type") => Field::IcmpType,
         ("icmpv6", "type") => Field::Icmp6Type,
@@ -493,6 +496,14 @@ fn read(json: &Json) -> Option<Statement> {
                 None => None,
             },
         },
+        "notrack" => Statement::NoTrack,
+        "reject" if body.get("type")?.as_str()? == "tcp reset" => Statement::Reset,
+        "synproxy" => Statement::SynProxy {
+            // Another option would be another statement.
+            mss: u16::try_from(number(body.get("mss")?)?)
+                .ok()
+                .filter(|_| body.as_object().is_some_and(|all| all.len() == 1))?,
+        },
         _ => return None,
     })
 }
@@ -539,6 +550,13 @@ fn compare(body: &Json) -> Option<Statement> {
     };
     let (left, right) = (body.get("left")?, body.get("right")?);
     if let Some(masked) = left.get("&") {
+        if is_tcp_flags(masked) {
+            return match flags(right).filter(|_| !not)? {
+                SYN => Some(Statement::Opens),
+                SYN_ACK => Some(Statement::Accepts),
+                _ => None,
+            };
+        }
         let (mark, bits) = mark_bits(masked)?;
         return (number(right)? == bits && !not).then_some(Statement::Marked(mark, bits));
     }
@@ -559,6 +577,36 @@ fn compare(body: &Json) -> Option<Statement> {
         not,
         right,
     })
+}
+
+/// Flags of TCP (RFC 9293, 3.1).
+const SYN: u32 = 0x02;
+const SYN_ACK: u32 = 0x12;
+const FIN_SYN_RST_ACK: u32 = 0x17;
+
+/// `[tcp flags, fin | syn | rst | ack]`.
+fn is_tcp_flags(masked: &Json) -> bool {
+    let Some([left, mask]) = masked.as_array().map(Vec::as_slice) else {
+        return false;
+    };
+    let word = |name: &str| left.get("payload")?.get(name)?.as_str();
+    (word("protocol"), word("field")) == (Some("tcp"), Some("flags")) && flags(mask) == Some(FIN_SYN_RST_ACK)
+}
+
+/// One flag or several, by name or as bits.
+fn flags(json: &Json) -> Option<u32> {
+    let one = |json: &Json| match json.as_str() {
+        Some("fin") => Some(0x01),
+        Some("syn") => Some(SYN),
+        Some("rst") => Some(0x04),
+        Some("ack") => Some(0x10),
+        Some(_) => None,
+        None => number(json),
+    };
+    match json.as_array().or_else(|| json.get("|")?.as_array()) {
+        Some(list) => list.iter().try_fold(0, |bits, json| Some(bits | one(json)?)),
+        None => one(json),
+    }
 }
 
 fn values(list: &[Json], fields: &[Field]) -> Option<Right> {

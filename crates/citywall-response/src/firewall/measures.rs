@@ -9,7 +9,7 @@ use super::deployment::{Deployment, Mode};
 use super::elements::{self, names};
 use super::ends::in_set;
 use super::model::{Chain, Field, KeyType, Mark, Right, Rule, Statement, Value, Verdict, state};
-use super::wall::{chain, count_drop, marks, spared_or};
+use super::wall::{base, chain, count_drop, marks, spared_or};
 
 /// Sets of whom no measure touches.
 pub(super) const SPARED: &str = "spared";
@@ -262,9 +262,20 @@ fn early() -> Chain {
     chain("early", rules)
 }
 
-/// New conversations with a flooded address, beyond its rate.
+/// New conversations with a flooded address: none with answers from a port that the flood comes from, and
+/// those of other kinds up to its rate. What is asked who it is needs no limit.
 fn floods() -> Chain {
     let mut rules = Vec::new();
+    for (field, family) in [(Field::Ip4Target, "4"), (Field::Ip6Target, "6")] {
+        let unasked = pair(
+            [field, Field::UdpSourcePort],
+            &format!("{}{family}", names::UNASKED),
+        );
+        rules.push(with(vec![unasked], count_drop("flooded")));
+    }
+    for (field, family) in [(Field::Ip4Target, "4"), (Field::Ip6Target, "6")] {
+        rules.push(vec![proxied(field, family), verdict(Verdict::Return)]);
+    }
     for (field, family) in [(Field::Ip4Target, "4"), (Field::Ip6Target, "6")] {
         rules.push(with(
             vec![pair(
@@ -275,6 +286,88 @@ fn floods() -> Chain {
         ));
     }
     chain("floods", rules)
+}
+
+/// A packet to a port for which the wall answers.
+fn proxied(target: Field, family: &str) -> Statement {
+    pair([target, Field::TcpPort], &format!("{}{family}", names::PROXIED))
+}
+
+/// One family of what is answered in a device's place.
+struct Proxied {
+    source: Field,
+    target: Field,
+    suffix: &'static str,
+    /// The segment that every device takes: where none is agreed on (RFC 9293, 3.7.1).
+    mss: u16,
+}
+
+const PROXIED: [Proxied; 2] = [
+    Proxied {
+        source: Field::Ip4Source,
+        target: Field::Ip4Target,
+        suffix: "4",
+        mss: 536,
+    },
+    Proxied {
+        source: Field::Ip6Source,
+        target: Field::Ip6Target,
+        suffix: "6",
+        mss: 1_220,
+    },
+];
+
+/// Chains around the `forward` chain that answer SYNs in a device's place: `before` conversations are
+/// followed, behind that (`opening`), and `behind` the policy. A SYN is followed by nobody until it was
+/// answered, so a flood fills no table of the kernel's. Who may not open a conversation gets no answer here either.
+///
+/// The kernel agrees on options before it knows the device's own. So it offers none (no scaling of windows,
+/// no time stamps, no selective acknowledgements) and the least segment: that holds whatever the device speaks.
+///
+/// The last segment of a handshake belongs to no conversation that the kernel knows: it is `new`, or
+/// `invalid` where `net.netfilter.nf_conntrack_tcp_loose` is off.
+///
+/// What the device itself answers was asked before the measure was in force. It asks again after a second, for
+/// up to a minute, and has no room for anybody else meanwhile: it is told that nobody is there. What the proxy
+/// opened with it is marked, so that its answer to that is not meant.
+pub(super) fn syn_proxy([before, opening, behind]: [i32; 3]) -> Vec<Chain> {
+    let (mut asking, mut opened) = (Vec::new(), Vec::new());
+    // What is inspected is followed from its first packet on, so it is not for the proxy to answer.
+    let mut answering: Vec<Rule> = [marks::INSPECT_OPEN, marks::INSPECT_CLOSED]
+        .into_iter()
+        .map(|bits| vec![Statement::Marked(Mark::Packet, bits), verdict(Verdict::Accept)])
+        .collect();
+    for f in &PROXIED {
+        let to = || proxied(f.target, f.suffix);
+        asking.push(vec![Statement::Opens, to(), Statement::NoTrack]);
+        opened.push(vec![
+            Statement::Opens,
+            to(),
+            Statement::SetMark(Mark::Conversation, marks::PROXIED),
+        ]);
+        answering.push(vec![
+            Statement::State(state::INVALID | state::NEW | state::UNTRACKED),
+            to(),
+            Statement::Count("proxied".to_owned()),
+            Statement::SynProxy { mss: f.mss },
+        ]);
+    }
+    answering.push(vec![
+        Statement::Marked(Mark::Conversation, marks::PROXIED),
+        verdict(Verdict::Accept),
+    ]);
+    for f in &PROXIED {
+        let from = pair(
+            [f.source, Field::TcpSourcePort],
+            &format!("{}{}", names::PROXIED, f.suffix),
+        );
+        answering.push(vec![Statement::Accepts, from, Statement::Reset]);
+    }
+    vec![
+        base("asking", "prerouting", None, before, true, asking),
+        base("opened", "output", None, opening, true, opened),
+        base(super::ANSWERING, "forward", None, behind, true, answering),
+    ]
 }
 
 /// The key types of a pair's sets.

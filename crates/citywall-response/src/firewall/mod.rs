@@ -34,3 +34,6 @@ pub use wall::{Wall, marks};
 
 /// What the name of an ingress chain begins with; the interface follows.
 const EARLY: &str = "early_";
+
+/// The chain in which SYNs are answered in a device's place.
+const ANSWERING: &str = "answering";

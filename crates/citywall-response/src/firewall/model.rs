@@ -54,6 +54,8 @@ pub enum KeyType {
     Ether,
     /// `inet_proto`
     Protocol,
+    /// `inet_service`
+    Port,
     /// `nf_proto`
     Family,
 }
@@ -66,6 +68,7 @@ impl KeyType {
             KeyType::Ip6 => "ipv6_addr",
             KeyType::Ether => "ether_addr",
             KeyType::Protocol => "inet_proto",
+            KeyType::Port => "inet_service",
             KeyType::Family => "nf_proto",
         }
     }
@@ -267,8 +270,12 @@ pub enum Field {
     ArpSource,
     /// `tcp dport`
     TcpPort,
+    /// `tcp sport`
+    TcpSourcePort,
     /// `udp dport`
     UdpPort,
+    /// `udp sport`
+    UdpSourcePort,
     /// `sctp dport`
     SctpPort,
     /// `icmp type`
@@ -337,6 +344,10 @@ pub enum Statement {
         /// With what.
         right: Right,
     },
+    /// Goes on where a TCP segment asks for a conversation: SYN, and none of FIN, RST, ACK.
+    Opens,
+    /// Goes on where a TCP segment answers that: SYN and ACK, and none of FIN, RST.
+    Accepts,
     /// Goes on where the conversation has one of these states.
     State(u32),
     /// Goes on where all the bits are set.
@@ -366,6 +377,16 @@ pub enum Statement {
         /// NFLOG group; `None` = the kernel's log.
         group: Option<u16>,
     },
+    /// The kernel does not follow this packet's conversation.
+    NoTrack,
+    /// The kernel answers a SYN with a cookie, and opens the conversation with the receiver once it
+    /// comes back; what has none is dropped.
+    SynProxy {
+        /// The largest segment that senders are told.
+        mss: u16,
+    },
+    /// The packet is gone, and its sender is told that the conversation is over.
+    Reset,
     /// Ends the rule.
     Verdict(Verdict),
     /// From the kernel alone: something that we never write.

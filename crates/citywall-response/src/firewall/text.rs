@@ -24,7 +24,9 @@ impl Field {
             Field::EtherType => "ether type",
             Field::ArpSource => "arp saddr ip",
             Field::TcpPort => "tcp dport",
+            Field::TcpSourcePort => "tcp sport",
             Field::UdpPort => "udp dport",
+            Field::UdpSourcePort => "udp sport",
             Field::SctpPort => "sctp dport",
             Field::IcmpType => "icmp type",
             Field::Icmp6Type => "icmpv6 type",
@@ -127,6 +129,8 @@ fn statement(statement: &Statement) -> String {
             let not = if *not { "!= " } else { "" };
             format!("{} {not}{right}", names.join(" . "))
         }
+        Statement::Opens => "tcp flags & (fin | syn | rst | ack) == syn".to_owned(),
+        Statement::Accepts => "tcp flags & (fin | syn | rst | ack) == syn | ack".to_owned(),
         Statement::State(bits) => format!("ct state {}", state_names(*bits)),
         Statement::Marked(mark, bits) => {
             format!("{} & {bits:#010x} == {bits:#010x}", mark_name(*mark))
@@ -148,6 +152,9 @@ fn statement(statement: &Statement) -> String {
             Some(group) => format!("log prefix \"{prefix}\" group {group}"),
             None => format!("log prefix \"{prefix}\""),
         },
+        Statement::NoTrack => "notrack".to_owned(),
+        Statement::SynProxy { mss } => format!("synproxy mss {mss}"),
+        Statement::Reset => "reject with tcp reset".to_owned(),
         Statement::Verdict(verdict) => verdict.text(),
         Statement::Foreign(what) => format!("<not ours: {what}>"),
     }

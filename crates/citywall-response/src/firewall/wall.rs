@@ -35,6 +35,8 @@ pub mod marks {
     /// its parser to its end. It stays with the conversation, so that a parser which does not know the
     /// session knows that much.
     pub const SPLICED: u32 = 0x8_0000;
+    /// The wall opened this conversation with a device in place of who asked it to.
+    pub const PROXIED: u32 = 0x10_0000;
 }
 
 /// Groups of zones, each with the sets `NAME4`, `NAME6` and `NAMEm`.
@@ -45,7 +47,7 @@ mod groups {
 }
 
 /// The counters that the tables have.
-pub const COUNTERS: [&str; 9] = [
+pub const COUNTERS: [&str; 10] = [
     "denied_by_measure",
     "down",
     "early",
@@ -53,10 +55,14 @@ pub const COUNTERS: [&str; 9] = [
     "isolated",
     "isolation_violations",
     "limited",
+    "proxied",
     "quarantined",
     "violations",
 ];
 
+/// `NF_IP_PRI_RAW` and `NF_IP_PRI_MANGLE`: the kernel begins to follow conversations at -200.
+const BEFORE_TRACKING: i32 = -300;
+const BEHIND_TRACKING: i32 = -150;
 /// What others filter (priority 0), and the queue, come after us.
 const BEFORE_FILTER: i32 = -10;
 
@@ -76,6 +82,18 @@ impl Wall {
             tables.push(frames::table(rules, &ends));
         }
         Wall { tables }
+    }
+
+    /// SYNs can be answered in a device's place: a measure that is put in force for that has an effect.
+    pub fn answers_syns(&self) -> bool {
+        let mut tables = self.tables.iter().filter(|t| t.family == Family::Inet);
+        tables.any(|t| t.chains.iter().any(|c| c.name == super::ANSWERING))
+    }
+
+    /// Answers that nobody asked for can be dropped by their port.
+    pub fn drops_answers(&self) -> bool {
+        let mut tables = self.tables.iter().filter(|t| t.family == Family::Inet);
+        tables.any(|t| t.sets.iter().any(elements::holds_answers))
     }
 
     /// All tables as nft reads them.
@@ -104,6 +122,13 @@ fn inet(rules: &Ruleset, at: &Deployment, ends: &Ends) -> Table {
         chains.extend(policy_chains(rules, ends, &mut forward));
     }
     chains.push(base("forward", "forward", None, BEFORE_FILTER, false, forward));
+    if at.syn_proxy && at.mode == Mode::Routed {
+        chains.extend(measures::syn_proxy([
+            BEFORE_TRACKING,
+            BEHIND_TRACKING,
+            BEFORE_FILTER + 1,
+        ]));
+    }
     let from_cut_off = vec![vec![jump("early")]];
     chains.push(base(
         "input",

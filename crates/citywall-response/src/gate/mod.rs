@@ -198,7 +198,7 @@ fn judge_measure(case: &Case<'_>, rung: Rung, measure: &Measure, verdict: &mut V
     {
         verdict.add(Guard::Infrastructure { role });
     }
-    let source = !matches!(measure, Measure::LimitInto { .. });
+    let source = measure.is_against_source();
     let proved = case.grounds.proved || case.grounds.by_hand.is_some() || planted(Bug::ProofForgotten);
     if source && !proved {
         verdict.add(Guard::Unproved);

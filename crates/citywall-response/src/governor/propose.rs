@@ -19,6 +19,10 @@ use crate::{
 /// Longest target or reason, in bytes: a journal's line is bounded.
 const TEXT: usize = 512;
 
+/// IP protocols of SYNs, and of answers that nobody asked for.
+const TCP: u8 = 6;
+const UDP: u8 = 17;
+
 /// Who and how long.
 struct Terms<'a> {
     incident: &'a str,
@@ -47,6 +51,7 @@ impl Governor {
         }
         let standings: Vec<Standing> = notice.suspects.iter().map(|s| self.standing_of(s)).collect();
         let mut calm: Vec<Flooded> = Vec::new();
+        let still = notice.flooded.clone();
         let known = match self.incidents.remove(&notice.incident) {
             Some(mut known) => {
                 let before = std::mem::replace(&mut known.notice, notice.clone());
@@ -57,7 +62,7 @@ impl Governor {
             None => Known::new(notice.clone()),
         };
         self.incidents.insert(notice.incident.clone(), known);
-        self.floods_are_over(&notice.incident, &calm);
+        self.floods_are_over(&notice.incident, &calm, &still);
         match self.runs.hear(self.clock.now(), &notice, &standings) {
             Some(said) => self.hear_said(said, shed),
             None => {
@@ -77,12 +82,21 @@ impl Governor {
     }
 
     /// Nobody floods these any more: limits that were for that are taken back.
-    fn floods_are_over(&mut self, incident: &str, calm: &[Flooded]) {
-        let is_for = |measure: &Measure| match *measure {
-            Measure::LimitInto { to, protocol, .. } => calm
-                .iter()
-                .any(|f| f.address.to_canonical() == to && f.protocol == protocol),
-            _ => false,
+    fn floods_are_over(&mut self, incident: &str, calm: &[Flooded], still: &[Flooded]) {
+        let is_for = |measure: &Measure| {
+            let of = |f: &Flooded| match *measure {
+                Measure::LimitInto { to, protocol, .. } => {
+                    f.address.to_canonical() == to && f.protocol == protocol
+                }
+                Measure::SynProxy { to, port } => {
+                    f.address.to_canonical() == to && f.protocol == TCP && f.port == Some(port)
+                }
+                Measure::DropAnswers { to, from_port } => {
+                    f.address.to_canonical() == to && f.protocol == UDP && f.port == Some(from_port)
+                }
+                _ => false,
+            };
+            calm.iter().any(of) && !still.iter().any(of)
         };
         let of = |tracked: &&Tracked| {
             tracked.plan.incident == incident && tracked.action().measures.iter().any(is_for)

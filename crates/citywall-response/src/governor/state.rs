@@ -104,6 +104,8 @@ impl Known {
 fn wanted_as(target: &str, measures: &[Measure]) -> String {
     match measures.first() {
         Some(Measure::LimitInto { protocol, .. }) => format!("{target} {protocol}"),
+        Some(Measure::SynProxy { port, .. }) => format!("{target} {port}"),
+        Some(Measure::DropAnswers { from_port, .. }) => format!("{target} {from_port}"),
         _ => target.to_owned(),
     }
 }

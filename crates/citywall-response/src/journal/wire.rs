@@ -205,6 +205,14 @@ enum MeasureForm {
         protocol: u8,
         packets_per_second: u32,
     },
+    SynProxy {
+        to: IpAddr,
+        port: u16,
+    },
+    DropAnswers {
+        to: IpAddr,
+        from_port: u16,
+    },
     DenyCommand {
         from: HostForm,
         to: NetworkForm,
@@ -633,6 +641,8 @@ fn measure_form(measure: &Measure) -> MeasureForm {
             protocol,
             packets_per_second,
         },
+        Measure::SynProxy { to, port } => MeasureForm::SynProxy { to, port },
+        Measure::DropAnswers { to, from_port } => MeasureForm::DropAnswers { to, from_port },
         Measure::DenyCommand { from, to, verbs } => MeasureForm::DenyCommand {
             from: host_form(from),
             to: network_form(to),
@@ -673,6 +683,8 @@ fn read_measure(form: MeasureForm) -> Result<Measure, String> {
             protocol,
             packets_per_second,
         },
+        MeasureForm::SynProxy { to, port } => Measure::SynProxy { to, port },
+        MeasureForm::DropAnswers { to, from_port } => Measure::DropAnswers { to, from_port },
         MeasureForm::DenyCommand { from, to, verbs } => {
             let mut set = VerbSet::default();
             for name in &verbs {

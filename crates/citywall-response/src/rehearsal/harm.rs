@@ -302,6 +302,15 @@ fn meets(measure: &Measure, flow: &FlowLine, context: &Context) -> Option<Option
             let other = zone(flow.from) != zone(flow.to);
             (*to == flow.to && *protocol == flow.protocol && other).then_some(Some(*packets_per_second))
         }
+        // Who completes a handshake, as every conversation that did any work has, comes through.
+        Measure::SynProxy { .. } => None,
+        Measure::DropAnswers { to, from_port } => {
+            const UDP: u8 = 17;
+            let zone = |ip| context.locate(Some(ip), None).zone;
+            let other = zone(flow.from) != zone(flow.to);
+            let from = flow.from_port == Some(*from_port);
+            (*to == flow.to && flow.protocol == UDP && from && other).then_some(None)
+        }
         // Commands are counted on their own.
         Measure::DenyCommand { .. } => None,
     }

@@ -37,6 +37,8 @@ pub struct FlowLine {
     pub to: IpAddr,
     /// IP protocol number.
     pub protocol: u8,
+    /// The initiator's port.
+    pub from_port: Option<u16>,
     /// The responder's port.
     pub port: Option<u16>,
     /// Application protocol, where it was known.
@@ -233,6 +235,13 @@ impl Reader<'_> {
                         .ok_or(self.wrong("flooded", "no address"))?,
                     protocol: u8::try_from(self.number(f, "protocol")?)
                         .map_err(|_| self.wrong("flooded", "no IP protocol"))?,
+                    port: match f.get("port") {
+                        None => None,
+                        Some(_) => Some(
+                            u16::try_from(self.number(f, "port")?)
+                                .map_err(|_| self.wrong("flooded", "no TCP port"))?,
+                        ),
+                    },
                 })
             })?,
         };
@@ -294,8 +303,12 @@ impl Reader<'_> {
     }
 
     fn port(&self) -> Option<u16> {
+        self.port_of("dest_port")
+    }
+
+    fn port_of(&self, field: &str) -> Option<u16> {
         self.value
-            .get("dest_port")
+            .get(field)
             .and_then(Value::as_u64)
             .and_then(|p| u16::try_from(p).ok())
     }
@@ -319,6 +332,7 @@ impl Reader<'_> {
             from,
             to,
             protocol: self.protocol(),
+            from_port: self.port_of("src_port"),
             port: self.port(),
             app: app.map(str::to_owned),
             packets: [

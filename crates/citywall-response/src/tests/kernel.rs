@@ -58,6 +58,9 @@ pub(super) fn rung_of(measure: &Measure) -> Option<Rung> {
         Measure::Quarantine { .. } => Rung::Quarantine,
         Measure::DenyPair { .. } => Rung::DenyConduit,
         Measure::DenyCommand { .. } => Rung::DenyCommand,
-        Measure::LimitRate { .. } | Measure::LimitInto { .. } => Rung::LimitRate,
+        Measure::LimitRate { .. }
+        | Measure::LimitInto { .. }
+        | Measure::SynProxy { .. }
+        | Measure::DropAnswers { .. } => Rung::LimitRate,
     })
 }

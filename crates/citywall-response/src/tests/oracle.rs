@@ -147,6 +147,19 @@ fn permitted(town: &Town, from: IpAddr, to: IpAddr, changes_only: bool) -> bool 
     })
 }
 
+/// Are commands to this port looked at, wherever they come from?
+fn inspected(town: &Town, to: IpAddr, port: u16) -> bool {
+    let leads = |end: End| match end {
+        End::Every => zone_at(town, to).is_some(),
+        End::Outside => zone_at(town, to).is_none(),
+        End::Zone(z) => zone_at(town, to) == Some(z),
+        End::Asset(n) => who(town, to) == Who::Asset(n),
+        End::Service(_) => false,
+    };
+    let named = |allow: &str| matches!(allow, "modbus: read" | "modbus: write");
+    port == 502 && town.conduits.iter().any(|c| leads(c.to) && named(c.allow))
+}
+
 /// What was seen of an action before it was put in force.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Seen {
@@ -228,7 +241,10 @@ impl Oracle {
             .copied()
             .unwrap_or((false, true));
         let by_hand = seen.proposer.is_some();
-        let source_based = !matches!(measure, Measure::LimitInto { .. });
+        let source_based = !matches!(
+            measure,
+            Measure::LimitInto { .. } | Measure::SynProxy { .. } | Measure::DropAnswers { .. }
+        );
         if source_based && !proved && !by_hand {
             return Err(format!("{ip} was never proved to be real"));
         }
@@ -250,6 +266,19 @@ impl Oracle {
                 if may && (bad == 2 || class(town, who(town, far)) == 2) {
                     return Err(format!("permitted work of safety between {ip} and {far} is cut"));
                 }
+            }
+        }
+        if let Measure::DropAnswers { to, from_port: 0 } = measure {
+            return Err(format!("answers from port 0 to {to} are dropped"));
+        }
+        if let Measure::SynProxy { to, port } = *measure {
+            if port == 0 {
+                return Err(format!("the wall answers for port 0 of {to}"));
+            }
+            if inspected(town, to, port) {
+                return Err(format!(
+                    "the wall answers for port {port} of {to}, where commands are inspected"
+                ));
             }
         }
         if let Measure::DenyCommand { to, .. } = measure {

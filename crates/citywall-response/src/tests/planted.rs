@@ -4,7 +4,7 @@ use super::counted::{Stats, play_many};
 use super::places::places;
 use crate::bug::{Bug, plant};
 
-const BUGS: [Bug; 28] = [
+const BUGS: [Bug; 30] = [
     Bug::ContradictionIgnored,
     Bug::MissingTagsNormal,
     Bug::OwnForgotten,
@@ -33,6 +33,8 @@ const BUGS: [Bug; 28] = [
     Bug::LifeRenewed,
     Bug::ForeignRemoved,
     Bug::InForceForgotten,
+    Bug::PortForgotten,
+    Bug::InspectionForgotten,
 ];
 
 /// Cases within which each must be found.

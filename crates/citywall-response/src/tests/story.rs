@@ -248,6 +248,7 @@ fn a_limit_ends_with_its_flood() {
     let flooded = |last: u8, protocol| Flooded {
         address: [10, 30, 0, last].into(),
         protocol,
+        port: None,
     };
     let all = [flooded(17, 17), flooded(17, 6), flooded(18, 17)];
     let told = |flooded: &[Flooded]| {
@@ -315,6 +316,97 @@ fn a_limit_ends_with_its_flood() {
     // It begins again: so does the limit.
     governor.hear(at, told(&all[..2]));
     assert_eq!(governor.stages().count(), 2);
+}
+
+/// SYNs for one port are answered in the device's place where that can be; else what opens anew is limited.
+#[test]
+fn who_is_flooded_with_syns_is_asked_for_or_limited() {
+    let flood = |ip: &str, port| Flooded {
+        address: ip.parse().expect("an address"),
+        protocol: 6,
+        port,
+    };
+    let told = |flooded: &[Flooded]| {
+        Input::Notices(vec![Notice {
+            incident: "I0-1-1".to_owned(),
+            severity: 2,
+            flooded: flooded.to_vec(),
+            ..Notice::default()
+        }])
+    };
+    let wanted = |governor: &Governor| {
+        let views = governor.actions();
+        let line = |v: &crate::View| {
+            let measures: Vec<String> = v.action.measures.iter().map(ToString::to_string).collect();
+            format!("{:?} {}\n", v.stage, measures.join("; "))
+        };
+        views.iter().map(line).collect::<String>()
+    };
+    let at = Moment::default();
+    let mut one = governor();
+    one.hear(at, told(&[flood("10.30.0.17", Some(443))]));
+    expect![[r#"
+        Proposed 10.30.0.17: who opens a conversation with its TCP port 443 is answered by the wall first, and comes through once that is confirmed
+    "#]].assert_eq(&wanted(&one));
+    // It goes on to other ports: these are limited besides.
+    let both = [flood("10.30.0.17", Some(443)), flood("10.30.0.17", None)];
+    one.hear(at, told(&both));
+    expect![[r#"
+        Proposed 10.30.0.17: who opens a conversation with its TCP port 443 is answered by the wall first, and comes through once that is confirmed
+        Proposed 10.30.0.17: at most 20 new packets a second of IP protocol 6 reach it
+    "#]].assert_eq(&wanted(&one));
+    one.hear(at, told(&both[1..]));
+    expect![[r#"
+        Proposed 10.30.0.17: at most 20 new packets a second of IP protocol 6 reach it
+        Ended 10.30.0.17: who opens a conversation with its TCP port 443 is answered by the wall first, and comes through once that is confirmed
+    "#]].assert_eq(&wanted(&one));
+    one.hear(at, told(&[]));
+    expect![[r#"
+        Ended 10.30.0.17: who opens a conversation with its TCP port 443 is answered by the wall first, and comes through once that is confirmed
+        Ended 10.30.0.17: at most 20 new packets a second of IP protocol 6 reach it
+    "#]].assert_eq(&wanted(&one));
+    // Commands to the pumps are inspected, but not what else is spoken with them.
+    let mut pumps = governor();
+    pumps.hear(
+        at,
+        told(&[flood("10.40.0.20", Some(502)), flood("10.40.0.20", Some(80))]),
+    );
+    expect![[r#"
+        Proposed 10.40.0.20: at most 20 new packets a second of IP protocol 6 reach it
+        Proposed 10.40.0.20: who opens a conversation with its TCP port 80 is answered by the wall first, and comes through once that is confirmed
+    "#]].assert_eq(&wanted(&pumps));
+    // Answers from one port that nobody asked for are dropped by it; from several, all is limited.
+    let mut answered = governor();
+    let answers = |port| Flooded {
+        protocol: 17,
+        ..flood("10.30.0.17", port)
+    };
+    answered.hear(at, told(&[answers(Some(123))]));
+    answered.hear(at, told(&[answers(Some(123)), answers(None)]));
+    expect![[r#"
+        Proposed 10.30.0.17: what comes from UDP port 123 without having been asked for is dropped
+        Proposed 10.30.0.17: at most 20 new packets a second of IP protocol 17 reach it
+    "#]]
+    .assert_eq(&wanted(&answered));
+    answered.hear(at, told(&[]));
+    expect![[r#"
+        Ended 10.30.0.17: what comes from UDP port 123 without having been asked for is dropped
+        Ended 10.30.0.17: at most 20 new packets a second of IP protocol 17 reach it
+    "#]]
+    .assert_eq(&wanted(&answered));
+    // No such kernel.
+    let city = City::parse(EXAMPLE, "example.toml").expect("the example");
+    let settings = Settings {
+        syn_proxy: false,
+        drop_answers: false,
+        ..Settings::of(&city)
+    };
+    let mut old = Governor::new(Facts::of(&city, 1, Vec::new(), Vec::new()), settings);
+    old.hear(at, told(&[flood("10.30.0.17", Some(443)), answers(Some(123))]));
+    expect![[r#"
+        Proposed 10.30.0.17: at most 20 new packets a second of IP protocol 6 reach it
+    "#]]
+    .assert_eq(&wanted(&old));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use citywall_event::{Phrase, say};
 use expect_test::expect;
 
-use crate::{Act, Action, ActionId, Entry, EntryError, Fact, Grounds, Moment, Outcome, Plan, Rung};
+use crate::{Act, Action, ActionId, Entry, EntryError, Fact, Grounds, Measure, Moment, Outcome, Plan, Rung};
 
 fn at(fact: Fact) -> Entry {
     let at = Moment { wall: 5, steady: 3 };
@@ -21,7 +21,7 @@ fn entries_are_frozen_and_read_back() {
         Fact::Undoing {
             action: action.clone(),
             outcome: Outcome::RolledBack {
-                why: citywall_event::Phrase::as_written("w"),
+                why: Phrase::as_written("w"),
             },
         },
         Fact::Ended {
@@ -38,6 +38,39 @@ fn entries_are_frozen_and_read_back() {
             signer: "Ada".to_owned(),
         },
         Fact::Shed { count: 7 },
+        Fact::Proposed {
+            plan: Plan {
+                incident: "I0-1-1".to_owned(),
+                revision: 4,
+                actions: vec![Action {
+                    id: ActionId("I0-1-1.3".to_owned()),
+                    rung: Rung::LimitRate,
+                    target: Phrase::as_written("t"),
+                    reason: Phrase::as_written("r"),
+                    owner: "o".to_owned(),
+                    time_to_live: 60,
+                    measures: vec![
+                        Measure::LimitInto {
+                            to: [10, 0, 0, 9].into(),
+                            protocol: 6,
+                            packets_per_second: 20,
+                        },
+                        Measure::SynProxy {
+                            to: [10, 0, 0, 9].into(),
+                            port: 443,
+                        },
+                        Measure::DropAnswers {
+                            to: [10, 0, 0, 9].into(),
+                            from_port: 123,
+                        },
+                    ],
+                }],
+            },
+            severity: 2,
+            grounds: Grounds::default(),
+            needed: 1,
+            guards: vec!["g".to_owned()],
+        },
     ];
     let mut lines = String::new();
     for fact in facts {
@@ -54,6 +87,7 @@ fn entries_are_frozen_and_read_back() {
         {"v":1,"wall":5,"steady":3,"fact":{"ended":{"action":"I0-1-1.2","outcome":"lapsed"}}}
         {"v":1,"wall":5,"steady":3,"fact":{"act":{"expires":9,"rungs":["quarantine"],"serial":2,"signer":"Ada","zones":["z"]}}}
         {"v":1,"wall":5,"steady":3,"fact":{"shed":{"count":7}}}
+        {"v":1,"wall":5,"steady":3,"fact":{"proposed":{"grounds":{"by_hand":null,"contradicts":false,"proved":false},"guards":["g"],"needed":1,"plan":{"actions":[{"id":"I0-1-1.3","measures":[{"limit-into":{"packets_per_second":20,"protocol":6,"to":"10.0.0.9"}},{"syn-proxy":{"port":443,"to":"10.0.0.9"}},{"drop-answers":{"from_port":123,"to":"10.0.0.9"}}],"owner":"o","reason":"r","rung":"limit-rate","target":"t","time_to_live":60}],"incident":"I0-1-1","revision":4},"severity":2}}}
     "#]]
     .assert_eq(&lines);
 }

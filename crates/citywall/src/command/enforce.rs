@@ -16,7 +16,7 @@ use super::Invalid;
 use super::serve::{self, Place, ServeArgs};
 use crate::End;
 use crate::enforcer::applied::{self, Applied, Boot, Done};
-use crate::enforcer::own;
+use crate::enforcer::{nft, own};
 use crate::screen;
 
 /// Where what was in force before is remembered: root's, apart from what the sensor's user owns, as
@@ -220,6 +220,7 @@ fn wall(args: &EnforceArgs) -> anyhow::Result<(Wall, Mode)> {
         management: management(args)?,
         log_per_second: args.log,
         log_group: None,
+        syn_proxy: nft::has_syn_proxy(),
     };
     at.check()
         .map_err(|e| Invalid(format!("--routed, --bridge: {e}")))?;

@@ -38,6 +38,10 @@ pub struct ServeArgs {
     /// How long an action holds unless a playbook or a person says otherwise, in seconds.
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=1800))]
     time_to_live: Option<u32>,
+    /// Limit what opens anew with who is flooded, whatever else could be done about the flood: no SYNs are
+    /// answered in anybody's place, and nothing is dropped by its port.
+    #[arg(long)]
+    limit_floods: bool,
     /// Stay in the foreground: it always does.
     #[arg(long, hide = true)]
     foreground: bool,
@@ -82,6 +86,7 @@ pub fn run(args: &ServeArgs, place: Place<'_>) -> anyhow::Result<End> {
         management: place.management,
         log_per_second: place.log_per_second,
         time_to_live: args.time_to_live,
+        limit_floods: args.limit_floods,
         probe: args.probe,
     })
 }

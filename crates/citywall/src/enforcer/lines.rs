@@ -259,6 +259,8 @@ struct WireVictim {
 struct WireFlooded {
     address: IpAddr,
     protocol: u8,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    port: Option<u16>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -500,6 +502,7 @@ fn read_notice(n: WireNotice) -> Result<Notice, LineError> {
     let flooded = |f: WireFlooded| Flooded {
         address: f.address,
         protocol: f.protocol,
+        port: f.port,
     };
     Ok(Notice {
         incident: incident(n.incident)?,
@@ -567,6 +570,7 @@ fn write_notice(n: &Notice) -> WireNotice {
     let flooded = |f: &Flooded| WireFlooded {
         address: f.address,
         protocol: f.protocol,
+        port: f.port,
     };
     // What is cut off below the limit of suspects must not be named by what is kept.
     let kept = |index: usize| index < PARTIES;

@@ -31,7 +31,18 @@ fn notice() -> Notice {
             protocol: "modbus".into(),
         }],
         victims: Vec::new(),
-        flooded: Vec::new(),
+        flooded: vec![
+            Flooded {
+                address: "10.1.0.3".parse().unwrap(),
+                protocol: 17,
+                port: None,
+            },
+            Flooded {
+                address: "10.1.0.3".parse().unwrap(),
+                protocol: 6,
+                port: Some(443),
+            },
+        ],
         evidence: vec!["0-12-1".into()],
     }
 }
@@ -40,7 +51,7 @@ fn notice() -> Notice {
 fn a_notice_is_read_as_it_was_written() {
     let line = notice_line(&notice()).unwrap();
     expect![[r#"
-        {"type":"notice","incident":"I0-1660-1","change":"opened","severity":1,"kinds":["scan","takeover"],"title":"camera-3 was taken over","at":1700000000000000000,"suspects":[{"name":"camera-3","address":"10.1.0.3","mac":"02:00:00:00:00:03","taken":true,"proved":true}],"crossings":[{"suspect":0,"zone":"outside","targets":["203.0.113.9"]}],"changes":[{"suspect":0,"target":"10.2.0.1","protocol":"modbus"}],"victims":[],"flooded":[],"evidence":["0-12-1"]}
+        {"type":"notice","incident":"I0-1660-1","change":"opened","severity":1,"kinds":["scan","takeover"],"title":"camera-3 was taken over","at":1700000000000000000,"suspects":[{"name":"camera-3","address":"10.1.0.3","mac":"02:00:00:00:00:03","taken":true,"proved":true}],"crossings":[{"suspect":0,"zone":"outside","targets":["203.0.113.9"]}],"changes":[{"suspect":0,"target":"10.2.0.1","protocol":"modbus"}],"victims":[],"flooded":[{"address":"10.1.0.3","protocol":17},{"address":"10.1.0.3","protocol":6,"port":443}],"evidence":["0-12-1"]}
     "#]]
     .assert_eq(&line);
     assert_eq!(

@@ -203,6 +203,13 @@ pub fn queue_by() -> Result<QueueBy, String> {
     Ok(QueueBy::Iptables)
 }
 
+/// Whether this kernel can answer SYNs in a device's place (CONFIG_NFT_SYNPROXY).
+pub fn has_syn_proxy() -> bool {
+    let table = "table inet citywall-probe {\nchain asking {\ntype filter hook prerouting priority -300;\nnotrack\n}\n\
+                 chain answering {\ntype filter hook forward priority 0;\ntcp dport 1 synproxy mss 536\n}\n}\n";
+    run("nft", &["-c", "-f", "-"], table).is_ok()
+}
+
 /// The table: what was judged a while ago gets the mark that the queue rule spares, and what comes
 /// back from the queue with a mark is noted.
 fn queue_table(by: QueueBy) -> String {

@@ -315,7 +315,7 @@ fn take_head(bytes: &[u8]) -> Result<(u8, usize, u32, &[u8]), LayoutError> {
 const FOR_EVER: u64 = u64::MAX;
 
 /// An element: kind, family of the host, family and length of the other end, protocol, length of
-/// the name, verbs (2), host (16), other end (16), rate (4), zeros (4), life (8), name (64).
+/// the name, verbs (2), host (16), other end (16), rate (4), port (2), zeros (2), life (8), name (64).
 fn put_element(
     bytes: &mut Vec<u8>,
     index: usize,
@@ -347,6 +347,13 @@ fn put_element(
             VerbSet::default(),
             protocol,
         ),
+        Measure::SynProxy { to, .. } => (7, Host::Ip(to), None, 0, VerbSet::default(), 0),
+        Measure::DropAnswers { to, .. } => (8, Host::Ip(to), None, 0, VerbSet::default(), 0),
+    };
+    let port = match *measure {
+        Measure::SynProxy { port, .. } => port,
+        Measure::DropAnswers { from_port, .. } => from_port,
+        _ => 0,
     };
     let (family, host) = put_host(host);
     let (to_family, to_length, to) = match to {
@@ -365,7 +372,8 @@ fn put_element(
     bytes.extend_from_slice(&host);
     bytes.extend_from_slice(&to);
     bytes.extend_from_slice(&rate.to_le_bytes());
-    bytes.extend_from_slice(&[0; 4]);
+    bytes.extend_from_slice(&port.to_le_bytes());
+    bytes.extend_from_slice(&[0; 2]);
     bytes.extend_from_slice(&life.to_le_bytes());
     let mut text = [0; NAME];
     text[..name.len()].copy_from_slice(name.as_bytes());
@@ -439,11 +447,12 @@ fn take_element(index: usize, bytes: &[u8]) -> Result<(Measure, String, Option<N
     let host = reader.take::<16>();
     let to = reader.take::<16>();
     let rate = u32::from_le_bytes(reader.take());
-    let zeros = reader.take::<4>();
+    let port = u16::from_le_bytes(reader.take());
+    let zeros = reader.take::<2>();
     let life = u64::from_le_bytes(reader.take());
     let name = reader.take::<NAME>();
     let wrong = |what| LayoutError::Value(index, what);
-    if zeros != [0; 4] || u32::from(verbs) >= 1 << Verb::ALL.len() {
+    if zeros != [0; 2] || u32::from(verbs) >= 1 << Verb::ALL.len() {
         return Err(wrong("bits that mean nothing"));
     }
     let host = take_host(index, family, host)?;
@@ -477,7 +486,12 @@ fn take_element(index: usize, bytes: &[u8]) -> Result<(Measure, String, Option<N
             },
             Host::Mac(_) => return Err(wrong("not an address")),
         },
-        (1..=6, _) => return Err(wrong("one end too many or too few")),
+        (7 | 8, None) => match host {
+            Host::Ip(to) if kind == 7 => Measure::SynProxy { to, port },
+            Host::Ip(to) => Measure::DropAnswers { to, from_port: port },
+            Host::Mac(_) => return Err(wrong("not an address")),
+        },
+        (1..=8, _) => return Err(wrong("one end too many or too few")),
         (other, _) => return Err(LayoutError::Unknown(other, "measure")),
     };
     // Fields that the measure does not have must be zero, so that one order has one form. What is
@@ -489,7 +503,7 @@ fn take_element(index: usize, bytes: &[u8]) -> Result<(Measure, String, Option<N
         6 => (false, true, false, true),
         _ => (false, false, false, false),
     };
-    if uses.1 && !may.1 || uses.2 && !may.2 || uses.3 && !may.3 {
+    if port != 0 && kind < 7 || uses.1 && !may.1 || uses.2 && !may.2 || uses.3 && !may.3 {
         return Err(wrong("a field that the measure does not have"));
     }
     let used = usize::from(name_length);
@@ -541,6 +555,14 @@ mod tests {
                 from,
                 to,
                 verbs
+            }),
+            (any::<[u8; 16]>(), any::<u16>()).prop_map(|(to, port)| Measure::SynProxy {
+                to: IpAddr::from(to),
+                port,
+            }),
+            (any::<[u8; 4]>(), any::<u16>()).prop_map(|(to, from_port)| Measure::DropAnswers {
+                to: IpAddr::from(to),
+                from_port,
             }),
             (any::<[u8; 4]>(), any::<u8>(), any::<u32>()).prop_map(|(to, protocol, packets_per_second)| {
                 Measure::LimitInto {

@@ -75,6 +75,8 @@ pub struct Options {
     pub log_per_second: u32,
     /// Seconds that an action holds by default, where it is less than the governor's own.
     pub time_to_live: Option<u32>,
+    /// Who is flooded is limited, whatever else could be done.
+    pub limit_floods: bool,
     /// Say what could be done that must not be, and end.
     pub probe: bool,
 }
@@ -105,7 +107,7 @@ pub fn run(options: &Options) -> anyhow::Result<End> {
     let signals = Signals::listen()?;
 
     // The hand is the last that is started with rights.
-    let mut hand = Channel::start(&hand_arguments(options, run_as), &prepared).context(
+    let mut hand = Channel::start(&hand_arguments(options, run_as), &prepared.load).context(
         "the hand, which must hold CAP_NET_ADMIN: run as root, or in a user namespace of your own",
     )?;
     // The inspection keeps the one right as well, and is started for good.
@@ -127,7 +129,14 @@ pub fn run(options: &Options) -> anyhow::Result<End> {
         .context("cannot write the sign of life")?;
 
     let (record, entries) = Record::open(&options.state).context("the journal")?;
-    let settings = settings(options, &city)?;
+    let settings = Settings {
+        syn_proxy: prepared.syn_proxy && !options.limit_floods,
+        drop_answers: prepared.drop_answers && !options.limit_floods,
+        ..settings(options, &city)?
+    };
+    if !settings.syn_proxy {
+        log::info!("who is flooded with SYNs is limited: no SYNs are answered in its place");
+    }
     let consoles = config.enforcer.consoles.clone();
     let people = People::of(&city, sensors.clone(), consoles.clone());
     let mut facts = Facts::of(&city, 1, own.clone(), own_macs.clone());
@@ -250,9 +259,18 @@ fn read_acts(options: &Options, now: Moment) -> Vec<VerifiedAct> {
     acts
 }
 
-/// The transaction that the hand loads: none where there is a table already, which somebody applied
-/// and confirmed, or an enforcer before this one left.
-fn prepare(city: &City, options: &Options, own: &[std::net::IpAddr]) -> anyhow::Result<String> {
+/// What is found out about the kernel while there are rights to ask it.
+struct Prepared {
+    /// The transaction that the hand loads: none where there is a table already, which somebody applied
+    /// and confirmed, or an enforcer before this one left.
+    load: String,
+    /// The wall that is then in force can answer SYNs in a device's place.
+    syn_proxy: bool,
+    /// It can drop answers that nobody asked for by their port.
+    drop_answers: bool,
+}
+
+fn prepare(city: &City, options: &Options, own: &[std::net::IpAddr]) -> anyhow::Result<Prepared> {
     let (ruleset, _) = city.compile();
     let deployment = Deployment {
         mode: options.mode_of_place,
@@ -261,6 +279,7 @@ fn prepare(city: &City, options: &Options, own: &[std::net::IpAddr]) -> anyhow::
         management: options.management.clone(),
         log_per_second: options.log_per_second,
         log_group: None,
+        syn_proxy: nft::has_syn_proxy(),
     };
     deployment
         .check()
@@ -271,7 +290,11 @@ fn prepare(city: &City, options: &Options, own: &[std::net::IpAddr]) -> anyhow::
         Err(_) => Listing::default(),
     };
     if now.is_empty() {
-        return Ok(firewall::install(&wall, &now));
+        return Ok(Prepared {
+            load: firewall::install(&wall, &now),
+            syn_proxy: wall.answers_syns(),
+            drop_answers: wall.drops_answers(),
+        });
     }
     let differences = firewall::differences(&wall, &now);
     if !differences.is_empty() {
@@ -281,7 +304,12 @@ fn prepare(city: &City, options: &Options, own: &[std::net::IpAddr]) -> anyhow::
             differences.len()
         );
     }
-    Ok(String::new())
+    let wall = now.wall();
+    Ok(Prepared {
+        load: String::new(),
+        syn_proxy: wall.answers_syns(),
+        drop_answers: wall.drops_answers(),
+    })
 }
 
 /// Binds the socket. Everybody may connect: who it is tells the kernel, and the city file who that is.

@@ -94,7 +94,9 @@ impl Judge {
         take(self.guessing.observe(event));
         take(self.slow_guessing.observe(event));
         take(self.beacons.observe(event, context));
-        take(self.crowding.observe(event));
+        if !self.is_proxied(event) {
+            take(self.crowding.observe(event));
+        }
         take(self.names.observe(event));
         take(self.uploads.observe(event, context));
         take(self.worms.observe(event, context));
@@ -102,6 +104,16 @@ impl Judge {
         take(self.usage.observe(event, context));
         conclusions.extend(self.situation.assess(event, context, &self.inventory));
         conclusions
+    }
+
+    /// A conversation that begins while its port is flooded with SYNs, and the wall may answer in the server's
+    /// place: a sensor that sees both sides of the wall does not see such a conversation's end, so a busy
+    /// client would seem to hold all that it began.
+    fn is_proxied(&self, event: &Event) -> bool {
+        let subject = &event.subject;
+        let end = subject.dst_ip.zip(subject.dst_port);
+        matches!(event.body, Body::Contact(_))
+            && end.is_some_and(|(ip, port)| self.floods.is_for_port(ip, port))
     }
 
     /// Hears what was counted of one sender or receiver.
@@ -234,6 +246,9 @@ impl Judge {
     }
 }
 
+/// The IP protocol of answers that nobody asked for: their port is their sender's.
+const UDP: u8 = 17;
+
 /// A flood as an event. What somebody outside sends is told of those who receive it; with a city,
 /// what is neither sent nor received by one of its zones is not its matter.
 fn flood(found: FloodFound, context: &Context) -> Option<Conclusion> {
@@ -246,6 +261,10 @@ fn flood(found: FloodFound, context: &Context) -> Option<Conclusion> {
         Key::To(ip) if inside(ip) => {
             subject.src_ip = found.main;
             subject.dst_ip = Some(ip);
+            match found.protocol {
+                UDP => subject.src_port = found.port,
+                _ => subject.dst_port = found.port,
+            }
         }
         // No host by itself: the reason names the network.
         Key::Network(ip) if inside(ip) => subject.src_ip = found.main,

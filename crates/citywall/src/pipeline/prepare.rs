@@ -231,10 +231,18 @@ impl Preparer {
             _ if matches!(ip.protocol, 1 | 58) => Class::Icmp,
             _ => Class::Other,
         };
+        let ports = match packet.transport {
+            Transport::Tcp(tcp) => [tcp.src_port, tcp.dst_port],
+            Transport::Udp {
+                src_port, dst_port, ..
+            } => [src_port, dst_port],
+            _ => [0; 2],
+        };
         let sample = Sample {
             src: ip.src,
             dst: ip.dst,
             class,
+            ports,
             bytes,
         };
         self.meter.packet(self.last.0, &sample, &mut self.counted);

@@ -328,6 +328,8 @@ impl Stream {
             src: from,
             dst: to,
             class,
+            // No flood is told by it.
+            ports: [0; 2],
             bytes,
         };
         self.packets.push((at, sample));

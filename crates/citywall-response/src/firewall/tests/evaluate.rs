@@ -103,6 +103,13 @@ impl Walk<'_> {
                         return None;
                     }
                 }
+                // A packet that begins a conversation, once its protocol is TCP.
+                Statement::Opens => {
+                    if self.packet.protocol != 6 {
+                        return None;
+                    }
+                }
+                Statement::Accepts => return None,
                 Statement::State(bits) => {
                     if self.packet.state & bits == 0 {
                         return None;
@@ -125,7 +132,9 @@ impl Walk<'_> {
                     return Some(found.1.clone());
                 }
                 Statement::Count(name) => self.fate.counted.push(name.clone()),
-                Statement::Rate { .. } | Statement::Log { .. } => {}
+                Statement::Rate { .. } | Statement::Log { .. } | Statement::NoTrack => {}
+                // It is gone, whoever answers it.
+                Statement::SynProxy { .. } | Statement::Reset => return Some(Verdict::Drop),
                 Statement::Verdict(verdict) => return Some(verdict.clone()),
                 Statement::Foreign(what) => panic!("{what}"),
             }
@@ -160,6 +169,7 @@ impl Walk<'_> {
             Field::EtherSource => Some(Value::Mac(p.from_mac)),
             Field::EtherTarget => Some(Value::Mac(p.to_mac)),
             Field::TcpPort => port(6),
+            Field::TcpSourcePort | Field::UdpSourcePort => None,
             Field::UdpPort => port(17),
             Field::SctpPort => port(132),
             Field::IcmpType => port(1),

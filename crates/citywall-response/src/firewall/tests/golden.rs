@@ -16,6 +16,7 @@ fn wall(mode: Mode) -> Wall {
         management: vec![citywall_event::Prefix::new("10.9.0.0".parse().unwrap(), 24).unwrap()],
         log_per_second: 5,
         log_group: None,
+        syn_proxy: true,
     };
     at.check().unwrap();
     Wall::new(&city.compile().0, &at)

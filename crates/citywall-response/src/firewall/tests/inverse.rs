@@ -31,8 +31,8 @@ pub fn measure() -> impl Strategy<Value = Measure> {
             Prefix::containing(ip(bits, v4), n.min(if v4 { 32 } else { 128 })).unwrap()
         });
         let verbs = prop::collection::vec(0..Verb::ALL.len(), 0..4);
-        (host(v4), to, 1u32..1_000_000, verbs, any::<u8>(), 0..6).prop_map(
-            move |(host, to, packets_per_second, verbs, protocol, kind)| match kind {
+        (host(v4), to, 1u32..1_000_000, verbs, any::<(u8, u16)>(), 0..8).prop_map(
+            move |(host, to, packets_per_second, verbs, (protocol, port), kind)| match kind {
                 0 => Measure::Isolate { host },
                 1 => Measure::Quarantine { host },
                 2 => Measure::DenyPair { from: host, to },
@@ -44,6 +44,11 @@ pub fn measure() -> impl Strategy<Value = Measure> {
                     to: to.first(),
                     protocol,
                     packets_per_second,
+                },
+                5 => Measure::SynProxy { to: to.first(), port },
+                6 => Measure::DropAnswers {
+                    to: to.first(),
+                    from_port: port,
                 },
                 _ => Measure::DenyCommand {
                     from: host,

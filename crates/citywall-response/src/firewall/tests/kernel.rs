@@ -97,6 +97,16 @@ pub fn nft(script: &str) {
     }
 }
 
+/// Can this kernel answer SYNs in a device's place?
+pub fn has_syn_proxy() -> bool {
+    let probe = "table inet probe_proxy {\n chain c {\n type filter hook forward priority 0\n tcp dport 1 synproxy mss 536\n }\n}\n";
+    let has = try_nft(&["-c", "-f", "-"], probe).is_ok();
+    if !has {
+        eprintln!("SKIPPED: what concerns the SYN proxy: CONFIG_NFT_SYNPROXY is not in this kernel");
+    }
+    has
+}
+
 pub fn listing() -> Listing {
     let tables: Vec<String> = ["inet", "bridge"]
         .iter()
@@ -126,6 +136,7 @@ fn deployment(mode: Mode) -> Deployment {
         management: vec![Prefix::new("10.9.0.0".parse().unwrap(), 24).unwrap()],
         log_per_second: 0,
         log_group: None,
+        syn_proxy: has_syn_proxy(),
     }
 }
 
@@ -182,7 +193,7 @@ fn rules_that_are_not_ours_are_seen() {
     let (rules, _) = compile(include_str!("golden.toml")).unwrap();
     let wall = Wall::new(&rules, &Deployment::default());
     nft(&install(&wall, &listing()));
-    nft("insert rule inet citywall forward tcp sport 7 ct count over 5 accept\n");
+    nft("insert rule inet citywall forward ip ttl 7 ct count over 5 accept\n");
     let now = listing();
     assert!(now.not_ours().unwrap().contains("chain forward"));
     let differences = differences(&wall, &now);

@@ -11,8 +11,10 @@ use citywall_event::{Prefix, Verb, VerbSet};
 use citywall_policy::City;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
-use super::kernel::{inside, listing, nft, run, try_nft};
-use crate::firewall::{Deployment, Mode, Wall, Wanted, add, heartbeat, install, remove, silence};
+use super::kernel::{has_syn_proxy, inside, listing, nft, run, try_nft};
+use crate::firewall::{
+    Deployment, Mode, Wall, Wanted, add, differences, heartbeat, install, remove, silence,
+};
 use crate::{ActionId, Host, Measure};
 
 /// Longer than any answer takes, shorter than TCP's patience.
@@ -404,4 +406,209 @@ fn datagrams(span: Duration) -> u32 {
         std::thread::sleep(Duration::from_millis(2));
     }
     counter.join().unwrap()
+}
+
+/// Packets that a counter of the table `probe` has.
+fn counted(name: &str) -> u32 {
+    let told = try_nft(&["list", "counter", "inet", "probe", name], "").unwrap();
+    let number = told.split_whitespace().skip_while(|w| *w != "packets").nth(1);
+    number.unwrap().parse().unwrap()
+}
+
+/// One's complement sum (RFC 1071).
+fn checksum(pieces: &[&[u8]]) -> [u8; 2] {
+    let words = pieces.iter().flat_map(|piece| piece.chunks(2));
+    let mut sum: u32 = words
+        .map(|w| u32::from(w[0]) << 8 | u32::from(w.get(1).copied().unwrap_or(0)))
+        .sum();
+    while sum > 0xffff {
+        sum = (sum & 0xffff) + (sum >> 16);
+    }
+    (!(sum as u16)).to_be_bytes()
+}
+
+/// So many SYNs to port 80 of `b`, each in the name of another neighbour of `a` that is not there.
+fn syns(count: u32) {
+    use rustix::net::{AddressFamily, SendFlags, SocketType, ipproto, sendto, socket};
+    let end: SocketAddr = "10.2.0.9:80".parse().unwrap();
+    let sending = at("a", || {
+        socket(AddressFamily::INET, SocketType::RAW, Some(ipproto::RAW)).unwrap()
+    });
+    for n in 0..count {
+        let source = [10, 1, 0, 100 + (n % 100) as u8];
+        let mut ip = [69, 0, 0, 40, 0, 0, 0, 0, 64, 6, 0, 0, 0, 0, 0, 0, 10, 2, 0, 9];
+        ip[12..16].copy_from_slice(&source);
+        let mut tcp = [0, 0, 0, 80, 0, 0, 0, 9, 0, 0, 0, 0, 0x50, 2, 0x20, 0, 0, 0, 0, 0];
+        tcp[..2].copy_from_slice(&(20_000 + n as u16).to_be_bytes());
+        let sum = checksum(&[&ip[12..20], &[0, 6, 0, 20], &tcp]);
+        tcp[16..18].copy_from_slice(&sum);
+        sendto(&sending, &[&ip[..], &tcp].concat(), SendFlags::empty(), &end).unwrap();
+    }
+}
+
+/// All of a text comes back, in more segments than one.
+fn carries(stream: &mut TcpStream) -> bool {
+    let text: Vec<u8> = (0..200_000_u32).map(|n| n as u8).collect();
+    let mut writer = stream.try_clone().unwrap();
+    let sent = text.clone();
+    let writing = std::thread::spawn(move || writer.write_all(&sent).is_ok());
+    let mut back = vec![0; text.len()];
+    stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    let read = stream.read_exact(&mut back).is_ok();
+    stream.set_read_timeout(Some(ANSWER)).unwrap();
+    writing.join().unwrap() && read && back == text
+}
+
+/// SYNs in invented names stay outside, whoever is there comes through, and the policy holds as before.
+#[test]
+fn syns_are_answered_in_a_device_s_place() {
+    if !inside("live::syns_are_answered_in_a_device_s_place") || !has_syn_proxy() {
+        return;
+    }
+    hosts(Mode::Routed);
+    for port in [80, 81, 502] {
+        serve("b", &format!("10.2.0.9:{port}"));
+    }
+    let city = City::parse(&CITY.replace("WHEN_DOWN", ""), "live.toml").unwrap();
+    let deployment = Deployment {
+        syn_proxy: true,
+        ..Deployment::default()
+    };
+    let wall = Wall::new(&city.compile().0, &deployment);
+    assert!(wall.answers_syns());
+    nft(&install(&wall, &listing()));
+    nft(&heartbeat(None));
+    assert!(differences(&wall, &listing()).is_empty());
+    nft("table inet probe {\n counter reached {\n }\n chain seen {\n \
+         type filter hook postrouting priority 0; policy accept;\n \
+         oifname to_b ip saddr 10.1.0.100-10.1.0.199 counter name \"reached\"\n }\n}\n");
+    // As small devices are: no cookies of its own, and little room for conversations that are half open.
+    at("b", || {
+        for (name, value) in [("tcp_syncookies", "0"), ("tcp_max_syn_backlog", "32")] {
+            std::fs::write(format!("/proc/sys/net/ipv4/{name}"), value).unwrap();
+        }
+    });
+    let mut before = open("a", "10.2.0.9:80").unwrap();
+    syns(50);
+    assert!(
+        open("a", "10.2.0.9:80").is_none(),
+        "there is no room for honest clients"
+    );
+    let reached = counted("reached");
+    assert!(
+        reached >= 50,
+        "without a measure the flood reaches the device: {reached}"
+    );
+    let proxy = |port| Measure::SynProxy {
+        to: "10.2.0.9".parse().unwrap(),
+        port,
+    };
+    let limit = Measure::LimitInto {
+        to: "10.2.0.9".parse().unwrap(),
+        protocol: 6,
+        packets_per_second: 1,
+    };
+    // What is limited besides is limited elsewhere: the flood went on to other ports.
+    let all = [proxy(80), limit];
+    nft(&add(&all.clone().map(|m| wanted(m, 60)), Mode::Routed).unwrap());
+    let began = Instant::now();
+    until("the device has room again", || {
+        open("a", "10.2.0.9:80").is_some_and(|mut s| alive(&mut s))
+    });
+    // Left alone it would keep what is half open for a minute.
+    assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+    let reached = counted("reached");
+    let mut through = Vec::new();
+    for _ in 0..10 {
+        syns(200);
+        through.extend(open("a", "10.2.0.9:80"));
+    }
+    assert_eq!(through.len(), 10, "everybody who is there comes through");
+    assert_eq!(counted("reached"), reached, "nobody else does");
+    assert!(through.iter_mut().all(alive));
+    assert!(
+        carries(&mut through[0]),
+        "in both directions, whatever its length"
+    );
+    assert!(alive(&mut before), "what was established goes on");
+    for port in [81, 502] {
+        nft(&add(&[wanted(proxy(port), 60)], Mode::Routed).unwrap());
+        let opened = open("a", &format!("10.2.0.9:{port}"));
+        assert!(
+            opened.is_none(),
+            "{port}: no conduit, or one that names commands: nothing comes past the policy"
+        );
+        nft(&remove([&proxy(port)], Mode::Routed).unwrap());
+    }
+    let isolate = Measure::Isolate { host: a() };
+    nft(&add(&[wanted(isolate.clone(), 60)], Mode::Routed).unwrap());
+    assert!(!alive(&mut through[1]), "other measures cut it as anything else");
+    assert!(open("a", "10.2.0.9:80").is_none());
+    nft(&remove([&isolate], Mode::Routed).unwrap());
+    nft(&remove(&all, Mode::Routed).unwrap());
+    until("all goes on", || alive(&mut through[1]));
+    assert!(
+        through.iter_mut().all(alive),
+        "what was opened meanwhile outlives the measure"
+    );
+    // The kernel takes it back alone.
+    nft(&add(&[wanted(proxy(80), 1)], Mode::Routed).unwrap());
+    until("the measure's end", || listing().held.is_empty());
+    syns(50);
+    assert!(counted("reached") > reached);
+    assert!(open("a", "10.2.0.9:80").is_some());
+    assert!(differences(&wall, &listing()).is_empty());
+}
+
+/// Answers that nobody asked for are dropped by the port that they come from; what was asked for comes, and so
+/// does all else.
+#[test]
+fn answers_that_nobody_asked_for_are_dropped() {
+    use std::net::UdpSocket;
+    if !inside("live::answers_that_nobody_asked_for_are_dropped") {
+        return;
+    }
+    hosts(Mode::Routed);
+    let back = "[[conduit]]\nfrom = \"west\"\nto = \"east\"\nallow = [\"udp/123\"]\n";
+    let text = CITY.replace("WHEN_DOWN", "").replace("\"tcp/80\"", "\"udp\"") + back;
+    let city = City::parse(&text, "live.toml").unwrap();
+    nft(&install(
+        &Wall::new(&city.compile().0, &Deployment::default()),
+        &listing(),
+    ));
+    nft(&heartbeat(None));
+    let bound = |host: &str, address: &'static str| {
+        let socket = at(host, move || UdpSocket::bind(address).unwrap());
+        socket.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+        socket
+    };
+    let (service, other) = (bound("a", "10.1.0.9:123"), bound("a", "10.1.0.9:5000"));
+    let (device, asking) = (bound("b", "10.2.0.9:9"), bound("b", "10.2.0.9:4000"));
+    let arrives = |from: &UdpSocket, to: &str, at: &UdpSocket| {
+        from.send_to(b"x", to).unwrap();
+        at.recv(&mut [0; 16]).is_ok()
+    };
+    assert!(
+        arrives(&service, "10.2.0.9:9", &device),
+        "without a measure it arrives"
+    );
+    let drop = Measure::DropAnswers {
+        to: "10.2.0.9".parse().unwrap(),
+        from_port: 123,
+    };
+    nft(&add(&[wanted(drop.clone(), 60)], Mode::Routed).unwrap());
+    for _ in 0..3 {
+        assert!(
+            !arrives(&service, "10.2.0.9:9", &device),
+            "that port's datagrams are dropped"
+        );
+        assert!(arrives(&other, "10.2.0.9:9", &device), "all others arrive");
+    }
+    assert!(arrives(&asking, "10.1.0.9:123", &service));
+    assert!(
+        arrives(&service, "10.2.0.9:4000", &asking),
+        "what the device asked for is answered"
+    );
+    nft(&remove([&drop], Mode::Routed).unwrap());
+    assert!(arrives(&service, "10.2.0.9:9", &device), "undone");
 }

@@ -102,7 +102,8 @@ impl World<'_> {
         if self.dice.one_in(10) {
             notice.flooded.push(Flooded {
                 address: self.any_address(),
-                protocol: 6,
+                protocol: if self.dice.one_in(4) { 17 } else { 6 },
+                port: [None, Some(0), Some(80), Some(502)][self.dice.below(4)],
             });
         }
         notice
