@@ -86,6 +86,21 @@ pub struct ChangeView {
     pub to: Vec<String>,
     /// In the words of the city file.
     pub what: Vec<String>,
+    /// What these say in any language.
+    #[schema(value_type = Object)]
+    pub messages: ChangeMessages,
+}
+
+/// What a change's words say, as messages: as many as the English words beside it, empty where words are the same in
+/// every language.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct ChangeMessages {
+    /// Who begins.
+    pub from: Vec<Message>,
+    /// With whom.
+    pub to: Vec<Message>,
+    /// What.
+    pub what: Vec<Message>,
 }
 
 /// All that is told of a text.
@@ -210,6 +225,15 @@ pub fn review(known: &Known, person: &Person, text: &str) -> Review {
     review
 }
 
+fn english(all: &[Phrase]) -> Vec<String> {
+    all.iter().map(Phrase::to_string).collect()
+}
+
+fn messages(all: &[Phrase]) -> Vec<Message> {
+    let message = |phrase: &Phrase| Message::of(phrase).unwrap_or_default();
+    all.iter().map(message).collect()
+}
+
 fn tell(review: &mut Review, found: Difference) {
     let changes = found.changes.into_iter().take(TOLD);
     review.changes = changes
@@ -218,15 +242,19 @@ fn tell(review: &mut Review, found: Difference) {
                 Direction::NowAllowed => "now-allowed",
                 Direction::NoLonger => "no-longer",
             },
-            from: c.from,
-            to: c.to,
-            what: c.what,
+            messages: ChangeMessages {
+                from: messages(&c.from),
+                to: messages(&c.to),
+                what: messages(&c.what),
+            },
+            from: english(&c.from),
+            to: english(&c.to),
+            what: english(&c.what),
         })
         .collect();
     let declared: Vec<Phrase> = found.declared.into_iter().take(TOLD).collect();
-    let message = |phrase: &Phrase| Message::of(phrase).unwrap_or_default();
-    review.declared_messages = declared.iter().map(message).collect();
-    review.declared = declared.iter().map(Phrase::to_string).collect();
+    review.declared_messages = messages(&declared);
+    review.declared = english(&declared);
 }
 
 /// Does a change reach farther than the person does? One end of each pair must be the person's, as the

@@ -5,7 +5,8 @@
 //! Does not own: other languages' words (the console's language files), which fact is worth a
 //! sentence.
 
-use std::borrow::Cow;
+use std::borrow::{Borrow, Cow};
+use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
@@ -13,7 +14,7 @@ use std::ops::Deref;
 
 use crate::json::Object;
 
-/// A sentence, or part of one. Two phrases are equal where their English is.
+/// A sentence, or part of one. Phrases are equal, and in order, as their English is.
 #[derive(Clone, Default)]
 pub struct Phrase {
     text: String,
@@ -277,6 +278,24 @@ impl PartialEq for Phrase {
 }
 
 impl Eq for Phrase {}
+
+impl PartialOrd for Phrase {
+    fn partial_cmp(&self, other: &Phrase) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Phrase {
+    fn cmp(&self, other: &Phrase) -> Ordering {
+        self.text.cmp(&other.text)
+    }
+}
+
+impl Borrow<str> for Phrase {
+    fn borrow(&self) -> &str {
+        &self.text
+    }
+}
 
 impl Hash for Phrase {
     fn hash<H: Hasher>(&self, state: &mut H) {

@@ -53,3 +53,11 @@ pub fn each(ctx: &Ctx, texts: &[String], messages: &[Message]) -> Vec<Markup> {
         .map(|(place, text)| said(ctx, text, messages.get(place)).markup(SHOWN))
         .collect()
 }
+
+/// The same as texts.
+pub fn texts(ctx: &Ctx, texts: &[String], messages: &[Message]) -> Vec<String> {
+    let texts = texts.iter().enumerate();
+    texts
+        .map(|(place, text)| plain(&said(ctx, text, messages.get(place)).text()))
+        .collect()
+}

@@ -36,11 +36,11 @@ pub struct Change {
     /// Which way.
     pub direction: Direction,
     /// Who begins.
-    pub from: Vec<String>,
+    pub from: Vec<Phrase>,
     /// With whom.
-    pub to: Vec<String>,
+    pub to: Vec<Phrase>,
     /// What, in the words of `allow`.
-    pub what: Vec<String>,
+    pub what: Vec<Phrase>,
 }
 
 /// All that differs.
@@ -87,7 +87,7 @@ pub fn difference(old: &City, new: &City) -> Result<Difference, TooMany> {
     let sides = [Judged::new(old), Judged::new(new)];
     let classes = places::classes(&sides);
     let mut budget = BUDGET;
-    let mut found: BTreeMap<(Direction, String, String), Vec<String>> = BTreeMap::new();
+    let mut found: BTreeMap<(Direction, Phrase, Phrase), Vec<Phrase>> = BTreeMap::new();
     let mut touched = Vec::new();
     for from in &classes {
         for to in &classes {
@@ -119,13 +119,19 @@ fn grants_between<'a>(side: &'a Judged<'_>, from: &Class, to: &Class, index: usi
         .collect()
 }
 
+/// In the words of `allow`, which are the same in every language.
+fn words(atoms: &[&Atom]) -> Vec<Phrase> {
+    let words = atoms::words(atoms).into_iter();
+    words.map(Phrase::as_written).collect()
+}
+
 /// What differs from one kind of host to another.
 fn compare(
     sides: &[Judged<'_>; 2],
     from: &Class,
     to: &Class,
     budget: &mut usize,
-) -> Result<Vec<(Direction, Vec<String>)>, TooMany> {
+) -> Result<Vec<(Direction, Vec<Phrase>)>, TooMany> {
     let grants = [0, 1].map(|i| grants_between(&sides[i], from, to, i));
     let back = [0, 1].map(|i| grants_between(&sides[i], to, from, i));
     let crossing = [0, 1].map(|i| {
@@ -172,11 +178,15 @@ fn compare(
     {
         let mut what = match whole {
             // All that is told by one word needs no list.
-            Some(all) if all == direction => vec!["anything".to_owned()],
-            _ => atoms::words(&atoms),
+            Some(all) if all == direction => vec![say!("diff-anything", "anything")],
+            _ => words(&atoms),
         };
         if whole == Some(direction) && direction == Direction::NoLonger && !kept.is_empty() {
-            what = vec![format!("anything but {}", atoms::words(&kept).join(" and "))];
+            let both = |first: Phrase, next: Phrase| {
+                say!("names-two", "{first} and {second}", first = first, second = next)
+            };
+            let kept = words(&kept).into_iter().reduce(both).unwrap_or_default();
+            what = vec![say!("diff-anything-but", "anything but {what}", what = kept)];
         }
         if !what.is_empty() {
             told.push((direction, what));
@@ -186,8 +196,8 @@ fn compare(
 }
 
 /// Ends that share what changed are told in one sentence.
-fn join(found: BTreeMap<(Direction, String, String), Vec<String>>) -> Vec<Change> {
-    type By = BTreeMap<(Direction, Vec<String>, Vec<String>), Vec<String>>;
+fn join(found: BTreeMap<(Direction, Phrase, Phrase), Vec<Phrase>>) -> Vec<Change> {
+    type By = BTreeMap<(Direction, Vec<Phrase>, Vec<Phrase>), Vec<Phrase>>;
     let mut by_to: By = BTreeMap::new();
     for ((direction, from, to), what) in found {
         by_to.entry((direction, vec![to], what)).or_default().push(from);

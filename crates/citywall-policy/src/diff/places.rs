@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use citywall_event::{ConduitEnd, Place};
+use citywall_event::{ConduitEnd, Phrase, Place, say};
 use hashbrown::HashSet;
 
 use crate::ends::{Judged, hosts};
@@ -14,7 +14,7 @@ use crate::ends::{Judged, hosts};
 #[derive(Clone, Debug)]
 pub(super) struct Class {
     /// For people.
-    pub name: String,
+    pub name: Phrase,
     /// In the old city and in the new one.
     pub places: [Place; 2],
     /// An address of one.
@@ -95,7 +95,7 @@ fn named(side: &Judged<'_>) -> HashSet<u32> {
     .collect()
 }
 
-fn name(sides: &[Judged<'_>; 2], keys: [Key; 2]) -> String {
+fn name(sides: &[Judged<'_>; 2], keys: [Key; 2]) -> Phrase {
     let one = |index: usize| {
         let (zone, asset) = keys[index];
         let context = &sides[index].context;
@@ -108,11 +108,17 @@ fn name(sides: &[Judged<'_>; 2], keys: [Key; 2]) -> String {
     let zones = [0, 1].map(|i| sides[i].context.zone_name(keys[i].0).to_owned());
     let (old, new) = (one(0), one(1));
     match zones[0] == zones[1] {
-        true if old == new => new,
+        true if old == new => Phrase::as_written(new),
         // Named by conduits in only one of the two.
-        true if old == zones[0] => new,
-        true if new == zones[1] => old,
-        _ if old == new => format!("{new} (in {} before, {} now)", zones[0], zones[1]),
-        _ => format!("{new} (before: {old})"),
+        true if old == zones[0] => Phrase::as_written(new),
+        true if new == zones[1] => Phrase::as_written(old),
+        _ if old == new => say!(
+            "diff-moved",
+            "{name} (in {before} before, {now} now)",
+            name = new,
+            before = &zones[0],
+            now = &zones[1]
+        ),
+        _ => say!("diff-was", "{name} (before: {before})", name = new, before = old),
     }
 }

@@ -328,7 +328,7 @@ async function walk(base, link, browser) {
     await field.fill(text + odd.replace('TRAFFIC', domain));
     await ada.locator('main button.plain').click();
     assert.match(await ada.locator('main').innerText(), /外部可以到达区域 traffic-signals，而它的故障会伤害人；让城市/);
-    assert.match(await ada.locator('main').innerText(), /新增区域 new-zone/);
+    assert.match(await ada.locator('main').innerText(), /new-zone（原为 outside）[^]*一切[^]*新增区域 new-zone/);
     await chinese(ada, 'what a text means');
     await field.fill(`${text + odd}\n[[asset]]\nname = "x"\nadress = "10.0.0"\n`);
     await ada.locator('main button.plain').click();

@@ -208,8 +208,10 @@ fn changes(ctx: &Ctx, id: &str, list: Vec<&ChangeView>) -> Markup {
         h2 { (l.t(id)) }
         ul class="diff" { @for change in list { li {
             span class="sign" aria-hidden="true" { @if change.change == "now-allowed" { "+" } @else { "−" } } " "
-            (l.with("proposal-pair", &[("from", &names(&change.from)), ("to", &names(&change.to))]))
-            ul data-verbatim { @for what in &change.what { li { (plain(what)) } } }
+            @let from = said::texts(ctx, &change.from, &change.messages.from).join(", ");
+            @let to = said::texts(ctx, &change.to, &change.messages.to).join(", ");
+            (l.with("proposal-pair", &[("from", &from), ("to", &to)]))
+            ul { @for what in said::each(ctx, &change.what, &change.messages.what) { li { (what) } } }
         } } }
     } }
 }

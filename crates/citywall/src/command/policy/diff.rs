@@ -4,6 +4,7 @@
 
 use std::io::Write;
 
+use citywall_event::Phrase;
 use citywall_policy::{City, Difference, Direction, difference};
 use serde_json::{Value, json};
 
@@ -30,11 +31,14 @@ pub(super) fn to_json(found: &Difference) -> Value {
                 Direction::NowAllowed => "now_allowed",
                 Direction::NoLonger => "no_longer_allowed",
             };
-            json!({ "change": change, "from": c.from, "to": c.to, "what": c.what })
+            json!({ "change": change, "from": english(&c.from), "to": english(&c.to), "what": english(&c.what) })
         })
         .collect();
-    let declared: Vec<&str> = found.declared.iter().map(|told| told.english()).collect();
-    json!({ "same": found.is_empty(), "changes": changes, "declared": declared })
+    json!({ "same": found.is_empty(), "changes": changes, "declared": english(&found.declared) })
+}
+
+fn english(all: &[Phrase]) -> Vec<&str> {
+    all.iter().map(Phrase::english).collect()
 }
 
 pub(super) fn print(out: &mut impl Write, found: &Difference) -> std::io::Result<()> {
