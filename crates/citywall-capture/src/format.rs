@@ -114,7 +114,7 @@ fn starts_with(data: &[u8]) -> String {
     let hint = match head {
         [0xfd, b'7', b'z', b'X', ..] => " (xz: unpack it first)",
         [b'B', b'Z', b'h', ..] => " (bzip2: unpack it first)",
-        [b'P', b'K', ..] => " (zip: unpack it first)",
+        [b'P', b'K', ..] => " (zip without a file)",
         [0x04, 0x22, 0x4d, 0x18, ..] => " (lz4: unpack it first)",
         [0x1f, 0x8b, ..] | [0x28, 0xb5, 0x2f, 0xfd, ..] => " (compressed twice: unpack it once)",
         [b's', b'n', b'o', b'o', ..] => " (snoop: convert it with editcap)",

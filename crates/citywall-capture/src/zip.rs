@@ -88,7 +88,12 @@ impl<R: BufRead> Zip<R> {
 /// One local header: `Err` where its file is none that can be read.
 fn header(source: &mut impl BufRead) -> io::Result<Result<Entry, &'static str>> {
     let mut fixed = [0; 30];
-    source.read_exact(&mut fixed)?;
+    source
+        .read_exact(&mut fixed)
+        .map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => io::Error::new(error.kind(), "unexpected end of file"),
+            _ => error,
+        })?;
     let [a, b, c, d, _, _, flags, _, method, method_high, ..] = fixed;
     let [.., s0, s1, s2, s3, _, _, _, _, name, name_high, extra, extra_high] = fixed;
     let name_len = u16::from_le_bytes([name, name_high]);
@@ -162,7 +167,10 @@ impl<R: BufRead> Read for Zip<R> {
             self.state = match std::mem::replace(&mut self.state, State::Nothing) {
                 State::Start(source) => Zip::begin(source)?,
                 State::Stored(take) if take.limit() > 0 => {
-                    return Err(io::ErrorKind::UnexpectedEof.into());
+                    return Err(io::Error::new(
+                        io::ErrorKind::UnexpectedEof,
+                        "unexpected end of file",
+                    ));
                 }
                 State::Stored(take) => {
                     let mut source = take.into_inner();

@@ -311,7 +311,7 @@ fn empty_cut_and_foreign_starts() {
         error: file-0: not a pcap or pcapng capture: starts with 7b 22 61 22 (text)
         error: file-0: not a pcap or pcapng capture: starts with 78 (text)
         error: file-0: not a pcap or pcapng capture: starts with fd 37 7a 58 (xz: unpack it first)
-        error: file-0: not a pcap or pcapng capture: starts with 50 4b 03 04 (zip: unpack it first)
+        damage in file-0 at 0 after 0 frames: the zip stream is damaged: unexpected end of file
         error: file-0: not a pcap or pcapng capture: the gzip stream starts with 74 65 78 74 20 69 6e 73 (text)
         error: file-0: not a pcap or pcapng capture: the gzip stream starts with 1f 8b 08 00 00 00 00 00 (compressed twice: unpack it once)
     "#]]

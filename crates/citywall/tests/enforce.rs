@@ -212,7 +212,7 @@ fn what_stands_in_the_way_is_named() {
     assert!(place.run("--rollback").contains("nothing to go back to"));
     place.run("--apply --within 60s");
     place.run("--confirm");
-    nft("insert rule inet citywall forward tcp sport 7 accept");
+    nft("insert rule inet citywall forward ip ttl 7 accept");
     place.city("tcp/81");
     place.refused("--apply", 1, "changed by somebody else");
     assert!(place.run("--dry-run").contains("<not ours:"));

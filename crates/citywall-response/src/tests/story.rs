@@ -353,17 +353,17 @@ fn who_is_flooded_with_syns_is_asked_for_or_limited() {
     one.hear(at, told(&both));
     expect![[r#"
         Proposed 10.30.0.17: who opens a conversation with its TCP port 443 is answered by the wall first, and comes through once that is confirmed
-        Proposed 10.30.0.17: at most 20 new packets a second of IP protocol 6 reach it
+        Proposed 10.30.0.17: gets at most 20 new packets a second of IP protocol 6
     "#]].assert_eq(&wanted(&one));
     one.hear(at, told(&both[1..]));
     expect![[r#"
-        Proposed 10.30.0.17: at most 20 new packets a second of IP protocol 6 reach it
+        Proposed 10.30.0.17: gets at most 20 new packets a second of IP protocol 6
         Ended 10.30.0.17: who opens a conversation with its TCP port 443 is answered by the wall first, and comes through once that is confirmed
     "#]].assert_eq(&wanted(&one));
     one.hear(at, told(&[]));
     expect![[r#"
         Ended 10.30.0.17: who opens a conversation with its TCP port 443 is answered by the wall first, and comes through once that is confirmed
-        Ended 10.30.0.17: at most 20 new packets a second of IP protocol 6 reach it
+        Ended 10.30.0.17: gets at most 20 new packets a second of IP protocol 6
     "#]].assert_eq(&wanted(&one));
     // Commands to the pumps are inspected, but not what else is spoken with them.
     let mut pumps = governor();
@@ -372,7 +372,7 @@ fn who_is_flooded_with_syns_is_asked_for_or_limited() {
         told(&[flood("10.40.0.20", Some(502)), flood("10.40.0.20", Some(80))]),
     );
     expect![[r#"
-        Proposed 10.40.0.20: at most 20 new packets a second of IP protocol 6 reach it
+        Proposed 10.40.0.20: gets at most 20 new packets a second of IP protocol 6
         Proposed 10.40.0.20: who opens a conversation with its TCP port 80 is answered by the wall first, and comes through once that is confirmed
     "#]].assert_eq(&wanted(&pumps));
     // Answers from one port that nobody asked for are dropped by it; from several, all is limited.
@@ -385,13 +385,13 @@ fn who_is_flooded_with_syns_is_asked_for_or_limited() {
     answered.hear(at, told(&[answers(Some(123)), answers(None)]));
     expect![[r#"
         Proposed 10.30.0.17: what comes from UDP port 123 without having been asked for is dropped
-        Proposed 10.30.0.17: at most 20 new packets a second of IP protocol 17 reach it
+        Proposed 10.30.0.17: gets at most 20 new packets a second of IP protocol 17
     "#]]
     .assert_eq(&wanted(&answered));
     answered.hear(at, told(&[]));
     expect![[r#"
         Ended 10.30.0.17: what comes from UDP port 123 without having been asked for is dropped
-        Ended 10.30.0.17: at most 20 new packets a second of IP protocol 17 reach it
+        Ended 10.30.0.17: gets at most 20 new packets a second of IP protocol 17
     "#]]
     .assert_eq(&wanted(&answered));
     // No such kernel.
@@ -404,7 +404,8 @@ fn who_is_flooded_with_syns_is_asked_for_or_limited() {
     let mut old = Governor::new(Facts::of(&city, 1, Vec::new(), Vec::new()), settings);
     old.hear(at, told(&[flood("10.30.0.17", Some(443)), answers(Some(123))]));
     expect![[r#"
-        Proposed 10.30.0.17: at most 20 new packets a second of IP protocol 6 reach it
+        Proposed 10.30.0.17: gets at most 20 new packets a second of IP protocol 6
+        Proposed 10.30.0.17: gets at most 20 new packets a second of IP protocol 17
     "#]]
     .assert_eq(&wanted(&old));
 }
