@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use citywall_event::Nanos;
 
 use super::calibration::{Calibration, together};
-use super::conversation::Conversation;
+use super::conversation::{Conversation, ConversationFeatures, Seen};
 use super::ensemble::{Ensemble, PacketRow, Workspace};
 use super::habit::Habit;
 use super::rates::{HOUR, Rates};
@@ -40,6 +40,19 @@ pub struct Spoken {
     pub bytes: u64,
     /// Its features.
     pub features: Conversation,
+}
+
+impl Spoken {
+    /// A conversation that was seen; its features depend on those before.
+    pub fn of(capture: u32, seen: &Seen, features: &mut ConversationFeatures) -> Spoken {
+        Spoken {
+            capture,
+            at: seen.at,
+            who: seen.src,
+            bytes: seen.bytes[0].saturating_add(seen.bytes[1]),
+            features: features.observe(seen),
+        }
+    }
 }
 
 /// A packet's features, whose and when.

@@ -206,13 +206,7 @@ impl Modelled {
             return;
         }
         let all = self.normal.entry(context.zone_name(zone).to_owned()).or_default();
-        all.push(Spoken {
-            capture: 0,
-            at: seen.at,
-            who: seen.src,
-            bytes: seen.bytes[0].saturating_add(seen.bytes[1]),
-            features: self.features.observe(&seen),
-        });
+        all.push(Spoken::of(0, &seen, &mut self.features));
     }
 
     /// Puts the models in force. A zone that said too little has none.

@@ -240,13 +240,7 @@ fn learn(paths: &[PathBuf], manifest: String, args: &TrainArgs) -> anyhow::Resul
                 && is_of(seen.src, event.subject.src_mac)
                 && conversations.len() < CONVERSATIONS
             {
-                conversations.push(Spoken {
-                    capture,
-                    at: seen.at,
-                    who: seen.src,
-                    bytes: seen.bytes[0].saturating_add(seen.bytes[1]),
-                    features: features.observe(&seen),
-                });
+                conversations.push(Spoken::of(capture, &seen, &mut features));
             }
         })?;
         let mut features = PacketFeatures::new(SOURCES);
