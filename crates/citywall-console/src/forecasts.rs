@@ -279,6 +279,7 @@ mod tests {
                 any: 104=7 270=?
             "#]],
         );
+        nothing_is_written(&second);
         std::fs::write(folder.join(NAME), r#"{"version":2,"classes":{}}"#).unwrap();
         let third = Forecasts::open(&folder);
         third.tell(vec![told("any", &[(270, None)])]);
@@ -288,6 +289,18 @@ mod tests {
                 any: 270=?
             "#]],
         );
+        nothing_is_written(&third);
         std::fs::remove_dir_all(&folder).unwrap();
+    }
+
+    /// Waits for the threads that write; each holds a clone.
+    fn nothing_is_written(forecasts: &Forecasts) {
+        for _ in 0..2_000 {
+            if Arc::strong_count(&forecasts.writing) == 1 {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        panic!("still writing after 10 s");
     }
 }
