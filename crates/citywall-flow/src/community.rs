@@ -10,14 +10,27 @@ use sha1::{Digest, Sha1};
 use crate::key::icmp_counterpart;
 use crate::{Carrier, Flow};
 
-/// The Community ID v1 of a conversation, such as `1:LQU9qZlK+B5F3KDmev6m5PMibrg=`. Empty where
+/// Characters of a Community ID: the version with its colon, then 20 bytes in Base64.
+const LENGTH: usize = 30;
+
+/// The text of a Community ID. A value, as each conversation has one and needs it once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CommunityId([u8; LENGTH]);
+
+impl CommunityId {
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        // The alphabet is ASCII.
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+/// The Community ID v1 of a conversation, such as `1:LQU9qZlK+B5F3KDmev6m5PMibrg=`; `None` where
 /// there is no IP. `seed` separates domains of use; 0 is the default everywhere.
-pub fn community_id<S>(flow: &Flow<S>, seed: u16) -> String {
-    let (Some(src), Some(dst)) = (flow.initiator.ip, flow.responder.ip) else {
-        return String::new();
-    };
+pub fn community_id<S>(flow: &Flow<S>, seed: u16) -> Option<CommunityId> {
+    let (src, dst) = flow.initiator.ip.zip(flow.responder.ip)?;
     let ports = (flow.initiator.port, flow.responder.port);
-    match flow.carrier {
+    Some(match flow.carrier {
         Carrier::Tcp => tuple_id((src, ports.0), (dst, ports.1), 6, true, false, seed),
         Carrier::Udp => tuple_id((src, ports.0), (dst, ports.1), 17, true, false, seed),
         Carrier::Ip(132) => tuple_id((src, ports.0), (dst, ports.1), 132, true, false, seed),
@@ -38,13 +51,13 @@ pub fn community_id<S>(flow: &Flow<S>, seed: u16) -> String {
             }
         }
         Carrier::Ip(protocol) => tuple_id((src, 0), (dst, 0), protocol, false, false, seed),
-        Carrier::Ethernet(_) => String::new(),
-    }
+        Carrier::Ethernet(_) => return None,
+    })
 }
 
 type End = (IpAddr, u16);
 
-fn tuple_id(src: End, dst: End, protocol: u8, ports: bool, one_way: bool, seed: u16) -> String {
+fn tuple_id(src: End, dst: End, protocol: u8, ports: bool, one_way: bool, seed: u16) -> CommunityId {
     // `IpAddr` orders by its bytes in network order; a v4 address never meets a v6 one.
     let (low, high) = if one_way || src <= dst {
         (src, dst)
@@ -71,25 +84,20 @@ fn tuple_id(src: End, dst: End, protocol: u8, ports: bool, one_way: bool, seed: 
         append(&high.1.to_be_bytes());
     }
     let hash: [u8; 20] = Sha1::digest(&bytes[..len]).into();
-    let mut text = String::with_capacity(30);
-    text.push_str("1:");
-    push_base64(&mut text, &hash);
-    text
+    let mut text = [b'='; LENGTH];
+    text[..2].copy_from_slice(b"1:");
+    base64(&hash, &mut text[2..]);
+    CommunityId(text)
 }
 
-/// Base64 with padding (RFC 4648, 4): 20 bytes give 27 letters and one `=`.
-fn push_base64(text: &mut String, hash: &[u8; 20]) {
+/// Base64 with padding (RFC 4648, 4): 20 bytes give 27 letters and one `=`, which is there already.
+fn base64(hash: &[u8; 20], letters: &mut [u8]) {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut padded = [0; 21];
-    padded[..20].copy_from_slice(hash);
-    let mut letters = [b'='; 28];
-    for (four, three) in letters.chunks_exact_mut(4).zip(padded.chunks_exact(3)) {
-        let bits = u32::from(three[0]) << 16 | u32::from(three[1]) << 8 | u32::from(three[2]);
-        for (letter, shift) in four.iter_mut().zip([18, 12, 6, 0]) {
+    for (four, three) in letters.chunks_mut(4).zip(hash.chunks(3)) {
+        let byte = |i: usize| u32::from(three.get(i).copied().unwrap_or(0));
+        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
+        for (letter, shift) in four.iter_mut().zip([18, 12, 6, 0]).take(three.len() + 1) {
             *letter = ALPHABET[(bits >> shift & 63) as usize];
         }
     }
-    letters[27] = b'=';
-    // The alphabet is ASCII.
-    text.push_str(std::str::from_utf8(&letters).unwrap_or_default());
 }

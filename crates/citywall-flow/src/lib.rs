@@ -16,7 +16,7 @@ mod table;
 mod tcp;
 mod timers;
 
-pub use community::community_id;
+pub use community::{CommunityId, community_id};
 pub use key::{FlowKey, KeyOptions, Orientation};
 pub use limits::{FlowLimits, FlowStats, Timeouts};
 pub use model::*;

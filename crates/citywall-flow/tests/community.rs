@@ -27,10 +27,11 @@ fn id(carrier: Carrier, src: (&str, u16), dst: (&str, u16), seed: u16) -> String
         state: State::New,
         midstream: false,
         stop_stream: [false; 2],
+        settled: false,
         missing: [0; 2],
         user: (),
     };
-    community_id(&flow, seed)
+    community_id(&flow, seed).map_or_else(String::new, |id| id.as_str().to_owned())
 }
 
 /// Both directions give the same two values.

@@ -277,7 +277,7 @@ pub fn flow_line(
             .tunnel
             .as_ref()
             .map(|tunnel| (tunnel_name(tunnel.kind), tunnel.id)),
-        community_id: &id,
+        community_id: id.as_ref().map_or("", |id| id.as_str()),
         zones: if known {
             flow.user.places.map(zone)
         } else {
