@@ -16,6 +16,8 @@ mod text;
 
 use std::net::IpAddr;
 
+use smallvec::SmallVec;
+
 use citywall_event::{Behaviour, Body, Event, Nanos, Order, Technique, counted, say};
 
 use self::text::{Letters, Names, looks_made_up, split};
@@ -89,7 +91,7 @@ pub struct NameWatch {
 struct Domain {
     first: Nanos,
     /// At most as many as make it a service.
-    askers: Vec<IpAddr>,
+    askers: SmallVec<[IpAddr; 1]>,
 }
 
 /// Askers that make a domain a service.
@@ -103,7 +105,7 @@ struct Tunnel {
     /// How often each letter, digit and the rest came.
     letters: Letters,
     told: bool,
-    examples: Vec<Order>,
+    examples: SmallVec<[Order; 1]>,
     /// The day, the window's names included.
     day: Day,
 }
@@ -115,7 +117,7 @@ struct Day {
     bytes: usize,
     letters: Letters,
     told: bool,
-    examples: Vec<Order>,
+    examples: SmallVec<[Order; 1]>,
 }
 
 #[derive(Debug, Default)]
@@ -125,7 +127,7 @@ struct Unknown {
     /// Those that look made up.
     odd: usize,
     told: bool,
-    examples: Vec<Order>,
+    examples: SmallVec<[Order; 1]>,
     hour: Hour,
 }
 
@@ -142,7 +144,7 @@ struct Hour {
     /// What becomes part of the habit unless the next hour goes on with it.
     pending: usize,
     told: bool,
-    examples: Vec<Order>,
+    examples: SmallVec<[Order; 1]>,
 }
 
 /// Top-level domains that are told apart.
@@ -297,7 +299,7 @@ impl NameWatch {
                 ("seconds", seconds),
             ],
             technique: Some(Technique::DOMAIN_GENERATION),
-            evidence: state.examples.clone(),
+            evidence: state.examples.to_vec(),
         })
     }
 }
@@ -396,7 +398,7 @@ impl Hour {
                 ("seconds", seconds),
             ],
             technique: Some(Technique::DOMAIN_GENERATION),
-            evidence: self.examples.clone(),
+            evidence: self.examples.to_vec(),
         })
     }
 }

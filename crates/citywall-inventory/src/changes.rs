@@ -27,6 +27,11 @@ impl Inventory {
         self.report(at, context, true);
     }
 
+    /// Whether anybody hears of changes; where nobody does they are not put into words.
+    pub fn set_heard(&mut self, heard: bool) {
+        self.heard = heard;
+    }
+
     /// What is to be told since the last call, in a fixed order: `Asset` bodies, and for each the
     /// subject (its address and MAC as source).
     pub fn drain_changes(&mut self) -> Vec<(Subject, Body)> {
@@ -81,6 +86,7 @@ impl Inventory {
         dirty.sort_unstable();
         dirty.dedup();
         let mut later = Vec::new();
+        let heard = self.heard;
         for id in dirty {
             let every = self.limits.report_every;
             let Some(device) = self.device_mut(id) else {
@@ -99,6 +105,9 @@ impl Inventory {
             device.told = Some(at);
             if device.name.is_none() {
                 device.name = Some(device.given_name());
+            }
+            if !heard {
+                continue;
             }
             let subject = Subject {
                 src_ip: device.addresses.first().copied(),

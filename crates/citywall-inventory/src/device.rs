@@ -5,6 +5,8 @@
 
 use std::net::IpAddr;
 
+use smallvec::SmallVec;
+
 use citywall_event::{Asset, Context, Mac, Nanos, SightingTrait, ZoneId};
 
 /// How a device is told from others.
@@ -37,7 +39,8 @@ pub struct Device {
     pub(crate) key: Key,
     pub(crate) name: Option<String>,
     pub(crate) mac: Option<Mac>,
-    pub(crate) addresses: Vec<IpAddr>,
+    /// Nearly all have one.
+    pub(crate) addresses: SmallVec<[IpAddr; 1]>,
     pub(crate) hints: Vec<Hint>,
     pub(crate) maker: Option<String>,
     pub(crate) zone: Option<ZoneId>,
@@ -59,7 +62,7 @@ impl Device {
             key,
             name: None,
             mac: None,
-            addresses: Vec::new(),
+            addresses: SmallVec::new(),
             hints: Vec::new(),
             maker: None,
             zone: None,
@@ -169,7 +172,7 @@ impl Device {
             change,
             name: self.name(),
             mac: self.mac,
-            addresses: self.addresses.clone(),
+            addresses: self.addresses.to_vec(),
             maker: self.maker.clone(),
             hostnames: all(SightingTrait::Hostname),
             system: self.hinted(SightingTrait::System).next().map(str::to_owned),

@@ -68,6 +68,8 @@ pub struct Inventory {
     pub(crate) outside: HashSet<IpAddr>,
     pub(crate) dirty: Vec<u32>,
     pub(crate) changes: Vec<(Subject, Body)>,
+    /// Somebody hears of changes.
+    pub(crate) heard: bool,
     pub(crate) counters: Counters,
 }
 
@@ -95,6 +97,7 @@ impl Inventory {
             outside: HashSet::new(),
             dirty: Vec::new(),
             changes: Vec::new(),
+            heard: true,
             counters: Counters::default(),
         }
     }

@@ -14,6 +14,7 @@
 use std::net::{IpAddr, Ipv6Addr};
 
 use hashbrown::hash_map::Entry;
+use smallvec::SmallVec;
 
 use citywall_event::{Context, Mac, Nanos, Place, SightingTrait, ZoneId};
 
@@ -35,7 +36,7 @@ pub(crate) struct MacState {
     /// It is a router's.
     router: bool,
     /// Networks whose addresses came with it.
-    networks: Vec<Network>,
+    networks: SmallVec<[Network; 1]>,
     /// IPv4 addresses that came with it.
     hosts: u32,
     /// ARP or DHCP told an address of it.
@@ -63,8 +64,9 @@ impl Inventory {
             Some(ip) => ip.to_canonical(),
             None => return self.meet_mac(mac?, at, context),
         };
+        let bound = self.by_ip.get(&ip);
         // The fast way: nothing is new.
-        if let Some(binding) = self.by_ip.get(&ip)
+        if let Some(binding) = bound
             && (binding.mac == mac || mac.is_none())
         {
             let id = binding.device;
@@ -72,6 +74,7 @@ impl Inventory {
             device.last_seen = device.last_seen.max(at);
             return Some(id);
         }
+        let bound = bound.is_some();
         if ip.is_unspecified() || has_local_meaning(ip) {
             return self.meet_mac(mac?, at, context);
         }
@@ -83,7 +86,18 @@ impl Inventory {
             self.meet_outside(ip, mac, context);
             return None;
         }
+        // In a flood of invented addresses this is what nearly every packet comes to.
+        if !bound && self.has_no_room_for(mac, place) {
+            self.counters.refused += 1;
+            return None;
+        }
         self.learn(ip, mac, place, at, context)
+    }
+
+    /// True where an address that is not known yet would need a device that cannot be taken up.
+    fn has_no_room_for(&self, mac: Option<Mac>, place: Place) -> bool {
+        let known = || mac.is_some_and(|mac| self.by_mac.contains_key(&mac));
+        self.is_full() && place.asset.is_none() && !known()
     }
 
     fn meet_outside(&mut self, ip: IpAddr, mac: Option<Mac>, context: &Context) {
@@ -167,13 +181,6 @@ impl Inventory {
         at: Nanos,
         context: &Context,
     ) -> Option<u32> {
-        // In a flood of invented addresses this is what nearly every packet comes to.
-        let nobodys =
-            || !mac.is_some_and(|mac| self.by_mac.contains_key(&mac)) && !self.by_ip.contains_key(&ip);
-        if self.is_full() && place.asset.is_none() && nobodys() {
-            self.counters.refused += 1;
-            return None;
-        }
         if let Some(mac) = mac {
             self.note_network(mac, ip, place, context);
         }
@@ -258,8 +265,6 @@ impl Inventory {
             None => Network::Near(near(ip)),
         };
         if !state.networks.contains(&network) && state.networks.len() < 4 {
-            // Nearly all stay with one.
-            state.networks.reserve_exact(1);
             state.networks.push(network);
         }
         if ip.is_ipv4() && (holder.is_none() || holder != state.device) {
@@ -289,7 +294,7 @@ impl Inventory {
             return;
         };
         state.router = true;
-        state.networks = Vec::new();
+        state.networks = SmallVec::new();
         let Some(id) = state.device else { return };
         if self.is_declared(id) {
             return;
@@ -320,7 +325,7 @@ impl Inventory {
         if gone.is_empty() {
             return;
         }
-        device.addresses = kept;
+        device.addresses = kept.into();
         let hints = std::mem::take(&mut device.hints);
         let seen = (device.first_seen, device.last_seen);
         for ip in gone {
@@ -375,7 +380,6 @@ impl Inventory {
             if device.addresses.len() >= most {
                 dropped = Some(device.addresses.remove(0));
             }
-            device.addresses.reserve_exact(1);
             device.addresses.push(ip);
             changed = true;
         }

@@ -2,6 +2,8 @@
 //!
 //! Owns: single names, and bounded sets of them. Does not own: what they say together (`names`).
 
+use smallvec::SmallVec;
+
 /// Names that are told apart in one set.
 const NAMES: usize = 256;
 
@@ -57,7 +59,7 @@ fn class(byte: u8) -> usize {
 /// Different names, by their hashes. Most askers ask for one: a list is smaller than a table, and
 /// short enough to be searched.
 #[derive(Debug, Default)]
-pub(super) struct Names(Vec<u64>);
+pub(super) struct Names(SmallVec<[u64; 1]>);
 
 impl Names {
     /// How many.

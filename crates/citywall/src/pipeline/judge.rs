@@ -49,8 +49,10 @@ impl Judge {
             assets: settings.config.limits.assets,
             ..Default::default()
         };
+        let mut inventory = Inventory::new(limits, settings.makers.clone());
+        inventory.set_heard(hears_of_devices(settings));
         Judge {
-            inventory: Inventory::new(limits, settings.makers.clone()),
+            inventory,
             scans: ScanDetector::new(ScanLimits::default()),
             shared_scans: SharedScans::new(SharedScanLimits::default()),
             sweeps: SweepWatch::new(SweepLimits::default()),
@@ -72,6 +74,7 @@ impl Judge {
     /// Takes a new city.
     pub fn reload(&mut self, settings: &Settings) {
         self.inventory.reload(&settings.context);
+        self.inventory.set_heard(hears_of_devices(settings));
         self.usage.reload(settings);
         self.unusual.reload(&settings.models);
         self.situation.reload(&settings.context);
@@ -244,6 +247,11 @@ impl Judge {
         }
         counters
     }
+}
+
+/// True where somebody reads what the inventory tells: the log, or who learns or holds use against a list.
+fn hears_of_devices(settings: &Settings) -> bool {
+    settings.writes("asset") || settings.use_is_known()
 }
 
 /// The IP protocol of answers that nobody asked for: their port is their sender's.
