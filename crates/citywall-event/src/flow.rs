@@ -94,8 +94,8 @@ impl FlowLine<'_> {
             "age",
             (self.end.saturating_sub(self.start).max(0) / 1_000_000_000) as u64,
         );
-        f.str("state", self.state);
-        f.str("reason", self.reason);
+        f.word("state", self.state);
+        f.word("reason", self.reason);
         f.bool("alerted", self.alerted);
         f.id("first_event", &self.first);
         if self.transactions > 0 {

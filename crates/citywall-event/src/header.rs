@@ -44,7 +44,7 @@ pub struct Header<'a> {
     /// Interface name in live capture.
     pub interface: Option<&'a str>,
     /// Application protocol, once known.
-    pub app_proto: Option<&'a str>,
+    pub app_proto: Option<&'static str>,
 }
 
 /// The EVE name of an IP protocol.
@@ -65,7 +65,7 @@ pub fn protocol_name(protocol: u8) -> Option<&'static str> {
 pub fn write_line(
     out: &mut Vec<u8>,
     header: &Header<'_>,
-    event_type: &str,
+    event_type: &'static str,
     fill: impl FnOnce(&mut Object<'_>),
 ) {
     Object::write(out, |o| {
@@ -78,7 +78,7 @@ pub fn write_line(
         if let Some(interface) = header.interface {
             o.bytes("in_iface", interface.as_bytes());
         }
-        o.str("event_type", event_type);
+        o.word("event_type", event_type);
         if header.order.packet != 0 && header.order.phase == Order::PACKET {
             o.u64("pcap_cnt", header.order.packet);
         }
@@ -92,7 +92,7 @@ pub fn write_line(
         }
         write_parties(o, s);
         if let Some(app) = header.app_proto {
-            o.str("app_proto", app);
+            o.word("app_proto", app);
         }
         fill(o);
     });
@@ -114,7 +114,7 @@ fn write_parties(o: &mut Object<'_>, s: &Subject) {
     }
     if let Some(protocol) = s.protocol {
         match protocol_name(protocol) {
-            Some(name) => o.str("proto", name),
+            Some(name) => o.word("proto", name),
             None => o.str("proto", itoa::Buffer::new().format(protocol)),
         }
     }

@@ -61,6 +61,16 @@ impl<'a> Object<'a> {
         string(self.out, value.as_bytes());
     }
 
+    /// A string field whose value is a word of our own: it holds nothing that is escaped.
+    #[inline]
+    pub fn word(&mut self, key: &str, value: &'static str) {
+        self.key(key);
+        self.out.reserve(value.len() + 2);
+        self.out.push(b'"');
+        self.out.extend_from_slice(value.as_bytes());
+        self.out.push(b'"');
+    }
+
     /// A string field from bytes of the network.
     #[inline]
     pub fn bytes(&mut self, key: &str, value: &[u8]) {
@@ -411,6 +421,10 @@ const PAIRS: [[u8; 2]; 100] = {
 /// Appends a decimal number.
 #[inline]
 pub fn number(out: &mut Vec<u8>, value: u64) {
+    // Very many numbers are versions, counts and codes.
+    if value < 10 {
+        return out.push(b'0' + value as u8);
+    }
     let Some(small) = u32::try_from(value).ok().filter(|small| *small < 100_000_000) else {
         return out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
     };

@@ -47,7 +47,7 @@ impl Writer<'_> {
         let message = self.message;
         let (high, low) = (message.byte(2), message.byte(3));
         o.u64("version", 3);
-        o.str("type", if message.response() { "response" } else { "request" });
+        o.word("type", if message.response() { "response" } else { "request" });
         o.u64("tx_id", message.tx_id.into());
         o.u64("id", be16(&message.raw, 0).unwrap_or(0).into());
         o.hex("flags", &[high, low]);
@@ -64,7 +64,7 @@ impl Writer<'_> {
             }
         }
         o.u64("opcode", message.opcode().into());
-        o.str("rcode", codes::rcode(message.rcode()));
+        o.word("rcode", codes::rcode(message.rcode()));
     }
 
     fn sections(&mut self, o: &mut Object<'_>) {
@@ -118,7 +118,7 @@ impl Writer<'_> {
 
     fn type_and_class(&self, o: &mut Object<'_>, rtype: u16, class: u16) {
         match codes::rrtype(rtype) {
-            Some(name) => o.str("rrtype", name),
+            Some(name) => o.word("rrtype", name),
             None => {
                 let mut text = b"TYPE".to_vec();
                 json::number(&mut text, rtype.into());
@@ -131,7 +131,7 @@ impl Writer<'_> {
             class
         };
         if let Some(name) = codes::class(class) {
-            o.str("rrclass", name);
+            o.word("rrclass", name);
         }
     }
 
@@ -147,7 +147,7 @@ impl Writer<'_> {
         o.bytes("rrname", self.name(resource.name));
         if resource.rtype == codes::rr::OPT {
             // Class and time to live mean other things here (RFC 6891 section 6.1.3).
-            o.str("rrtype", "OPT");
+            o.word("rrtype", "OPT");
             o.u64("udp_size", resource.class.into());
         } else {
             self.type_and_class(o, resource.rtype, resource.class);
