@@ -56,8 +56,16 @@ pub(crate) struct Decoder<'a, 'o> {
 /// drops such a packet.
 /// A fragment has `Transport::None`; give it to the [`Defragmenter`](crate::Defragmenter).
 pub fn decode(frame: &Frame<'_>, out: &mut Vec<Malformed>) -> Packet {
+    let mut packet = Packet::default();
+    decode_into(frame, &mut packet, out);
+    packet
+}
+
+/// As [`decode`], to where the packet will stay: it is large to be carried about. What `packet` was is of
+/// no meaning.
+pub fn decode_into(frame: &Frame<'_>, packet: &mut Packet, out: &mut Vec<Malformed>) {
     let data = bounded(frame.data);
-    let mut packet = Packet {
+    *packet = Packet {
         at: frame.at,
         wire_len: frame.wire_len,
         cap_len: data.len() as u32,
@@ -80,15 +88,13 @@ pub fn decode(frame: &Frame<'_>, out: &mut Vec<Malformed>) -> Packet {
         cut: packet.cap_len < frame.wire_len,
         reassembled: false,
         pending: None,
-        packet: &mut packet,
+        packet,
         out,
     };
     let next = decoder.link(frame.link);
     decoder.run(next);
     // No length field said that the end of the data is the end of the payload.
-    let cut = decoder.cut;
-    packet.truncated |= cut;
-    packet
+    decoder.packet.truncated |= decoder.cut;
 }
 
 /// Decodes a datagram that the [`Defragmenter`](crate::Defragmenter) returned. `template` is the

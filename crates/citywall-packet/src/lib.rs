@@ -22,7 +22,7 @@ mod transport;
 mod tunnel;
 
 pub use checksum::verify_transport;
-pub use decode::{MAX_TUNNELS, decode, decode_reassembled};
+pub use decode::{MAX_TUNNELS, decode, decode_into, decode_reassembled};
 pub use defrag::{DefragLimits, DefragStats, Defragmenter, Incomplete};
 pub use describe::describe;
 pub use malformed::Malformed;

@@ -64,7 +64,7 @@ impl Span {
 }
 
 /// What one frame says. All spans are relative to the buffer given to `decode`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Packet {
     /// Capture time.
     pub at: Nanos,
@@ -152,9 +152,10 @@ pub struct Tunnel {
 }
 
 /// The network layer of a packet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Network {
     /// Neither ARP nor IP: see `Packet::ethertype` and `Packet::payload`.
+    #[default]
     None,
     /// ARP over Ethernet for IPv4 (RFC 826).
     Arp(Arp),
@@ -226,9 +227,10 @@ pub enum Checksum {
 }
 
 /// The transport layer of a packet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Transport {
     /// No transport header (not IP, a fragment, or cut off).
+    #[default]
     None,
     /// TCP (RFC 9293).
     Tcp(Tcp),

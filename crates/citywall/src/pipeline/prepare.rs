@@ -9,7 +9,7 @@ use citywall_capture::{Batch, FrameMeta};
 use citywall_event::Nanos;
 use citywall_flow::{FlowKey, KeyOptions};
 use citywall_packet::{
-    Defragmenter, Incomplete, Malformed, Network, Packet, Span, Transport, decode, decode_reassembled,
+    Defragmenter, Incomplete, Malformed, Network, Packet, Span, Transport, decode_into, decode_reassembled,
     tcp_flags, verify_transport,
 };
 
@@ -17,7 +17,7 @@ use super::super::stats::PrepareStats;
 use crate::settings::Settings;
 
 /// One packet, ready for its worker.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Ready {
     /// What it says, its checksums verified; spans are relative to `data`.
     pub packet: Packet,
@@ -176,49 +176,50 @@ impl Preparer {
         self.expire(prepared);
         let incomplete = (prepared.incomplete.len() - told) as u16;
         self.found.clear();
+        let place = prepared.packets.len() as u32;
+        // Made where it stays: it is too large to be carried about.
+        prepared.packets.push(Ready::default());
+        let Some(ready) = prepared.packets.last_mut() else {
+            return;
+        };
+        let packet = &mut ready.packet;
         let frame = prepared.batch.frame(meta);
-        let mut packet = decode(&frame, &mut self.found);
-        let mut data = meta.data;
-        let mut reassembled = false;
-        if is_fragment(&packet) {
-            let mut whole = self.defragmenter.push(&packet, frame.data, &mut self.found);
+        decode_into(&frame, packet, &mut self.found);
+        ready.data = meta.data;
+        if is_fragment(packet) {
+            let mut whole = self.defragmenter.push(packet, frame.data, &mut self.found);
             // A datagram may be cut again inside a tunnel: bounded, each round needs its own fragments.
             for _ in 0..4 {
                 let Some(bytes) = whole.take() else { break };
-                packet = decode_reassembled(&bytes, &packet, &mut self.found);
-                if is_fragment(&packet) {
-                    whole = self.defragmenter.push(&packet, &bytes, &mut self.found);
+                *packet = decode_reassembled(&bytes, packet, &mut self.found);
+                if is_fragment(packet) {
+                    whole = self.defragmenter.push(packet, &bytes, &mut self.found);
                 }
-                reassembled = true;
-                data = append(&mut prepared.reassembled, &bytes);
+                ready.reassembled = true;
+                ready.data = append(&mut prepared.reassembled, &bytes);
             }
         }
-        // Here, where the bytes are in the cache, and before the packet is copied for its worker.
-        let bytes = if reassembled {
+        // Here, where the bytes are in the cache.
+        let bytes = if ready.reassembled {
             &prepared.reassembled
         } else {
             &prepared.batch.bytes
         };
-        verify_transport(&mut packet, data.of(bytes));
-        let malformed = self.admit(prepared);
-        self.count(&packet, meta.wire_len, prepared);
-        let hash = FlowKey::with(&packet, self.keys).map_or(0, |(key, _)| key.hash_with(self.seed));
-        prepared.packets.push(Ready {
-            packet,
-            data,
-            reassembled,
-            at: self.last.0,
-            number: meta.number,
-            source: meta.source,
-            malformed,
-            incomplete,
-            hash,
-        });
+        verify_transport(packet, ready.data.of(bytes));
+        ready.at = self.last.0;
+        ready.number = meta.number;
+        ready.source = meta.source;
+        ready.incomplete = incomplete;
+        ready.malformed = self.admit(&mut prepared.malformed);
+        ready.hash = FlowKey::with(packet, self.keys).map_or(0, |(key, _)| key.hash_with(self.seed));
+        self.count(packet, meta.wire_len);
+        let told = self.counted.drain(..).map(|tally| (place, tally));
+        prepared.tallies.extend(told);
     }
 
     /// Counts a packet by who sends and who receives it.
     #[inline]
-    fn count(&mut self, packet: &Packet, bytes: u32, prepared: &mut Prepared) {
+    fn count(&mut self, packet: &Packet, bytes: u32) {
         let Network::Ip(ip) = packet.network else { return };
         let class = match packet.transport {
             Transport::Tcp(tcp) => match tcp.flags & (tcp_flags::SYN | tcp_flags::ACK) {
@@ -246,11 +247,6 @@ impl Preparer {
             bytes,
         };
         self.meter.packet(self.last.0, &sample, &mut self.counted);
-        if !self.counted.is_empty() {
-            let place = prepared.packets.len() as u32;
-            let told = self.counted.drain(..).map(|tally| (place, tally));
-            prepared.tallies.extend(told);
-        }
     }
 
     /// Datagrams that were never completed are told before the packet at which time showed it.
@@ -269,12 +265,12 @@ impl Preparer {
     }
 
     /// Counts what was found and keeps what the budget allows.
-    fn admit(&mut self, prepared: &mut Prepared) -> u16 {
+    fn admit(&mut self, told: &mut Vec<Malformed>) -> u16 {
         let mut admitted = 0;
         for kind in self.found.drain(..) {
             self.stats.malformed(kind.name());
             if self.budget.admit(kind, self.last.0) {
-                prepared.malformed.push(kind);
+                told.push(kind);
                 admitted += 1;
             }
         }
