@@ -155,8 +155,8 @@ impl Lines {
                         ask(record);
                     }
                 }
-                Item::Command(command) => self.event(Body::Command(Box::new(command.clone())), at),
-                Item::Reading(reading) => self.event(Body::Reading(Box::new(reading.clone())), at),
+                Item::Command(command) => self.event(Body::Command(command.clone()), at),
+                Item::Reading(reading) => self.event(Body::Reading(reading.clone()), at),
                 Item::Login(login) => self.login(login),
                 Item::Sighting(s) => self.line(format!("{s:?}")),
                 Item::Name(name) => self.line(format!("{name:?}")),

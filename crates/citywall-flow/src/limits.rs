@@ -22,6 +22,8 @@ pub struct Timeouts {
     pub udp_new: Nanos,
     /// UDP, both sides heard.
     pub udp_established: Nanos,
+    /// UDP, where all that was asked is answered (`Flow::settled`).
+    pub udp_settled: Nanos,
     /// ICMP and ICMPv6.
     pub icmp: Nanos,
     /// No IP: ARP and unknown EtherTypes.
@@ -39,6 +41,7 @@ impl Default for Timeouts {
             tcp_closed: 10 * SECOND,
             udp_new: 30 * SECOND,
             udp_established: 60 * SECOND,
+            udp_settled: 10 * SECOND,
             icmp: 30 * SECOND,
             ethernet: 60 * SECOND,
             other: 60 * SECOND,

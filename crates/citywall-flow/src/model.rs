@@ -84,6 +84,9 @@ pub struct Flow<S> {
     /// Set by the observer, by direction: no more stream bytes are needed; TCP state is still
     /// tracked, but nothing is buffered or delivered any more.
     pub stop_stream: [bool; 2],
+    /// Set by the observer, where it knows the protocol: nothing that was asked waits for an answer.
+    /// Such a conversation over UDP need not be kept for long (`Timeouts::udp_settled`).
+    pub settled: bool,
     /// Bytes that were sent but never seen, by direction.
     pub missing: [u64; 2],
     /// What the user of the table keeps with the flow.

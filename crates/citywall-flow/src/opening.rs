@@ -55,6 +55,7 @@ pub(crate) fn first_impression<S: Default>(packet: &Packet, id: u64, now: Nanos)
         state: State::New,
         midstream,
         stop_stream: [false; 2],
+        settled: false,
         missing: [0; 2],
         user: S::default(),
     };

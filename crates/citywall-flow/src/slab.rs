@@ -94,11 +94,14 @@ impl<S> Slab<S> {
             .get_mut(index as usize % BLOCK)
     }
 
-    /// Takes a conversation out.
-    pub fn remove(&mut self, index: u32) -> Option<Slot<S>> {
-        let slot = self.place(index)?.take()?;
-        self.free.push(index);
-        Some(slot)
+    /// Drops a conversation.
+    pub fn free(&mut self, index: u32) {
+        if let Some(place) = self.place(index)
+            && place.is_some()
+        {
+            *place = None;
+            self.free.push(index);
+        }
     }
 
     /// The numbers of all slots in use.

@@ -206,7 +206,7 @@ impl<S: Default> FlowTable<S> {
     #[inline]
     fn is_over(&self, index: u32, packet: &Packet, orientation: Orientation) -> Option<(CloseReason, Anew)> {
         let slot = self.slab.get(index)?;
-        let class = Class::of(slot.flow.carrier, slot.flow.state);
+        let class = Class::of(&slot.flow);
         if slot
             .flow
             .last
@@ -248,7 +248,7 @@ impl<S: Default> FlowTable<S> {
     ) -> u32 {
         let (mut flow, reversed) = first_impression(packet, id, self.clock);
         flow.midstream &= !syn_seen;
-        let class = Class::of(flow.carrier, flow.state);
+        let class = Class::of(&flow);
         if class == Class::TcpNew && self.timers.len(class) >= self.limits.half_open.max(1) {
             self.evict(self.timers.oldest(&self.slab, class), observer);
         } else if self.slab.live() >= self.limits.flows.max(1) as usize {
@@ -327,7 +327,7 @@ impl<S: Default> FlowTable<S> {
                 sink.content(direction, Content::Datagram(payload));
             }
         }
-        let class = Class::of(slot.flow.carrier, slot.flow.state);
+        let class = Class::of(&slot.flow);
         if slot.links.stale(class, now) {
             self.timers.unlink(&mut self.slab, index);
             self.timers.link(&mut self.slab, index, class, now);
@@ -342,7 +342,7 @@ impl<S: Default> FlowTable<S> {
             let oldest = |class| self.timers.oldest(&self.slab, class);
             classes.iter().filter_map(|class| oldest(*class)).min()
         };
-        oldest_of(&[Class::TcpClosed])
+        oldest_of(&[Class::TcpClosed, Class::UdpSettled])
             .or_else(|| oldest_of(&[Class::TcpNew, Class::UdpNew]))
             .or_else(|| oldest_of(&Class::ALL))
     }
@@ -399,7 +399,8 @@ impl<S: Default> FlowTable<S> {
 
     fn close<O: Observer<S>>(&mut self, index: u32, reason: CloseReason, observer: &mut O) {
         self.timers.unlink(&mut self.slab, index);
-        let Some(mut slot) = self.slab.remove(index) else {
+        // Closed where it lies, and then dropped: it is large to be carried about.
+        let Some(slot) = self.slab.get_mut(index) else {
             return;
         };
         let hash = slot.key.hash_with(self.limits.hash_seed) as u32;
@@ -419,6 +420,7 @@ impl<S: Default> FlowTable<S> {
             });
         }
         observer.closed(&mut slot.flow, reason);
+        self.slab.free(index);
     }
 }
 

@@ -10,7 +10,7 @@
 use citywall_packet::Nanos;
 
 use crate::slab::Slab;
-use crate::{Carrier, State, Timeouts};
+use crate::{Carrier, Flow, State, Timeouts};
 
 const GRANULE: Nanos = 1_000_000_000;
 const NIL: u32 = u32::MAX;
@@ -20,6 +20,7 @@ const NIL: u32 = u32::MAX;
 pub(crate) enum Class {
     TcpClosed,
     TcpNew,
+    UdpSettled,
     UdpNew,
     TcpEstablished,
     TcpClosing,
@@ -30,9 +31,10 @@ pub(crate) enum Class {
 }
 
 impl Class {
-    pub const ALL: [Class; 9] = [
+    pub const ALL: [Class; 10] = [
         Class::TcpClosed,
         Class::TcpNew,
+        Class::UdpSettled,
         Class::UdpNew,
         Class::TcpEstablished,
         Class::TcpClosing,
@@ -43,13 +45,14 @@ impl Class {
     ];
 
     #[inline]
-    pub fn of(carrier: Carrier, state: State) -> Class {
-        match (carrier, state) {
+    pub fn of<S>(flow: &Flow<S>) -> Class {
+        match (flow.carrier, flow.state) {
             (Carrier::Tcp, State::New) => Class::TcpNew,
             (Carrier::Tcp, State::Established) => Class::TcpEstablished,
             (Carrier::Tcp, State::Closing) => Class::TcpClosing,
             (Carrier::Tcp, State::Closed) => Class::TcpClosed,
             (Carrier::Udp, State::New) => Class::UdpNew,
+            (Carrier::Udp, _) if flow.settled => Class::UdpSettled,
             (Carrier::Udp, _) => Class::UdpEstablished,
             (Carrier::Ip(1 | 58), _) => Class::Icmp,
             (Carrier::Ip(_), _) => Class::Other,
@@ -65,6 +68,7 @@ impl Class {
             Class::UdpNew => timeouts.udp_new,
             Class::TcpEstablished => timeouts.tcp_established,
             Class::TcpClosing => timeouts.tcp_closing,
+            Class::UdpSettled => timeouts.udp_settled,
             Class::UdpEstablished => timeouts.udp_established,
             Class::Icmp => timeouts.icmp,
             Class::Ethernet => timeouts.ethernet,

@@ -79,7 +79,8 @@ pub struct RuleBook {
     /// Some stream rule waits for the application protocol to be known.
     pub(crate) stream_waits: bool,
     pub(crate) stream_depth: u64,
-    bodies: bool,
+    /// Of requests, of responses.
+    bodies: [bool; 2],
     warnings: Vec<Refused>,
     size: BookSize,
     by_id: HashMap<(u32, u32), u32>,
@@ -213,7 +214,12 @@ impl RuleBook {
 
     /// Some rule looks into HTTP bodies.
     pub fn needs_bodies(&self) -> bool {
-        self.bodies
+        self.bodies != [false; 2]
+    }
+
+    /// Some rule looks into HTTP bodies of responses.
+    pub fn needs_response_bodies(&self) -> bool {
+        self.bodies[1]
     }
 
     #[inline]
@@ -322,7 +328,11 @@ fn build(
     let bodies = compiled
         .iter()
         .flat_map(|one| &one.rule.detect.parts)
-        .any(|part| matches!(part.place, Place::Buffer(i) if specs[usize::from(i)].source.is_body()));
+        .filter_map(|part| match part.place {
+            Place::Buffer(i) => Some(specs[usize::from(i)].source.bodies()),
+            _ => None,
+        })
+        .fold([false; 2], crate::buffers::either);
     for (one, index) in compiled.iter_mut().zip(0u32..) {
         made.add(one, index);
     }

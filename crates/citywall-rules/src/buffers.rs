@@ -201,6 +201,11 @@ pub(crate) fn of_pcre_flag(flag: char) -> Option<Named> {
     })
 }
 
+/// What one or the other needs.
+pub(crate) fn either(a: [bool; 2], b: [bool; 2]) -> [bool; 2] {
+    [a[0] || b[0], a[1] || b[1]]
+}
+
 impl Source {
     /// Whose records have it.
     pub fn protocol(self) -> Protocol {
@@ -243,14 +248,17 @@ impl Source {
         }
     }
 
-    /// True for buffers that need HTTP bodies.
-    pub fn is_body(self) -> bool {
+    /// True for buffers that need HTTP bodies of requests, and of responses.
+    pub fn bodies(self) -> [bool; 2] {
         use Buffer::*;
-        let body = |b| matches!(b, HttpRequestBody | HttpResponseBody | FileData);
+        let of = |b| {
+            let (request, response) = (HttpRequestBody == b, HttpResponseBody == b);
+            [request || b == FileData, response || b == FileData]
+        };
         match self {
-            Source::One(b) => body(b),
-            Source::Either(a, b) => body(a) || body(b),
-            _ => false,
+            Source::One(b) => of(b),
+            Source::Either(a, b) => either(of(a), of(b)),
+            _ => [false; 2],
         }
     }
 

@@ -4,6 +4,9 @@ use citywall_event::{Command, Login, NameAsked, Nanos, Reading, Sighting};
 use citywall_flow::{Carrier, Content, Direction};
 
 use crate::Transaction;
+use crate::dns::DnsMessage;
+use crate::snmp::SnmpMessage;
+use crate::spare::Spare;
 
 /// Follows one conversation of one protocol.
 ///
@@ -37,6 +40,11 @@ pub struct Output {
     pub items: Vec<(Direction, Item)>,
     /// By direction: no more bytes are needed (encrypted from here on, or not understood).
     pub done: [bool; 2],
+    /// Nothing that was asked in this conversation waits for an answer, and what comes later would most
+    /// likely come in another: names are asked for from a new port each time.
+    pub settled: bool,
+    pub(crate) spare_dns: Spare<DnsMessage>,
+    pub(crate) spare_snmp: Spare<SnmpMessage>,
 }
 
 /// One find.
@@ -45,9 +53,9 @@ pub enum Item {
     /// A request with its answer, a message, a handshake.
     Transaction(Transaction),
     /// Somebody told a device to do something. The direction is that of the command.
-    Command(Command),
+    Command(Box<Command>),
     /// A device told a value. The direction is that of the value.
-    Reading(Reading),
+    Reading(Box<Reading>),
     /// Somebody logged in or tried to. The direction is `ToResponder`.
     Login(Login),
     /// A hint about one of the parties; `Side::Source` is the sender in this item's direction.
@@ -62,6 +70,25 @@ impl Output {
     /// Adds a transaction.
     pub fn transaction(&mut self, direction: Direction, transaction: Transaction) {
         self.items.push((direction, Item::Transaction(transaction)));
+    }
+
+    /// Takes back a transaction that was read by all; its memory serves the next.
+    pub fn reclaim(&mut self, transaction: Transaction) {
+        match transaction {
+            Transaction::Dns(message) => self.spare_dns.put(message),
+            Transaction::Snmp(message) => self.spare_snmp.put(message),
+            _ => {}
+        }
+    }
+
+    /// Adds a command.
+    pub fn command(&mut self, direction: Direction, command: Command) {
+        self.items.push((direction, Item::Command(Box::new(command))));
+    }
+
+    /// Adds a reading.
+    pub fn reading(&mut self, direction: Direction, reading: Reading) {
+        self.items.push((direction, Item::Reading(Box::new(reading))));
     }
 
     /// Adds a mark of malformed bytes.
@@ -121,6 +148,8 @@ pub struct Limits {
     pub decompressed: usize,
     /// Bytes of an HTTP body that rules see.
     pub body: usize,
+    /// Rules see HTTP bodies of responses. Where none does, those that are not encoded are passed over.
+    pub response_bodies: bool,
     /// Hash HTTP bodies (`fileinfo`).
     pub file_hashes: bool,
     /// Give out `Command` for plain reads too (they are the bulk of polling).
@@ -139,6 +168,7 @@ impl Default for Limits {
             open_requests: 128,
             decompressed: 1024 * 1024,
             body: 64 * 1024,
+            response_bodies: true,
             file_hashes: false,
             read_commands: true,
             readings: true,

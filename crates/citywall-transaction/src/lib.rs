@@ -24,6 +24,7 @@ mod dissector;
 mod pending;
 mod registry;
 mod session;
+mod spare;
 #[cfg(test)]
 mod testing;
 mod told;

@@ -122,8 +122,8 @@ fn line(direction: Direction, item: &Item) -> String {
             Object::write(&mut json, |o| record.write(o));
             String::from_utf8_lossy(&json).into_owned()
         }
-        Item::Command(command) => body(Body::Command(Box::new(command.clone()))),
-        Item::Reading(reading) => body(Body::Reading(Box::new(reading.clone()))),
+        Item::Command(command) => body(Body::Command(command.clone())),
+        Item::Reading(reading) => body(Body::Reading(reading.clone())),
         Item::Login(l) => format!(
             "login {} user={:?} password_length={:?} default={} success={:?}",
             l.protocol, l.user, l.password_length, l.default_credentials, l.success

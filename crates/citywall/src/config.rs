@@ -158,6 +158,7 @@ pub struct Timeouts {
     pub tcp_closed: u32,
     pub udp_new: u32,
     pub udp_established: u32,
+    pub udp_settled: u32,
     pub icmp: u32,
     pub other: u32,
 }
@@ -171,6 +172,7 @@ impl Default for Timeouts {
             tcp_closed: 10,
             udp_new: 30,
             udp_established: 60,
+            udp_settled: 10,
             icmp: 30,
             other: 60,
         }

@@ -118,6 +118,7 @@ impl Settings {
             file_hashes: config.events.file_hashes,
             read_commands: config.events.read_commands,
             readings: true,
+            response_bodies: rules.needs_response_bodies(),
             ..Limits::default()
         };
         if !rules.needs_bodies() {
@@ -259,6 +260,7 @@ impl Settings {
                 tcp_closed: time(t.tcp_closed),
                 udp_new: time(t.udp_new),
                 udp_established: time(t.udp_established),
+                udp_settled: time(t.udp_settled),
                 icmp: time(t.icmp),
                 ethernet: time(t.other),
                 other: time(t.other),

@@ -404,8 +404,9 @@ fn times() -> Vec<Case> {
     vec![
         case(
             "time-outs",
-            "Silence ends conversations by their state: a UDP question without answer after 30 s, an answered one after 60 s, an\n\
-             established TCP conversation after 600 s, one with a FIN after 60 s. Ticks of another host move the clock.",
+            "Silence ends conversations by their state: a UDP question without answer after 30 s, one whose names were all\n\
+             answered after 10 s, an established TCP conversation after 600 s, one with a FIN after 60 s. Ticks of another\n\
+             host move the clock.",
             move |c| {
                 let [ask, tell] = question_and_answer(CLIENT, SERVER);
                 c.frame(net::frame(CLIENT, SERVER, &ask));
@@ -426,7 +427,7 @@ fn times() -> Vec<Case> {
         )
         .with(
             "config.toml",
-            "[timeouts]\ntcp_established = 600\ntcp_closing = 60\nudp_new = 30\nudp_established = 120\n",
+            "[timeouts]\ntcp_established = 600\ntcp_closing = 60\nudp_new = 30\nudp_established = 120\nudp_settled = 10\n",
         ),
         case(
             "time-goes-backward",

@@ -12,6 +12,7 @@ use citywall_flow::Direction;
 use super::codes::{self, rr};
 use super::name::{self, HEADER_BYTES};
 use super::{eve, rdata};
+use crate::spare::Raw;
 use crate::{Buffer, Number, Record};
 
 /// Addresses of an answer that are given out.
@@ -38,7 +39,7 @@ pub(super) enum Flavour {
 /// they are asked for.
 #[derive(Debug)]
 pub struct DnsMessage {
-    pub(super) raw: Box<[u8]>,
+    pub(super) raw: Vec<u8>,
     pub(super) layout: Layout,
     pub(super) flavour: Flavour,
     pub(super) direction: Direction,
@@ -294,6 +295,12 @@ impl DnsMessage {
                 each(&text);
             }
         }
+    }
+}
+
+impl Raw for DnsMessage {
+    fn raw(&mut self) -> &mut Vec<u8> {
+        &mut self.raw
     }
 }
 

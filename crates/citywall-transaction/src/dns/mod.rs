@@ -114,6 +114,7 @@ fn open(limits: &Limits, hint: &Hint) -> Box<dyn Dissector> {
         messages: Messages {
             flavour: flavour(hint),
             count: 0,
+            open: 0,
             told: None,
         },
     })
@@ -144,6 +145,8 @@ struct Stream {
 struct Messages {
     flavour: Flavour,
     count: u32,
+    /// Questions that wait for their answer.
+    open: u32,
     /// Multicast DNS and LLMNR only.
     told: Option<Box<Told>>,
 }
@@ -165,19 +168,26 @@ impl Messages {
             layout: &layout,
         };
         let response = data[2] & 0x80 != 0;
-        if response && self.flavour != Flavour::Dns {
+        if self.flavour == Flavour::Dns {
+            self.open = if response {
+                self.open.saturating_sub(1)
+            } else {
+                self.open.saturating_add(1)
+            };
+            out.settled = self.open == 0;
+        } else if response {
             let told = self.told.get_or_insert_default();
             announce::sightings(view, self.flavour, told, |sighting| {
                 out.items.push((direction, Item::Sighting(sighting)));
             });
         }
-        let message = DnsMessage {
-            raw: data.into(),
+        let message = out.spare_dns.fill(data, |raw| DnsMessage {
+            raw,
             layout,
             flavour: self.flavour,
             direction,
             tx_id: self.count,
-        };
+        });
         self.count = self.count.wrapping_add(1);
         if let Some(mark) = mark {
             out.malformed(direction, mark);
@@ -191,7 +201,7 @@ impl Messages {
         let worth_a_look = (self.flavour == Flavour::Dns)
             .then(|| asked(&message, direction))
             .flatten();
-        out.transaction(direction, Transaction::Dns(Box::new(message)));
+        out.transaction(direction, Transaction::Dns(message));
         out.items.extend(worth_a_look);
     }
 }

@@ -28,7 +28,7 @@ impl HttpDissector {
         let (body, mark) = if empty {
             (None, None)
         } else {
-            Body::new(&self.limits, coding)
+            Body::new(&self.limits, direction, coding)
         };
         if let Some(mark) = mark {
             self.marks.tell(mark, direction, out);

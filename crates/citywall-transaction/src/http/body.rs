@@ -7,7 +7,10 @@ use md5::Md5;
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
+use citywall_flow::Direction;
+
 use super::coding::{Layers, Stop};
+use super::dissector::RESPONSE;
 use super::file::Hashes;
 use super::mark::Mark;
 use crate::Limits;
@@ -60,11 +63,20 @@ pub(super) struct Finished {
 
 impl Body {
     /// A body with this Content-Encoding, or `None` where nobody wants its bytes.
-    pub(super) fn new(limits: &Limits, encoding: Option<&[u8]>) -> (Option<Box<Body>>, Option<Mark>) {
+    pub(super) fn new(
+        limits: &Limits,
+        direction: Direction,
+        encoding: Option<&[u8]>,
+    ) -> (Option<Box<Body>>, Option<Mark>) {
         if limits.body == 0 && !limits.file_hashes {
             return (None, None);
         }
         let (layers, mark) = Layers::new(encoding.unwrap_or_default());
+        // Encoded ones are decoded whoever looks: a bomb is to be told.
+        let unseen = direction == RESPONSE && !limits.response_bodies;
+        if unseen && layers.is_empty() && !limits.file_hashes {
+            return (None, mark);
+        }
         let budget = if layers.is_empty() {
             u64::MAX
         } else {

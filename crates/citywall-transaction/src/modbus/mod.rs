@@ -295,13 +295,13 @@ impl Modbus {
         if let Some(request) = &request {
             if self.read_commands || !command::only_reads(request) {
                 let command = command::command(request, response.as_ref());
-                out.items.push((ToResponder, Item::Command(command)));
+                out.command(ToResponder, command);
             }
             if let Some(response) = &response {
                 if self.readings
                     && let Some(reading) = command::reading(request, response)
                 {
-                    out.items.push((ToInitiator, Item::Reading(reading)));
+                    out.reading(ToInitiator, reading);
                 }
                 self.tell_roles(out);
             }

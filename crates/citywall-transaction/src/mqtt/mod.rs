@@ -147,7 +147,7 @@ impl Dissector for Mqtt {
         }
         for direction in [Direction::ToResponder, Direction::ToInitiator] {
             for (_, command) in self.state.publishes[direction.index()].drain(..) {
-                out.items.push((direction, Item::Command(command)));
+                out.command(direction, command);
             }
         }
     }
@@ -340,29 +340,26 @@ impl Mqtt {
         let waits = publish
             .message_id
             .filter(|id| *id != 0 && matches!(header.qos(), 1 | 2) && !self.limits.at_request);
-        let mut said = Vec::new();
-        let mut open = None;
-        if self.limits.readings && to_broker && !publish.topic.is_empty() {
-            said.push(Item::Reading(command::reading(&publish)));
-        }
-        if command::commands(&publish.topic) || (self.limits.read_commands && to_broker) {
-            match waits {
-                Some(id) => open = Some((id, command::publish(&publish))),
-                None => said.push(Item::Command(command::publish(&publish))),
-            }
-        }
+        let reads = self.limits.readings && to_broker && !publish.topic.is_empty();
+        let reading = reads.then(|| command::reading(&publish));
+        let commands = command::commands(&publish.topic) || (self.limits.read_commands && to_broker);
+        let command = commands.then(|| command::publish(&publish));
         self.give(direction, header, MqttBody::Publish(publish), out);
-        out.items.extend(said.into_iter().map(|item| (direction, item)));
-        if let Some(open) = open {
-            let waiting = &mut self.state.publishes[direction.index()];
-            // The same number again is the same PUBLISH sent again, or its answer was lost.
-            let same = waiting.iter().position(|(id, _)| *id == open.0);
-            let full = (waiting.len() >= self.limits.open_requests).then_some(0);
-            if let Some((_, old)) = same.or(full).and_then(|place| waiting.remove(place)) {
-                out.items.push((direction, Item::Command(old)));
-            }
-            waiting.push_back(open);
+        if let Some(reading) = reading {
+            out.reading(direction, reading);
         }
+        let Some(command) = command else { return };
+        let Some(id) = waits else {
+            return out.command(direction, command);
+        };
+        let waiting = &mut self.state.publishes[direction.index()];
+        // The same number again is the same PUBLISH sent again, or its answer was lost.
+        let same = waiting.iter().position(|(open, _)| *open == id);
+        let full = (waiting.len() >= self.limits.open_requests).then_some(0);
+        if let Some((_, old)) = same.or(full).and_then(|place| waiting.remove(place)) {
+            out.command(direction, old);
+        }
+        waiting.push_back((id, command));
     }
 
     /// What the receiver of a PUBLISH says of it; `direction` is the PUBLISH's.
@@ -374,8 +371,7 @@ impl Mqtt {
                 None => CommandOutcome::Accepted,
                 Some(reason) => CommandOutcome::Refused(reason.into()),
             };
-            out.items
-                .push((direction, Item::Command(Command { outcome, ..command })));
+            out.command(direction, Command { outcome, ..command });
         }
     }
 
@@ -407,7 +403,7 @@ impl Mqtt {
         }
         for (n, (topic, _)) in subscribe.topics.iter().enumerate() {
             let command = command::subscribe(topic, codes.get(n).copied());
-            out.items.push((Direction::ToResponder, Item::Command(command)));
+            out.command(Direction::ToResponder, command);
         }
     }
 

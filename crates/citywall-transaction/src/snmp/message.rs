@@ -12,6 +12,7 @@ use citywall_flow::Direction;
 use super::ber::{self, BerError, Reader, tag};
 use super::eve;
 use super::value::{self, Bindings};
+use crate::spare::Raw;
 use crate::{Buffer, Number, Record};
 
 /// A piece of the message.
@@ -21,7 +22,7 @@ pub(super) type Place = Range<u32>;
 /// asked for.
 #[derive(Debug)]
 pub struct SnmpMessage {
-    pub(super) raw: Box<[u8]>,
+    pub(super) raw: Vec<u8>,
     pub(super) parts: Parts,
     pub(super) direction: Direction,
 }
@@ -269,6 +270,12 @@ impl SnmpMessage {
 
     pub(super) fn community(&self) -> Option<&[u8]> {
         self.parts.community.as_ref().map(|place| self.at(place))
+    }
+}
+
+impl Raw for SnmpMessage {
+    fn raw(&mut self) -> &mut Vec<u8> {
+        &mut self.raw
     }
 }
 

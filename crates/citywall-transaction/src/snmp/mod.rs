@@ -94,7 +94,7 @@ impl Conversation {
         match pdu.kind {
             PduKind::Set | PduKind::Get | PduKind::GetNext | PduKind::GetBulk => {
                 if pdu.kind == PduKind::Set || self.read_commands {
-                    let mut each = |command| out.items.push((direction, Item::Command(command)));
+                    let mut each = |command| out.command(direction, command);
                     self.requests
                         .add(input.at, pdu, message_id, bindings, self.open_limit, &mut each);
                     if self.at_request {
@@ -105,7 +105,7 @@ impl Conversation {
             // A manager repeats what it was informed of: it measured nothing.
             PduKind::Response if self.acknowledges(pdu.request_id) => {}
             PduKind::Response | PduKind::Report => {
-                let mut each = |command| out.items.push((direction.flip(), Item::Command(command)));
+                let mut each = |command| out.command(direction.flip(), command);
                 let asked = self.requests.answer(pdu, message_id, &mut each);
                 // What a `set` is answered with is what was written, not what was measured.
                 let measured = pdu.kind == PduKind::Response && asked != Some(PduKind::Set);
@@ -173,7 +173,7 @@ impl Conversation {
                     point: value::dotted_string(binding.oid),
                     value,
                 };
-                out.items.push((direction, Item::Reading(reading)));
+                out.reading(direction, reading);
             }
         }
     }
@@ -186,7 +186,7 @@ impl Dissector for Conversation {
         };
         let direction = input.direction;
         self.requests.expire(input.at, &mut |command| {
-            out.items.push((Direction::ToResponder, Item::Command(command)));
+            out.command(Direction::ToResponder, command);
         });
         let (parts, mark) = message::parse(data);
         if let Some(mark) = mark {
@@ -195,20 +195,20 @@ impl Dissector for Conversation {
         if parts.version == 0 {
             return;
         }
-        let message = SnmpMessage {
-            raw: data.into(),
+        let message = out.spare_snmp.fill(data, |raw| SnmpMessage {
+            raw,
             parts,
             direction,
-        };
+        });
         if let Some(pdu) = &message.parts.pdu {
             self.consequences(input, data, &message.parts, pdu, out);
         }
-        out.transaction(direction, Transaction::Snmp(Box::new(message)));
+        out.transaction(direction, Transaction::Snmp(message));
     }
 
     fn finish(&mut self, _at: citywall_event::Nanos, out: &mut Output) {
         self.requests.finish(&mut |command| {
-            out.items.push((Direction::ToResponder, Item::Command(command)));
+            out.command(Direction::ToResponder, command);
         });
     }
 }

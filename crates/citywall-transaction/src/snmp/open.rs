@@ -64,8 +64,10 @@ impl OpenRequests {
         } else {
             let first = bindings
                 .take(1)
+                .next()
                 .map(|binding| (dotted_string(binding.oid), None, Technique::POINT_IDENTIFICATION));
-            (first.collect(), pdu.count)
+            // Not collected: that would make room for four.
+            (first.map_or_else(Vec::new, |point| vec![point]), pdu.count)
         };
         if points.is_empty() {
             return;

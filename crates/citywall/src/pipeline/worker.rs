@@ -493,7 +493,7 @@ impl Teller {
         }
     }
 
-    fn command(&mut self, flow: &mut Flow<Conversation>, direction: Direction, command: Command) {
+    fn command(&mut self, flow: &mut Flow<Conversation>, direction: Direction, command: Box<Command>) {
         let settings = Arc::clone(&self.settings);
         let (mut from, mut to) = flow.user.parties(flow);
         if direction != flow.user.forward() {
@@ -502,7 +502,7 @@ impl Teller {
         let verdict = settings
             .context
             .judge_command_on(from, to, Some(&service(flow)), &command);
-        self.flow_event(flow, direction, Body::Command(Box::new(command)));
+        self.flow_event(flow, direction, Body::Command(command));
         if let Err(violation) = verdict
             && flow.user.command_violations < COMMAND_VIOLATIONS
         {
@@ -522,11 +522,14 @@ impl Teller {
                 direction
             };
             match item {
-                Item::Transaction(transaction) => self.transaction(flow, direction, &transaction),
+                Item::Transaction(transaction) => {
+                    self.transaction(flow, direction, &transaction);
+                    self.found.reclaim(transaction);
+                }
                 Item::Command(command) => self.command(flow, direction, command),
                 Item::Reading(reading) => {
                     if self.settings.writes("reading") {
-                        self.flow_event(flow, direction, Body::Reading(Box::new(reading)));
+                        self.flow_event(flow, direction, Body::Reading(reading));
                     }
                 }
                 Item::Login(login) => {
@@ -626,6 +629,7 @@ impl Teller {
         };
         let settings = Arc::clone(&self.settings);
         self.found.done = [false; 2];
+        self.found.settled = false;
         session.feed(segment, &settings.dissector_limits, &mut self.found);
         self.learn_protocol(flow, &session);
         self.items(flow);
@@ -635,6 +639,7 @@ impl Teller {
         } else {
             flow.user.session = Some(session);
         }
+        flow.settled = self.found.settled;
         flow.user.done = [flow.user.done[0] | done[0], flow.user.done[1] | done[1]];
         if flow.user.done == [true; 2] && flow.user.protocol.is_some() {
             // Encrypted from here on: the dissector said all that it can.
