@@ -62,13 +62,10 @@ impl<'a> Object<'a> {
     }
 
     /// A string field whose value is a word of our own: it holds nothing that is escaped.
-    #[inline]
+    #[inline(always)]
     pub fn word(&mut self, key: &str, value: &'static str) {
         self.key(key);
-        self.out.reserve(value.len() + 2);
-        self.out.push(b'"');
-        self.out.extend_from_slice(value.as_bytes());
-        self.out.push(b'"');
+        word(self.out, value.as_bytes());
     }
 
     /// A string field from bytes of the network.
@@ -301,6 +298,22 @@ pub fn string(out: &mut Vec<u8>, value: &[u8]) {
         rest = &rest[special(out, byte, rest)..];
     }
     out.push(b'"');
+}
+
+/// Appends a quoted word of our own; nearly all have eight letters at most.
+fn word(out: &mut Vec<u8>, value: &[u8]) {
+    if value.len() > 8 {
+        out.reserve(value.len() + 2);
+        out.push(b'"');
+        out.extend_from_slice(value);
+        return out.push(b'"');
+    }
+    let letters = match value.first_chunk::<8>() {
+        Some(eight) => u64::from_le_bytes(*eight),
+        None => few(value),
+    };
+    let quoted = u128::from(letters) << 8 | u128::from(b'"') | u128::from(b'"') << (8 * (value.len() + 1));
+    put(out, &quoted.to_le_bytes(), value.len() + 2);
 }
 
 /// Appends the bytes at the start that stand for themselves, eight at a time; returns how many.

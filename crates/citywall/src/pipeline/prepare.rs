@@ -103,7 +103,8 @@ pub struct Preparer {
     budget: AnomalyBudget,
     found: Vec<Malformed>,
     incomplete: Vec<Incomplete>,
-    border: i64,
+    /// When datagrams that were never completed are looked for next: at each full second.
+    due: Nanos,
     meter: Meter,
     counted: Vec<Tally>,
     /// Counts.
@@ -122,7 +123,7 @@ impl Preparer {
             budget: AnomalyBudget::default(),
             found: Vec::new(),
             incomplete: Vec::new(),
-            border: 0,
+            due: next_second(0),
             meter: Meter::new(counting_seed(settings), preparers),
             counted: Vec::new(),
             stats: PrepareStats::default(),
@@ -251,9 +252,8 @@ impl Preparer {
 
     /// Datagrams that were never completed are told before the packet at which time showed it.
     fn expire(&mut self, prepared: &mut Prepared) {
-        let border = self.last.0.div_euclid(1_000_000_000);
-        if border > self.border {
-            self.border = border;
+        if self.last.0 >= self.due {
+            self.due = next_second(self.last.0);
             self.defragmenter.expire(self.last.0, &mut self.incomplete);
             for incomplete in self.incomplete.drain(..) {
                 self.stats.malformed(incomplete.kind.name());
@@ -287,6 +287,12 @@ fn counting_seed(settings: &Settings) -> u64 {
     } else {
         0x9e37_79b9_7f4a_7c15
     }
+}
+
+/// The first moment of the second after this one's.
+#[inline]
+pub(super) fn next_second(at: Nanos) -> Nanos {
+    (at.div_euclid(1_000_000_000) + 1).saturating_mul(1_000_000_000)
 }
 
 fn is_fragment(packet: &Packet) -> bool {

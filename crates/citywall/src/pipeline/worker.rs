@@ -23,7 +23,7 @@ use super::facts::{Facts, NO_EVENT, PACKET, Record, TALLY};
 use super::habits::habits;
 use super::inspect::Inspector;
 use super::losses::Losses;
-use super::prepare::{Prepared, Ready};
+use super::prepare::{Prepared, Ready, next_second};
 use crate::settings::Settings;
 use crate::stats::{Seen, WorkerStats};
 
@@ -39,8 +39,8 @@ pub struct Worker {
     teller: Teller,
     index: u32,
     workers: u32,
-    /// The last border at which time-outs were looked at, in seconds.
-    border: i64,
+    /// When time-outs are looked at next: at each full second.
+    due: Nanos,
 }
 
 /// Everything that observes the flow table.
@@ -83,7 +83,7 @@ impl Worker {
             },
             index: index.into(),
             workers: workers.max(1).into(),
-            border: i64::MIN,
+            due: Nanos::MIN,
         }
     }
 
@@ -172,10 +172,9 @@ impl Worker {
     ) -> Facts {
         self.teller.facts = facts;
         self.teller.facts.clear();
-        let border = now.div_euclid(1_000_000_000);
-        if border > self.border {
+        if now >= self.due {
             self.expire(now, source, 0, spill);
-            self.border = border;
+            self.due = next_second(now);
         }
         self.teller.facts.watermark = Order {
             at: now,
@@ -241,12 +240,11 @@ impl Worker {
 
     #[inline]
     fn time_outs(&mut self, ready: &Ready, spill: &mut dyn FnMut(Facts) -> Facts) {
-        let border = ready.at.div_euclid(1_000_000_000);
-        if border > self.border {
-            if self.border != i64::MIN {
+        if ready.at >= self.due {
+            if self.due != Nanos::MIN {
                 self.expire(ready.at, ready.source, ready.number, spill);
             }
-            self.border = border;
+            self.due = next_second(ready.at);
         }
     }
 
