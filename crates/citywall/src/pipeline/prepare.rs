@@ -103,8 +103,8 @@ pub struct Preparer {
     budget: AnomalyBudget,
     found: Vec<Malformed>,
     incomplete: Vec<Incomplete>,
-    /// When datagrams that were never completed are looked for next: at each full second.
-    due: Nanos,
+    /// The last moment of the second in which datagrams that were never completed were looked for.
+    until: Nanos,
     meter: Meter,
     counted: Vec<Tally>,
     /// Counts.
@@ -123,7 +123,7 @@ impl Preparer {
             budget: AnomalyBudget::default(),
             found: Vec::new(),
             incomplete: Vec::new(),
-            due: next_second(0),
+            until: end_of_second(0),
             meter: Meter::new(counting_seed(settings), preparers),
             counted: Vec::new(),
             stats: PrepareStats::default(),
@@ -252,8 +252,8 @@ impl Preparer {
 
     /// Datagrams that were never completed are told before the packet at which time showed it.
     fn expire(&mut self, prepared: &mut Prepared) {
-        if self.last.0 >= self.due {
-            self.due = next_second(self.last.0);
+        if self.last.0 > self.until {
+            self.until = end_of_second(self.last.0);
             self.defragmenter.expire(self.last.0, &mut self.incomplete);
             for incomplete in self.incomplete.drain(..) {
                 self.stats.malformed(incomplete.kind.name());
@@ -289,10 +289,12 @@ fn counting_seed(settings: &Settings) -> u64 {
     }
 }
 
-/// The first moment of the second after this one's.
+/// The last moment of a moment's second. Not the first of the next, which the end of all time has none of: a capture
+/// may say that it is then, and each packet would be the first of a second.
 #[inline]
-pub(super) fn next_second(at: Nanos) -> Nanos {
-    (at.div_euclid(1_000_000_000) + 1).saturating_mul(1_000_000_000)
+pub(super) fn end_of_second(at: Nanos) -> Nanos {
+    let second = at.div_euclid(1_000_000_000).saturating_mul(1_000_000_000);
+    second.saturating_add(999_999_999)
 }
 
 fn is_fragment(packet: &Packet) -> bool {
@@ -375,6 +377,12 @@ mod tests {
         settings.config.flows.vlan_in_key = false;
         let together = shards(&settings, &frames);
         assert_eq!(together[0], together[1]);
+    }
+
+    #[test]
+    fn a_second_ends_also_at_the_end_of_all_time() {
+        let ends = [-1, 0, 1_000_000_000, Nanos::MAX].map(end_of_second);
+        assert_eq!(ends, [-1, 999_999_999, 1_999_999_999, Nanos::MAX]);
     }
 
     #[test]

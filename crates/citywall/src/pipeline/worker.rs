@@ -23,7 +23,7 @@ use super::facts::{Facts, NO_EVENT, PACKET, Record, TALLY};
 use super::habits::habits;
 use super::inspect::Inspector;
 use super::losses::Losses;
-use super::prepare::{Prepared, Ready, next_second};
+use super::prepare::{Prepared, Ready, end_of_second};
 use crate::settings::Settings;
 use crate::stats::{Seen, WorkerStats};
 
@@ -39,8 +39,8 @@ pub struct Worker {
     teller: Teller,
     index: u32,
     workers: u32,
-    /// When time-outs are looked at next: at each full second.
-    due: Nanos,
+    /// The last moment of the second whose time-outs were looked at.
+    until: Nanos,
 }
 
 /// Everything that observes the flow table.
@@ -83,7 +83,7 @@ impl Worker {
             },
             index: index.into(),
             workers: workers.max(1).into(),
-            due: Nanos::MIN,
+            until: Nanos::MIN,
         }
     }
 
@@ -172,9 +172,9 @@ impl Worker {
     ) -> Facts {
         self.teller.facts = facts;
         self.teller.facts.clear();
-        if now >= self.due {
+        if now > self.until {
             self.expire(now, source, 0, spill);
-            self.due = next_second(now);
+            self.until = end_of_second(now);
         }
         self.teller.facts.watermark = Order {
             at: now,
@@ -240,11 +240,11 @@ impl Worker {
 
     #[inline]
     fn time_outs(&mut self, ready: &Ready, spill: &mut dyn FnMut(Facts) -> Facts) {
-        if ready.at >= self.due {
-            if self.due != Nanos::MIN {
+        if ready.at > self.until {
+            if self.until != Nanos::MIN {
                 self.expire(ready.at, ready.source, ready.number, spill);
             }
-            self.due = next_second(ready.at);
+            self.until = end_of_second(ready.at);
         }
     }
 
