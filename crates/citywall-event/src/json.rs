@@ -594,6 +594,18 @@ mod tests {
     }
 
     #[test]
+    fn words_of_any_length_stand_as_strings_do() {
+        for length in 0..40 {
+            let value = "abcdefghijklmnopqrstuvwxyzabcdefghijklmnop"
+                .get(..length)
+                .unwrap();
+            let mut out = vec![b'x'];
+            word(&mut out, value.as_bytes());
+            assert_eq!(out, format!("x\"{value}\"").into_bytes());
+        }
+    }
+
+    #[test]
     fn keys_of_any_length_stand_as_they_are() {
         for length in [0, 1, 35, 36, 37, 90] {
             let key = "k".repeat(length);

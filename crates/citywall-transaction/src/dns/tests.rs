@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::{ENTRY, probe};
 use crate::testing;
-use crate::{Buffer, Item, Limits, Number, Probe};
+use crate::{Buffer, Input, Item, Limits, Number, Output, Probe};
 
 const TO: Direction = Direction::ToResponder;
 const FROM: Direction = Direction::ToInitiator;
@@ -58,6 +58,34 @@ fn record(owner: &[u8], rtype: u16, class: u16, data: &[u8]) -> Vec<u8> {
 
 /// A pointer to the first question's name.
 const POINTER: &[u8] = &[0xc0, 0x0c];
+
+#[test]
+fn a_conversation_is_settled_while_all_that_was_asked_is_answered() {
+    let asked = message(0x0100, [&[question("a.example", 1, 1)], &[], &[], &[]]);
+    let told = message(0x8180, [&[question("a.example", 1, 1)], &[], &[], &[]]);
+    let settled = |port: u16, turns: &[Direction]| -> Vec<bool> {
+        let hint = testing::hint_on(Carrier::Udp, 40_000, port);
+        let mut conversation = (ENTRY.open)(&Limits::default(), &hint);
+        let feed = |direction: &Direction| {
+            let data = if *direction == TO { &asked } else { &told };
+            let mut out = Output::default();
+            let input = Input {
+                at: 0,
+                direction: *direction,
+                content: Content::Datagram(data),
+            };
+            conversation.feed(&input, &mut out);
+            out.settled
+        };
+        turns.iter().map(feed).collect()
+    };
+    assert_eq!(settled(53, &[TO, FROM, TO, FROM]), [false, true, false, true]);
+    // Asked twice, answered once; and an answer that nobody asked for.
+    assert_eq!(settled(53, &[TO, TO, FROM]), [false, false, false]);
+    assert_eq!(settled(53, &[FROM, TO]), [true, false]);
+    // Multicast DNS goes on between the same ports.
+    assert_eq!(settled(5353, &[TO, FROM]), [false, false]);
+}
 
 fn on_port(port: u16, messages: &[(Direction, Vec<u8>)]) -> String {
     let hint = testing::hint_on(Carrier::Udp, 40_000, port);
