@@ -252,8 +252,10 @@ impl Source {
     pub fn bodies(self) -> [bool; 2] {
         use Buffer::*;
         let of = |b| {
-            let (request, response) = (HttpRequestBody == b, HttpResponseBody == b);
-            [request || b == FileData, response || b == FileData]
+            [
+                matches!(b, HttpRequestBody | FileData),
+                matches!(b, HttpResponseBody | FileData),
+            ]
         };
         match self {
             Source::One(b) => of(b),

@@ -47,7 +47,7 @@ impl OpenRequests {
         at: Nanos,
         pdu: &Pdu,
         message_id: Option<i64>,
-        bindings: Bindings<'_>,
+        mut bindings: Bindings<'_>,
         limit: usize,
         each: &mut dyn FnMut(Command),
     ) {
@@ -63,7 +63,6 @@ impl OpenRequests {
             (points.collect::<Vec<_>>(), 1)
         } else {
             let first = bindings
-                .take(1)
                 .next()
                 .map(|binding| (dotted_string(binding.oid), None, Technique::POINT_IDENTIFICATION));
             // Not collected: that would make room for four.
