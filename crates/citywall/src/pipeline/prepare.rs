@@ -31,23 +31,21 @@ pub struct Ready {
     pub number: u64,
     /// Its source.
     pub source: u16,
-    /// How many of `Prepared::malformed` are its own.
-    pub malformed: u16,
-    /// How many of `Prepared::incomplete` are told with it.
-    pub incomplete: u16,
     /// The hash of its conversation's key; 0 where it is of none.
     pub hash: u64,
 }
 
-impl Ready {
-    /// Decides the worker. Not the low half of the hash: by that the worker's table finds its
-    /// buckets, which would then be every n-th only.
-    pub fn shard(&self) -> u32 {
-        (self.hash >> 32) as u32
-    }
+/// Which of the shares a packet falls to. Not by the low half of the hash: by that the worker's table
+/// finds its buckets, which would then be every n-th only.
+fn share(hash: u64, shares: usize) -> usize {
+    (hash >> 32) as usize % shares.max(1)
 }
 
-/// A batch of packets, shared by all workers.
+/// Something that belongs to the packet at this place in `Prepared::packets`.
+pub type At<T> = (u32, T);
+
+/// A batch of packets, shared by all workers. What a worker does not need of it, it does not touch:
+/// another core wrote it.
 #[derive(Debug, Default)]
 pub struct Prepared {
     /// The bytes.
@@ -56,13 +54,17 @@ pub struct Prepared {
     pub reassembled: Vec<u8>,
     /// The packets, in order.
     pub packets: Vec<Ready>,
+    /// By worker, the places of the packets that fall to it.
+    pub shares: Vec<Vec<u32>>,
+    /// The places before which all workers have something to do: the first packets of seconds of
+    /// effective time, and those that tallies stand before.
+    pub borders: Vec<u32>,
     /// What decoding found, in the order of the packets.
-    pub malformed: Vec<Malformed>,
-    /// Datagrams that were given up, by a fragment of each, in the order of the packets.
-    pub incomplete: Vec<(Packet, Malformed)>,
-    /// What was counted of packets, in slices that ended before the packet whose place in `packets`
-    /// this is.
-    pub tallies: Vec<(u32, Tally)>,
+    pub malformed: Vec<At<Malformed>>,
+    /// Datagrams that were given up, by a fragment of each, told with the packet at which that showed.
+    pub incomplete: Vec<At<(Packet, Malformed)>>,
+    /// What was counted of packets, in slices that ended before this packet.
+    pub tallies: Vec<At<Tally>>,
     /// Effective time, source and number of the last packet (also where the batch is empty).
     pub last: (Nanos, u16, u64),
     /// Frames and bytes prepared so far, those of this batch included.
@@ -99,11 +101,13 @@ pub struct Preparer {
     keys: KeyOptions,
     /// A secret, so that nobody can aim all conversations at one worker.
     seed: u64,
+    /// Workers that the packets are shared out to.
+    shares: usize,
     last: (Nanos, u16, u64),
     budget: AnomalyBudget,
     found: Vec<Malformed>,
     incomplete: Vec<Incomplete>,
-    /// The last moment of the second in which datagrams that were never completed were looked for.
+    /// The last moment of the second that time has come to.
     until: Nanos,
     meter: Meter,
     counted: Vec<Tally>,
@@ -113,17 +117,18 @@ pub struct Preparer {
 
 impl Preparer {
     /// A fresh start. Later settings (after a reload) change nothing: conversations stay where they are.
-    /// `preparers` share the traffic.
-    pub fn new(settings: &Settings, preparers: u16) -> Preparer {
+    /// `preparers` share the traffic, each for `workers` of its own.
+    pub fn new(settings: &Settings, preparers: u16, workers: u16) -> Preparer {
         Preparer {
             defragmenter: settings.defragmenter(),
             keys: settings.key_options(),
             seed: settings.hash_seed,
+            shares: workers.max(1).into(),
             last: (0, 0, 0),
             budget: AnomalyBudget::default(),
             found: Vec::new(),
             incomplete: Vec::new(),
-            until: end_of_second(0),
+            until: Nanos::MIN,
             meter: Meter::new(counting_seed(settings), preparers),
             counted: Vec::new(),
             stats: PrepareStats::default(),
@@ -157,6 +162,9 @@ impl Preparer {
     /// Decodes the frames of `prepared.batch`.
     pub fn prepare(&mut self, prepared: &mut Prepared) {
         prepared.packets.clear();
+        prepared.shares.resize_with(self.shares, Vec::new);
+        prepared.shares.iter_mut().for_each(Vec::clear);
+        prepared.borders.clear();
         prepared.malformed.clear();
         prepared.incomplete.clear();
         prepared.reassembled.clear();
@@ -173,11 +181,13 @@ impl Preparer {
     fn frame(&mut self, meta: &FrameMeta, prepared: &mut Prepared) {
         self.stats.frame(meta);
         self.last = (self.last.0.max(meta.at), meta.source, meta.number);
-        let told = prepared.incomplete.len();
-        self.expire(prepared);
-        let incomplete = (prepared.incomplete.len() - told) as u16;
-        self.found.clear();
         let place = prepared.packets.len() as u32;
+        let begins = self.last.0 > self.until;
+        if begins {
+            self.until = end_of_second(self.last.0);
+            self.expire(place, prepared);
+        }
+        self.found.clear();
         // Made where it stays: it is too large to be carried about.
         prepared.packets.push(Ready::default());
         let Some(ready) = prepared.packets.last_mut() else {
@@ -210,12 +220,17 @@ impl Preparer {
         ready.at = self.last.0;
         ready.number = meta.number;
         ready.source = meta.source;
-        ready.incomplete = incomplete;
-        ready.malformed = self.admit(&mut prepared.malformed);
         ready.hash = FlowKey::with(packet, self.keys).map_or(0, |(key, _)| key.hash_with(self.seed));
+        if let Some(share) = prepared.shares.get_mut(share(ready.hash, self.shares)) {
+            share.push(place);
+        }
         self.count(packet, meta.wire_len);
-        let told = self.counted.drain(..).map(|tally| (place, tally));
-        prepared.tallies.extend(told);
+        self.admit(place, &mut prepared.malformed);
+        if begins || !self.counted.is_empty() {
+            prepared.borders.push(place);
+            let told = self.counted.drain(..).map(|tally| (place, tally));
+            prepared.tallies.extend(told);
+        }
     }
 
     /// Counts a packet by who sends and who receives it.
@@ -251,30 +266,26 @@ impl Preparer {
     }
 
     /// Datagrams that were never completed are told before the packet at which time showed it.
-    fn expire(&mut self, prepared: &mut Prepared) {
-        if self.last.0 > self.until {
-            self.until = end_of_second(self.last.0);
-            self.defragmenter.expire(self.last.0, &mut self.incomplete);
-            for incomplete in self.incomplete.drain(..) {
-                self.stats.malformed(incomplete.kind.name());
-                if self.budget.admit(incomplete.kind, self.last.0) {
-                    prepared.incomplete.push((incomplete.first, incomplete.kind));
-                }
+    fn expire(&mut self, place: u32, prepared: &mut Prepared) {
+        self.defragmenter.expire(self.last.0, &mut self.incomplete);
+        for incomplete in self.incomplete.drain(..) {
+            self.stats.malformed(incomplete.kind.name());
+            if self.budget.admit(incomplete.kind, self.last.0) {
+                prepared
+                    .incomplete
+                    .push((place, (incomplete.first, incomplete.kind)));
             }
         }
     }
 
     /// Counts what was found and keeps what the budget allows.
-    fn admit(&mut self, told: &mut Vec<Malformed>) -> u16 {
-        let mut admitted = 0;
+    fn admit(&mut self, place: u32, told: &mut Vec<At<Malformed>>) {
         for kind in self.found.drain(..) {
             self.stats.malformed(kind.name());
             if self.budget.admit(kind, self.last.0) {
-                told.push(kind);
-                admitted += 1;
+                told.push((place, kind));
             }
         }
-        admitted
     }
 }
 
@@ -342,9 +353,11 @@ mod tests {
         bytes
     }
 
-    fn shards(settings: &Settings, frames: &[Vec<u8>]) -> Vec<u32> {
+    /// Which of many workers each frame falls to.
+    fn shards(settings: &Settings, frames: &[Vec<u8>], workers: usize) -> Vec<usize> {
         let prepared = prepared(settings, frames);
-        prepared.packets.iter().map(Ready::shard).collect()
+        let of = |ready: &Ready| share(ready.hash, workers);
+        prepared.packets.iter().map(of).collect()
     }
 
     fn prepared(settings: &Settings, frames: &[Vec<u8>]) -> Prepared {
@@ -360,7 +373,7 @@ mod tests {
                 number,
             });
         }
-        Preparer::new(settings, 1).prepare(&mut prepared);
+        Preparer::new(settings, 1, 1).prepare(&mut prepared);
         prepared
     }
 
@@ -372,10 +385,10 @@ mod tests {
     fn directions_with_vlans_of_their_own_meet_where_vlans_do_not_count() {
         let mut settings = settings();
         let frames = [frame(40_000, false, 100), frame(40_000, true, 101)];
-        let apart = shards(&settings, &frames);
+        let apart = shards(&settings, &frames, 1_000);
         assert_ne!(apart[0], apart[1]);
         settings.config.flows.vlan_in_key = false;
-        let together = shards(&settings, &frames);
+        let together = shards(&settings, &frames, 1_000);
         assert_eq!(together[0], together[1]);
     }
 
@@ -408,7 +421,7 @@ mod tests {
         let mut settings = settings();
         let frames: Vec<_> = (1..=400).map(|port| frame(port, port % 2 == 0, 1)).collect();
         settings.hash_seed = 1;
-        let of_two: Vec<_> = shards(&settings, &frames).iter().map(|shard| shard % 2).collect();
+        let of_two = shards(&settings, &frames, 2);
         // All that one seed sends to the first worker, under another seed.
         settings.hash_seed = 2;
         let chosen: Vec<_> = frames
@@ -422,8 +435,9 @@ mod tests {
                 .iter()
                 .map(|(frame, _)| (*frame).clone())
                 .collect::<Vec<_>>(),
+            2,
         );
-        let still = again.iter().filter(|shard| *shard % 2 == 0).count();
+        let still = again.iter().filter(|shard| **shard == 0).count();
         assert!((70..130).contains(&still), "{still} of {}", again.len());
     }
 }

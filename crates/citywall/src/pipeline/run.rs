@@ -193,7 +193,7 @@ pub fn events(
     hear: &mut dyn FnMut(&Event),
 ) -> Result<Vec<Damage>, CaptureError> {
     let mut take = |facts: &Facts| facts.events.iter().for_each(&mut *hear);
-    let mut preparer = Preparer::new(settings, 1);
+    let mut preparer = Preparer::new(settings, 1, 1);
     let mut worker = Worker::new(Arc::clone(settings), 0, 1);
     let mut prepared = Prepared::default();
     let mut facts = Facts::default();
@@ -254,7 +254,7 @@ fn read(
     show_progress: bool,
 ) -> Ending {
     let settings = shared.get();
-    let mut preparer = Preparer::new(&settings, 1);
+    let mut preparer = Preparer::new(&settings, 1, lanes.len() as u16);
     let mut progress = show_progress.then(Progress::start);
     let mut in_flight: VecDeque<Arc<Prepared>> = VecDeque::new();
     let mut error = None;
@@ -500,7 +500,7 @@ fn watch(
     let settings = shared.get();
     let mut generation = shared.generation.load(Ordering::Acquire);
     // The packets have been shared out: all that comes is this worker's.
-    let mut preparer = Preparer::new(&settings, workers);
+    let mut preparer = Preparer::new(&settings, workers, 1);
     let mut worker = Worker::alone(settings, workers);
     let mut prepared = Prepared::default();
     let mut error = None;

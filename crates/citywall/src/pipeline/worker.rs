@@ -23,7 +23,7 @@ use super::facts::{Facts, NO_EVENT, PACKET, Record, TALLY};
 use super::habits::habits;
 use super::inspect::Inspector;
 use super::losses::Losses;
-use super::prepare::{Prepared, Ready, end_of_second};
+use super::prepare::{At, Prepared, Ready, end_of_second};
 use crate::settings::Settings;
 use crate::stats::{Seen, WorkerStats};
 
@@ -37,8 +37,8 @@ const PART: usize = 1_024;
 pub struct Worker {
     table: FlowTable<Conversation>,
     teller: Teller,
-    index: u32,
-    workers: u32,
+    /// Its share of what is prepared.
+    index: usize,
     /// The last moment of the second whose time-outs were looked at.
     until: Nanos,
 }
@@ -82,18 +82,13 @@ impl Worker {
                 inspector: Inspector::default(),
             },
             index: index.into(),
-            workers: workers.max(1).into(),
             until: Nanos::MIN,
         }
     }
 
     /// A worker to which all packets that it sees belong; the limits are shared by `workers`.
     pub fn alone(settings: Arc<Settings>, workers: u16) -> Worker {
-        Worker {
-            index: 0,
-            workers: 1,
-            ..Worker::new(settings, 0, workers)
-        }
+        Worker::new(settings, 0, workers)
     }
 
     /// Takes new settings (after a reload): conversations go on, rule state starts anew.
@@ -113,28 +108,29 @@ impl Worker {
     ) -> Facts {
         self.teller.facts = facts;
         self.teller.facts.clear();
+        let mut borders = prepared.borders.as_slice();
+        let mut tallies = prepared.tallies.as_slice();
         let mut malformed = prepared.malformed.as_slice();
         let mut incomplete = prepared.incomplete.as_slice();
-        let mut tallies = prepared.tallies.as_slice();
-        for (place, ready) in (0..).zip(&prepared.packets) {
-            if place % AHEAD as u32 == 0 {
-                self.foresee(prepared.packets.get(place as usize..).unwrap_or(&[]));
+        let mut share = prepared.shares.get(self.index).map_or(&[][..], Vec::as_slice);
+        loop {
+            let (next, rest) = share.split_at(share.len().min(AHEAD));
+            self.foresee(prepared, next);
+            for place in next {
+                self.borders(prepared, *place, &mut borders, &mut tallies, spill);
+                if let Some(ready) = prepared.packets.get(*place as usize) {
+                    let given_up = at(&mut incomplete, *place);
+                    let malformed = at(&mut malformed, *place);
+                    self.packet(ready, given_up, malformed, prepared.data(ready));
+                }
             }
-            let (own, rest) = malformed.split_at(usize::from(ready.malformed).min(malformed.len()));
-            malformed = rest;
-            let (given_up, rest) = incomplete.split_at(usize::from(ready.incomplete).min(incomplete.len()));
-            incomplete = rest;
-            if self.index == 0 && tallies.first().is_some_and(|(before, _)| *before == place) {
-                let own = tallies.iter().take_while(|(before, _)| *before == place).count();
-                self.teller.tallies(ready, &tallies[..own]);
-                tallies = &tallies[own..];
+            if rest.is_empty() {
+                break;
             }
-            self.time_outs(ready, spill);
-            if ready.shard() % self.workers != self.index {
-                continue;
-            }
-            self.packet(ready, given_up, own, prepared.data(ready));
+            share = rest;
         }
+        // Time has come as far for who got none of the last packets.
+        self.borders(prepared, u32::MAX, &mut borders, &mut tallies, spill);
         let (at, source, packet) = prepared.last;
         let last = Order {
             at,
@@ -151,13 +147,39 @@ impl Worker {
         std::mem::take(&mut self.teller.facts)
     }
 
+    /// Does what is to be done before the packet at `place`, for whichever worker that is.
+    #[inline]
+    fn borders(
+        &mut self,
+        prepared: &Prepared,
+        place: u32,
+        borders: &mut &[u32],
+        tallies: &mut &[At<Tally>],
+        spill: &mut dyn FnMut(Facts) -> Facts,
+    ) {
+        while let Some((border, rest)) = borders.split_first()
+            && *border <= place
+        {
+            *borders = rest;
+            let Some(ready) = prepared.packets.get(*border as usize) else {
+                continue;
+            };
+            if self.index == 0 {
+                self.teller.tallies(ready, at(tallies, *border));
+            }
+            self.time_outs(ready, spill);
+        }
+    }
+
     /// Brings what the next packets will need into the cache.
     #[inline]
-    fn foresee(&self, next: &[Ready]) {
+    fn foresee(&self, prepared: &Prepared, next: &[u32]) {
         let mut hashes = [0; AHEAD];
-        let own = next.iter().filter(|r| r.shard() % self.workers == self.index);
-        for (slot, ready) in hashes.iter_mut().zip(own) {
-            *slot = ready.hash;
+        for (slot, place) in hashes.iter_mut().zip(next) {
+            *slot = prepared
+                .packets
+                .get(*place as usize)
+                .map_or(0, |ready| ready.hash);
         }
         std::hint::black_box(self.table.foresee(&hashes));
     }
@@ -267,8 +289,8 @@ impl Worker {
     fn packet(
         &mut self,
         ready: &Ready,
-        given_up: &[(Packet, Malformed)],
-        malformed: &[Malformed],
+        given_up: &[At<(Packet, Malformed)>],
+        malformed: &[At<Malformed>],
         data: &[u8],
     ) {
         let teller = &mut self.teller;
@@ -277,10 +299,10 @@ impl Worker {
         if teller.packets {
             teller.judged(&ready.packet, ready.at);
         }
-        for (fragment, kind) in given_up {
+        for (_, (fragment, kind)) in given_up {
             teller.decode_anomaly(fragment, kind.name());
         }
-        for kind in malformed {
+        for (_, kind) in malformed {
             teller.decode_anomaly(&ready.packet, kind.name());
         }
         let packet = &ready.packet;
@@ -315,6 +337,19 @@ impl Worker {
     }
 }
 
+/// What belongs to the packet at `place`, taken off the front of `rest` with what belonged to those before.
+#[inline]
+fn at<'a, T>(rest: &mut &'a [At<T>], place: u32) -> &'a [At<T>] {
+    if rest.first().is_none_or(|(first, _)| *first > place) {
+        return &[];
+    }
+    let before = rest.partition_point(|(other, _)| *other < place);
+    let upto = rest.partition_point(|(other, _)| *other <= place);
+    let own = rest.get(before..upto).unwrap_or(&[]);
+    *rest = rest.get(upto..).unwrap_or(&[]);
+    own
+}
+
 impl Teller {
     /// Carries off what was found so far: nothing that comes stands before it.
     fn spill(&mut self, spill: &mut dyn FnMut(Facts) -> Facts) {
@@ -328,7 +363,7 @@ impl Teller {
 
     /// What was counted goes on by the first worker alone. It stands before the packet that showed
     /// that its slice is over, and before time-outs, whose flow is never 0.
-    fn tallies(&mut self, ready: &Ready, tallies: &[(u32, Tally)]) {
+    fn tallies(&mut self, ready: &Ready, tallies: &[At<Tally>]) {
         for (ordinal, (_, tally)) in (0..).zip(tallies) {
             let order = Order {
                 at: ready.at,
