@@ -24,20 +24,20 @@ const BLOCK: usize = 1_024;
 /// Slots, by number.
 pub(crate) struct Slab<S> {
     blocks: Vec<Vec<Option<Slot<S>>>>,
-    free: Vec<u32>,
+    vacant: Vec<u32>,
 }
 
 impl<S> Slab<S> {
     pub fn new() -> Slab<S> {
         Slab {
             blocks: Vec::new(),
-            free: Vec::new(),
+            vacant: Vec::new(),
         }
     }
 
     pub fn live(&self) -> usize {
         let full = self.blocks.len().saturating_sub(1) * BLOCK;
-        full + self.blocks.last().map_or(0, Vec::len) - self.free.len()
+        full + self.blocks.last().map_or(0, Vec::len) - self.vacant.len()
     }
 
     #[inline]
@@ -69,7 +69,7 @@ impl<S> Slab<S> {
 
     /// Puts a conversation into a free slot.
     pub fn insert(&mut self, slot: Slot<S>) -> u32 {
-        while let Some(index) = self.free.pop() {
+        while let Some(index) = self.vacant.pop() {
             if let Some(place) = self.place(index) {
                 *place = Some(slot);
                 return index;
@@ -100,7 +100,7 @@ impl<S> Slab<S> {
             && place.is_some()
         {
             *place = None;
-            self.free.push(index);
+            self.vacant.push(index);
         }
     }
 
