@@ -5,11 +5,16 @@
 
 use std::net::IpAddr;
 
+use smallvec::SmallVec;
+
 use citywall_event::{
     Behaviour, Body, Context, Event, Mac, Nanos, Order, Side, SightingTrait, Technique, say,
 };
 
 use crate::recent::Recent;
+
+/// Former holders of an address that are remembered.
+const FORMER: usize = 4;
 
 /// How much is remembered, and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +47,8 @@ struct Owner {
     last: Nanos,
     first_claim: Option<Order>,
     told: Option<Mac>,
+    /// Who had it before it moved: who comes back to what was its own claims nothing.
+    former: SmallVec<[Mac; 1]>,
 }
 
 impl IdentityWatch {
@@ -92,6 +99,13 @@ impl IdentityWatch {
                 }
             }
         };
+        if !by_file && owner.former.contains(&mac) {
+            // It comes back to what was its own. Who took the address up meanwhile claims it from here on.
+            owner.former.retain(|former| *former != mac);
+            owner.mac = None;
+            owner.keep(mac, event);
+            return None;
+        }
         if owner.told == Some(mac) {
             return None;
         }
@@ -121,6 +135,14 @@ impl IdentityWatch {
 
 impl Owner {
     fn keep(&mut self, mac: Mac, event: &Event) {
+        if let Some(before) = self.mac.filter(|before| *before != mac)
+            && !self.former.contains(&before)
+        {
+            if self.former.len() >= FORMER {
+                self.former.remove(0);
+            }
+            self.former.push(before);
+        }
         self.mac = Some(mac);
         self.last = event.at;
         self.first_claim = Some(event.order);

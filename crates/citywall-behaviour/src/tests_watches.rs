@@ -282,6 +282,21 @@ fn claim(number: u64, at: Nanos, ip: &str, mac: u8) -> Event {
 }
 
 #[test]
+fn who_comes_back_to_its_own_address_is_not_the_one_who_took_it() {
+    let (mut watch, city) = (IdentityWatch::new(IdentityLimits::default()), city());
+    // Silent for longer than five minutes, then both speak.
+    let claims = [(1, 5), (400, 66), (401, 5), (402, 66)];
+    let events = (1..)
+        .zip(claims)
+        .map(|(n, (second, mac))| claim(n, second * SECOND, "10.0.0.5", mac));
+    let found = events.filter_map(|e| watch.observe(&e, &city)).collect();
+    expect![[r#"
+        address_claimed 0.90 02:00:00:00:00:42 claims to be 10.0.0.5; until now it was 02:00:00:00:00:05: what is sent to it may be read and changed on its way
+    "#]]
+    .assert_eq(&show(found));
+}
+
+#[test]
 fn somebody_claims_to_be_the_gateway() {
     let (mut watch, city) = (IdentityWatch::new(IdentityLimits::default()), city());
     let claims = [

@@ -49,6 +49,8 @@ impl Class {
         match (flow.carrier, flow.state) {
             (Carrier::Tcp, State::New) => Class::TcpNew,
             (Carrier::Tcp, State::Established) => Class::TcpEstablished,
+            // Who never got an answer is half open, whatever it sends: a flood may be of any flags.
+            (Carrier::Tcp, State::Closing) if flow.packets.contains(&0) => Class::TcpNew,
             (Carrier::Tcp, State::Closing) => Class::TcpClosing,
             (Carrier::Tcp, State::Closed) => Class::TcpClosed,
             (Carrier::Udp, State::New) => Class::UdpNew,

@@ -435,6 +435,25 @@ fn a_flood_of_half_open_connections_drives_nobody_else_out() {
 }
 
 #[test]
+fn what_never_had_an_answer_is_half_open_whatever_its_flags_are() {
+    let limits = FlowLimits {
+        flows: 100,
+        half_open: 10,
+        ..FlowLimits::default()
+    };
+    let mut table = FlowTable::<u32>::new(limits, HostPolicies::default());
+    let mut transcript = Transcript::default();
+    for i in 1..=1_000u32 {
+        let src = Ipv4Addr::from(0x0b00_0000 + i);
+        let fin = tcp(1024, 80, tcp_flags::FIN | tcp_flags::ACK, i, 1);
+        let (packet, data) = tcp_packet(src, Ipv4Addr::new(10, 9, 9, 9), fin, b"", 0);
+        table.push(&packet, &data, u64::from(i), 1, &mut transcript);
+    }
+    let stats = table.stats();
+    assert_eq!((stats.opened, stats.evicted, stats.live), (1_000, 989, 11));
+}
+
+#[test]
 fn half_open_connections_stay_within_the_limit() {
     const LIMIT: u32 = 10_000;
     let limits = FlowLimits {

@@ -865,3 +865,14 @@ fn time_outs() {
     "#]],
     );
 }
+
+#[test]
+fn an_old_fin_ends_nothing() {
+    check_open(
+        "c A 1 1 'abc
+         c FA 2 1
+         c A 4 1 'def
+         c FA 7 1",
+        expect![[r#""#]],
+    );
+}

@@ -85,6 +85,13 @@ struct Suspect {
     seat: Option<Seat>,
 }
 
+impl Suspect {
+    /// What is held against it.
+    fn weight(&self) -> u32 {
+        self.held.iter().map(|(held, _)| held.kind.weight()).sum()
+    }
+}
+
 type Conclusions = Vec<(Subject, Body)>;
 
 impl Situation {
@@ -267,7 +274,7 @@ impl Situation {
         } else {
             self.counters.refused += 1;
         }
-        let weight: u32 = suspect.held.iter().map(|(h, _)| h.kind.weight()).sum();
+        let weight = suspect.weight();
         suspect.seat = Some(actor);
         if weight < OPENS {
             return Vec::new();
@@ -386,9 +393,16 @@ impl Situation {
         if self.suspects.len() < self.limits.suspects {
             return;
         }
-        // All are fresh: a flood of invented sources. Those with the least against them go.
+        // All are fresh: a flood of invented sources. Those with the least against them go, so that who is
+        // patient is not forgotten with them.
         let before = self.suspects.len();
-        self.suspects.retain(|_, s| s.incident.is_some());
+        for least in 1..OPENS {
+            self.suspects
+                .retain(|_, s| s.incident.is_some() || s.weight() > least);
+            if self.suspects.len() <= self.limits.suspects / 2 {
+                break;
+            }
+        }
         self.counters.forgotten += (before - self.suspects.len()) as u64;
     }
 

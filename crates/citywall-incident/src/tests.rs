@@ -511,6 +511,23 @@ fn limits_hold_and_are_counted() {
     assert!(told <= 202, "{told} updates in 2000 seconds");
 }
 
+#[test]
+fn invented_sources_do_not_make_forget_who_is_patient() {
+    let limits = Limits {
+        suspects: 64,
+        ..Limits::default()
+    };
+    let mut lines = "1 contact 10.90.0.66 10.20.0.3 161\n2 contact 10.90.0.66 10.40.0.20 502\n".to_owned();
+    for i in 0..1_000 {
+        writeln!(lines, "10 contact 10.91.{}.{} 10.20.0.1 99", i / 250, i % 250).unwrap();
+        writeln!(lines, "tick {}", 10 + i / 10).unwrap();
+    }
+    lines.push_str("200 get 10.90.0.66 10.20.0.12 1.3.6.1.2.1.1.1.0\n201 scan 10.90.0.66 10.20.0.14");
+    let (out, situation) = run(&example(), limits, &lines);
+    assert!(situation.counters().forgotten > 500, "{out}");
+    assert!(out.contains("[0-1-0]"), "{out}");
+}
+
 proptest! {
     #[test]
     fn the_same_events_give_the_same_incidents(

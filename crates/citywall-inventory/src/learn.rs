@@ -11,7 +11,7 @@
 //! address from one MAC to another that is still heard: an address seen on two sides of a router
 //! does not wander.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use hashbrown::hash_map::Entry;
 use smallvec::SmallVec;
@@ -38,7 +38,7 @@ pub(crate) struct MacState {
     /// Networks whose addresses came with it.
     networks: SmallVec<[Network; 1]>,
     /// IPv4 addresses that came with it.
-    hosts: u32,
+    hosts: SmallVec<[Ipv4Addr; 2]>,
     /// ARP or DHCP told an address of it.
     confirmed: bool,
 }
@@ -51,7 +51,7 @@ enum Network {
 }
 
 /// IPv4 addresses of one host at most; a MAC with more is a router's.
-const HOSTS: u32 = 3;
+const HOSTS: usize = 3;
 
 /// After this time without a packet a device's address may be taken by another MAC.
 const SILENCE: Nanos = 600_000_000_000;
@@ -146,8 +146,12 @@ impl Inventory {
         if !usable || !is_one_device(mac) || !is_inside(ip, place, context) {
             return;
         }
-        if place.asset.is_some() {
-            self.learn(ip, Some(mac), place, at, context);
+        if let Some(asset) = place.asset {
+            if let Some(id) = self.learn(ip, Some(mac), place, at, context)
+                && context.asset(asset).is_some_and(|a| a.macs.is_empty())
+            {
+                self.confirm_mac(id, mac);
+            }
             return;
         }
         let Some(state) = self.mac_state(mac) else { return };
@@ -170,6 +174,46 @@ impl Inventory {
             self.absorb(old, id);
         }
         self.own_address(id, ip, Some(mac), place.zone);
+    }
+
+    /// ARP or DHCP says that a declared device has this MAC. What its packets came with may have been a
+    /// router's; what was said so first stays, as the next may be another's claim.
+    fn confirm_mac(&mut self, id: u32, mac: Mac) {
+        let confirmed = |mac: &Mac| self.by_mac.get(mac).is_some_and(|s| s.confirmed);
+        let before = self
+            .devices
+            .get(id as usize)
+            .and_then(Option::as_ref)
+            .and_then(|d| d.mac);
+        if before.is_some_and(|before| before != mac && confirmed(&before)) {
+            return;
+        }
+        let other = self
+            .by_mac
+            .get(&mac)
+            .and_then(|s| s.device)
+            .filter(|other| *other != id);
+        if let Some(other) = other {
+            let device = self.devices.get(other as usize).and_then(Option::as_ref);
+            if !device.is_some_and(|d| d.addresses.is_empty() && matches!(d.key, Key::Mac(_))) {
+                return;
+            }
+            // It was known by nothing but this MAC.
+            self.forget(other);
+        }
+        if let Some(before) = before.filter(|before| *before != mac) {
+            if let Some(state) = self.by_mac.get_mut(&before) {
+                state.device = None;
+            }
+            if let Some(device) = self.device_mut(id) {
+                device.mac = None;
+                device.maker = None;
+            }
+        }
+        self.own_mac(id, mac);
+        if let Some(state) = self.mac_state(mac) {
+            state.confirmed = true;
+        }
     }
 
     /// The slow way: a new address, or a known one with another MAC.
@@ -267,15 +311,20 @@ impl Inventory {
         if !state.networks.contains(&network) && state.networks.len() < 4 {
             state.networks.push(network);
         }
-        if ip.is_ipv4() && (holder.is_none() || holder != state.device) {
-            state.hosts = state.hosts.saturating_add(1);
+        // The same one again is an address that moves to and fro, as with two cards for one host.
+        if let IpAddr::V4(v4) = ip
+            && (holder.is_none() || holder != state.device)
+            && state.hosts.len() <= HOSTS
+            && !state.hosts.contains(&v4)
+        {
+            state.hosts.push(v4);
         }
         let zones = state
             .networks
             .iter()
             .filter(|n| matches!(n, Network::Zone(_)))
             .count();
-        let many = zones >= 2 || state.networks.len() >= 3 || state.hosts > HOSTS;
+        let many = zones >= 2 || state.networks.len() >= 3 || state.hosts.len() > HOSTS;
         // A declared device may well have a leg in two zones without being a router.
         let declared = state.device.is_some_and(|id| self.is_declared(id));
         if declared_router || many && !declared {

@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 
 use crate::bytes::be16;
+use crate::decode::MTU;
 use crate::ipv4::{Ipv4Options, SOURCE_ROUTES, protocol};
 use crate::ipv6::{DESTINATION, Extension, ROUTING};
 use crate::model::{Checksum, Ip, Network, Packet, Span, Transport};
@@ -135,11 +136,9 @@ fn verify(ip: &Ip, number: u8, segment: Span, field: usize, data: &[u8]) -> Chec
     Checksum::Invalid
 }
 
-/// True where a packet is longer than a standard Ethernet frame carries (RFC 894), so that several
-/// segments may stand in it.
+/// True where a packet is longer than one segment is.
 fn may_be_joined(ip: &Ip) -> bool {
-    const MTU: u32 = 1_500;
-    !ip.reassembled && ip.header.len.saturating_add(ip.payload.len) > MTU
+    !ip.reassembled && ip.header.len.saturating_add(ip.payload.len) > MTU as u32
 }
 
 /// The sum of both addresses.

@@ -15,6 +15,10 @@ use crate::model::{Frame, Network, Packet, Span, Transport, Tunnel, TunnelKind, 
 /// How many tunnels in each other are unwrapped.
 pub const MAX_TUNNELS: u8 = 8;
 
+/// The longest IP packet in a standard Ethernet frame (RFC 894). A longer one holds several segments that a
+/// network card joined, or is still to cut.
+pub(crate) const MTU: usize = 1_500;
+
 /// What lies at the cursor and is still to be decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Layer {
@@ -174,26 +178,35 @@ impl<'a> Decoder<'a, '_> {
     }
 
     /// A length field says that the layer at the cursor has `promised` bytes. Ends the data there; or
-    /// notes that bytes are missing, which is `wrong` unless the capture cut them.
+    /// notes that bytes are missing, which is `wrong` unless the capture cut them. False where it is wrong.
     #[inline(always)]
-    pub(crate) fn narrow(&mut self, promised: usize, wrong: Malformed) {
+    pub(crate) fn narrow(&mut self, promised: usize, wrong: Malformed) -> bool {
         match self.data.get(..self.at + promised) {
             Some(inside) => {
                 self.data = inside;
                 self.cut = false;
+                true
             }
             None => self.missing(wrong),
         }
     }
 
-    /// Bytes that a length field promises are not there.
+    /// Bytes that a length field promises are not there. False where they were never sent.
     #[cold]
-    fn missing(&mut self, wrong: Malformed) {
+    fn missing(&mut self, wrong: Malformed) -> bool {
         self.packet.truncated = true;
-        if !self.cut {
-            self.out.push(wrong);
-            self.cut = true;
+        if self.cut {
+            return true;
         }
+        self.out.push(wrong);
+        self.cut = true;
+        false
+    }
+
+    /// True where a length of 0 may be one that a network card is still to fill in: as much follows as only
+    /// segments hold that are still to be cut, or it is not known how much. A receiver drops any other.
+    pub(crate) fn to_be_segmented(&self) -> bool {
+        self.cut || self.rest().len() > MTU
     }
 
     /// The header at the cursor ends early: an anomaly, unless the capture cut it.

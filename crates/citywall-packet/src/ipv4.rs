@@ -44,16 +44,19 @@ impl Decoder<'_, '_> {
             return self.bad(Malformed::Ipv4HeaderLength);
         }
         let total = usize::from(be16(fixed, 2));
-        if total >= header_len {
-            self.narrow(total, Malformed::Ipv4Truncated);
-        } else if total != 0 {
-            return self.bad(Malformed::Ipv4TotalLength);
-        }
+        let whole = total < header_len || self.narrow(total, Malformed::Ipv4Truncated);
         // A total length of 0 is how segmentation offload shows a packet that is still to be cut: the
         // frame then says where it ends.
+        if total < header_len && (total != 0 || !self.to_be_segmented()) {
+            return self.bad(Malformed::Ipv4TotalLength);
+        }
         self.commit();
         let header = self.rest().get(..header_len);
-        let checksum = header.map_or(Checksum::Unverified, |header| self.ipv4_header(header));
+        let mut checksum = header.map_or(Checksum::Unverified, |header| self.ipv4_header(header));
+        if !whole {
+            // Its receiver drops it as it does one with a wrong sum.
+            checksum = Checksum::Invalid;
+        }
         self.at += header_len.min(self.data.len() - start);
         let place = be16(fixed, 6);
         let ip = Ip {

@@ -75,9 +75,9 @@ impl Decoder<'_, '_> {
         }
         let length = usize::from(be16(fixed, 4));
         // 0 is a jumbogram (RFC 2675) or segmentation offload: the frame says where it ends.
-        if length != 0 || fixed[6] == NO_NEXT_HEADER {
-            self.narrow(40 + length, Malformed::Ipv6Truncated);
-        }
+        let open =
+            length == 0 && fixed[6] != NO_NEXT_HEADER && (fixed[6] == HOP_BY_HOP || self.to_be_segmented());
+        let whole = open || self.narrow(40 + length, Malformed::Ipv6Truncated);
         self.commit();
         self.at += 40;
         let mut ip = Ip {
@@ -103,7 +103,13 @@ impl Decoder<'_, '_> {
         if !walked || ip.fragment.is_some() {
             return None;
         }
-        self.above_ip(ip.protocol, true, Checksum::Unverified)
+        // What is not whole its receiver drops, as it does what has a wrong sum.
+        let checksum = if whole {
+            Checksum::Unverified
+        } else {
+            Checksum::Invalid
+        };
+        self.above_ip(ip.protocol, true, checksum)
     }
 
     /// Walks the extension headers up to the upper protocol or a fragment header that splits the

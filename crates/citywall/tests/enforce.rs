@@ -44,8 +44,9 @@ impl Place {
         command
             .arg("enforce")
             .args(arguments.split_whitespace())
-            .arg("--state")
-            .arg(self.0.join("state"))
+            // As a person names it: the watchdog, which works elsewhere, has to find it.
+            .args(["--state", "state"])
+            .current_dir(&self.0)
             .stdin(Stdio::null());
         if arguments.contains("--apply") || arguments.contains("--dry-run") {
             command.arg("--city").arg(self.0.join("city.toml"));
@@ -169,6 +170,7 @@ fn what_was_before_comes_back_by_itself() {
             "{} & sleep 60",
             shell_words(&place.command("--apply --within 4s"))
         ))
+        .current_dir(&place.0)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         // What outlives the shell does not keep whoever reads this test's words waiting.

@@ -39,8 +39,10 @@ impl Connection {
             self.urge(piece, sink);
         }
         let me = &mut self.halves[direction.index()];
-        if piece.is(tcp_flags::FIN) && !me.is(known::FIN) {
-            me.fin = tcp.seq.wrapping_add(piece.len());
+        let end = tcp.seq.wrapping_add(piece.len());
+        // One that lies below what came already is old to its receiver (RFC 9293, 3.10.7.4).
+        if piece.is(tcp_flags::FIN) && !me.is(known::FIN) && ahead(end, me.next) >= 0 {
+            me.fin = end;
             me.known |= known::FIN;
         }
         let (mut payload, mut cut) = (piece.payload, piece.cut);

@@ -204,3 +204,17 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_is_longer_than_it_is_its_receiver_drops() {
+    let segment = tcp_between(&A, &B, 1, 2, 0x10, &[], b"x");
+    let mut long = ipv4_with(6, 1, 0, b"", &segment);
+    assert_eq!(checksum_of(&long), Some(Checksum::Valid));
+    long[2..4].copy_from_slice(&1_400u16.to_be_bytes());
+    long[10..12].copy_from_slice(&[0, 0]);
+    assert_eq!(checksum_of(&long), Some(Checksum::Invalid));
+    let mut long = ipv6(6, &tcp_between(&A6, &B6, 1, 2, 0x10, &[], b"x"));
+    assert_eq!(checksum_of(&long), Some(Checksum::Valid));
+    long[4..6].copy_from_slice(&1_400u16.to_be_bytes());
+    assert_eq!(checksum_of(&long), Some(Checksum::Invalid));
+}

@@ -198,7 +198,9 @@ impl Governor {
             None => Vec::new(),
         };
         if drafts.is_empty() {
-            let what = format!("{} on suspect {:?}", wish.rung.name(), wish.suspect);
+            let suspect = wish.suspect.and_then(|index| known.notice.suspects.get(index));
+            let whom = suspect.map_or(incident, |suspect| suspect.name.as_str());
+            let what = format!("{} on {whom}", wish.rung.name());
             let guards = vec!["shape: the incident gives no measure for this wish".to_owned()];
             self.note(Fact::Refused {
                 incident: incident.to_owned(),

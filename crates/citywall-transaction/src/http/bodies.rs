@@ -24,7 +24,7 @@ impl HttpDissector {
         fallback: Option<u64>,
         out: &mut Output,
     ) {
-        let empty = matches!(stage, Stage::Head | Stage::Waiting);
+        let empty = matches!(stage, Stage::Head | Stage::Waiting(_));
         let (body, mark) = if empty {
             (None, None)
         } else {

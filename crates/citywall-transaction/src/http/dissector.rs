@@ -10,7 +10,7 @@ use citywall_flow::{Content, Direction};
 
 use super::HttpExchange;
 use super::field::Field;
-use super::half::{ChunkLine, Half, Stage, Taken};
+use super::half::{Behind, ChunkLine, Half, Stage, Taken};
 use super::head::{Framing, Head};
 use super::login;
 use super::mark::{Mark, Marks};
@@ -108,7 +108,7 @@ impl HttpDissector {
         }
     }
 
-    /// Uses up some of `data`, at least one byte.
+    /// Uses up some of `data`, or goes on to another stage.
     fn step(&mut self, at: Nanos, direction: Direction, data: &[u8], out: &mut Output) -> usize {
         if direction == RESPONSE {
             self.simple_request(out);
@@ -152,12 +152,9 @@ impl HttpDissector {
             Stage::ChunkSize(_) | Stage::ChunkEnd | Stage::Trailers(..) => {
                 return self.chunk_framing(direction, data, out);
             }
-            Stage::Waiting => {
-                if half.kept.bytes.len() + data.len() > limit {
-                    half.kept.clear();
+            Stage::Waiting(behind) => {
+                if !behind.add(data, limit) {
                     half.stage = Stage::Stopped;
-                } else {
-                    half.kept.bytes.extend_from_slice(data);
                 }
             }
             Stage::Lost => {
@@ -218,7 +215,7 @@ impl HttpDissector {
         let connect = head.method() == b"CONNECT";
         let stage = match framing {
             // A request without length has no body (RFC 9112 section 6.3).
-            _ if connect => Stage::Waiting,
+            _ if connect => Stage::Waiting(Behind::default()),
             Framing::None | Framing::Length(0) => Stage::Head,
             Framing::Length(length) => Stage::Length(length),
             Framing::Chunked(_) => Stage::ChunkSize(ChunkLine::default()),
@@ -226,7 +223,7 @@ impl HttpDissector {
         };
         let coding = head.codings();
         self.begin_body(REQUEST, stage, exchange.id, coding.as_deref(), None, out);
-        exchange.request_done = matches!(self.half(REQUEST).stage, Stage::Head | Stage::Waiting);
+        exchange.request_done = matches!(self.half(REQUEST).stage, Stage::Head | Stage::Waiting(_));
         self.make_room(out);
         self.open.push_back(exchange);
     }
@@ -450,10 +447,12 @@ impl HttpDissector {
     fn open_tunnel(&mut self, at: Nanos, exchange: u64, out: &mut Output) {
         self.settle(exchange, RESPONSE, out);
         self.flush(out);
-        let kept = std::mem::take(self.half(REQUEST)).kept.bytes;
+        let half = std::mem::take(self.half(REQUEST));
         let mut tunnel = Box::new(Tunnel::new(self.limits.clone(), self.hint));
-        if !kept.is_empty() {
-            let content = Content::Bytes(&kept);
+        if let Stage::Waiting(behind) = &half.stage
+            && !behind.bytes().is_empty()
+        {
+            let content = Content::Bytes(behind.bytes());
             let direction = REQUEST;
             tunnel.feed(
                 &Input {
@@ -469,11 +468,18 @@ impl HttpDissector {
 
     /// CONNECT was refused: what came after it are requests.
     fn resume(&mut self, at: Nanos, out: &mut Output) {
-        let half = self.half(REQUEST);
-        if matches!(half.stage, Stage::Waiting) {
-            half.stage = Stage::Head;
-            let kept = std::mem::take(&mut half.kept).bytes;
-            self.bytes(at, REQUEST, &kept, out);
+        let Stage::Waiting(behind) = &mut self.half(REQUEST).stage else {
+            return;
+        };
+        let mut behind = std::mem::take(behind);
+        self.half(REQUEST).stage = Stage::Head;
+        while !behind.bytes().is_empty() {
+            let used = self.step(at, REQUEST, behind.bytes(), out);
+            behind.read(used);
+            if let Stage::Waiting(next) = &mut self.half(REQUEST).stage {
+                *next = behind;
+                return;
+            }
         }
     }
 }

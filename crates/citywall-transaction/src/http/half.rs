@@ -26,7 +26,7 @@ pub(super) enum Stage {
     /// Lines after the last chunk; how many bytes so far.
     Trailers(Carry, usize),
     /// Bytes after CONNECT whose answer is not known yet: kept.
-    Waiting,
+    Waiting(Behind),
     /// Unknown: the next start line is looked for.
     Lost,
     /// Nothing more is of interest.
@@ -38,7 +38,7 @@ pub(super) enum Stage {
 pub(super) struct Half {
     /// What comes next.
     pub(super) stage: Stage,
-    /// The incomplete head, or what is kept while `Waiting` or `Lost`.
+    /// The incomplete head, or what is kept while `Lost`.
     pub(super) kept: HeadBuffer,
     /// The exchange whose body is in progress.
     pub(super) exchange: u64,
@@ -50,6 +50,40 @@ pub(super) struct Half {
     pub(super) gap: bool,
     /// A chunked body's Content-Length, for when it is not chunked after all.
     pub(super) fallback: Option<u64>,
+}
+
+/// What came behind a CONNECT. Where that is refused the bytes are requests; with further ones of its kind
+/// among them, each waits where it lies: nothing is copied twice.
+#[derive(Debug, Default)]
+pub(super) struct Behind {
+    bytes: Vec<u8>,
+    used: usize,
+}
+
+impl Behind {
+    /// Those that wait.
+    pub(super) fn bytes(&self) -> &[u8] {
+        self.bytes.get(self.used..).unwrap_or_default()
+    }
+
+    /// So many of them were read.
+    pub(super) fn read(&mut self, used: usize) {
+        self.used += used;
+    }
+
+    /// False where they would be more than `limit`.
+    pub(super) fn add(&mut self, data: &[u8], limit: usize) -> bool {
+        if self.bytes().len() + data.len() > limit {
+            return false;
+        }
+        // What was read is at most as much as what waits.
+        if self.used > self.bytes.len() / 2 {
+            self.bytes.drain(..self.used);
+            self.used = 0;
+        }
+        self.bytes.extend_from_slice(data);
+        true
+    }
 }
 
 /// How the current line began.

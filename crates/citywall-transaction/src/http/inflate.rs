@@ -129,10 +129,11 @@ impl Inflate {
                 }
                 Stage::Plain => return next(data),
                 Stage::Ended => return Ok(()),
-                _ => {
-                    self.stage = header(self.stage, data[0])?;
-                    if let Stage::Fixed(0, _) = self.stage {
-                        self.inner = Decompress::new(false);
+                before => {
+                    self.stage = header(before, data[0])?;
+                    if let Stage::Trailer(1) = before {
+                        // Another member may follow.
+                        self.inner.reset(false);
                     }
                     data = &data[1..];
                 }

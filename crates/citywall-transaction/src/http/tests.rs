@@ -252,6 +252,29 @@ fn a_tunnel_is_opened_only_when_accepted() {
 }
 
 #[test]
+fn tunnels_that_wait_behind_each_other_are_refused_one_by_one() {
+    let connect = |n: usize| format!("CONNECT h:{n} HTTP/1.1\r\nHost: h:{n}\r\n\r\n");
+    let wanted: String = (1..=500).map(connect).collect();
+    let refused = "HTTP/1.1 405 No\r\nContent-Length: 0\r\n\r\n";
+    let turns: Vec<_> = std::iter::once(client(wanted))
+        .chain((0..499).map(|_| server(refused)))
+        .chain([
+            client(connect(501)),
+            server(refused),
+            server("HTTP/1.1 200 OK\r\n\r\nSSH-2.0-OpenSSH_9.2p1\r\n"),
+        ])
+        .collect();
+    let told = transcript(&ENTRY, &Limits::default(), &turns, usize::MAX);
+    let count = |what: &str| told.matches(what).count();
+    assert_eq!(
+        (count("\"status\":405"), count("\"status\":200")),
+        (500, 1),
+        "{told}"
+    );
+    assert!(told.contains("OpenSSH_9.2p1"), "{told}");
+}
+
+#[test]
 fn an_upgrade_ends_it() {
     check(
         &[

@@ -21,9 +21,11 @@ pub(super) fn command(request: &Adu, response: Option<&Adu>) -> Command {
     };
     let verb = verb(request.code(), subcode, body);
     let (point, count, value) = subject(request.code(), body);
-    let outcome = match response.map(|r| r.body(Side::Response)) {
+    let outcome = match response.map(|r| (r.body(Side::Response), r.is_exception())) {
         None => CommandOutcome::Unanswered,
-        Some(Body::Exception(code)) => CommandOutcome::Refused(code.into()),
+        Some((Body::Exception(code), _)) => CommandOutcome::Refused(code.into()),
+        // It says no, and not why.
+        Some((_, true)) => CommandOutcome::Refused(0),
         Some(_) => CommandOutcome::Accepted,
     };
     Command {

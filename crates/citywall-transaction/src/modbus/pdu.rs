@@ -166,6 +166,11 @@ impl Adu {
         }
     }
 
+    /// True for a response that refuses.
+    pub fn is_exception(&self) -> bool {
+        self.function & 0x80 != 0
+    }
+
     /// The bytes after the function code.
     pub fn data(&self) -> &[u8] {
         match &self.data {

@@ -52,6 +52,8 @@ fn writes_say_what_to_which_point_and_how_it_ended() {
             server(adu(7, 1, &[6, 0, 40, 0x03, 0xe8])),
             client(adu(8, 1, &[5, 0, 17, 0xff, 0])),
             server(adu(8, 1, &[0x85, 2])),
+            client(adu(8, 1, &[5, 0, 18, 0xff, 0])),
+            server(adu(8, 1, &[0x85])),
             client(adu(9, 2, &[16, 0, 10, 0, 2, 4, 0, 1, 0, 2])),
             client(adu(9, 2, &[15, 0, 0, 0, 9, 2, 0xff, 1])),
         ],

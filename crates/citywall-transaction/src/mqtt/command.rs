@@ -38,16 +38,24 @@ pub(super) fn commands(topic: &[u8]) -> bool {
 /// The command that a PUBLISH is.
 pub(super) fn publish(publish: &Publish) -> Command {
     Command {
+        value: Some(value(&publish.message)),
+        ..large_publish(&publish.topic)
+    }
+}
+
+/// The command that a PUBLISH to this topic is, whose message is larger than what is kept.
+pub(super) fn large_publish(topic: &[u8]) -> Command {
+    Command {
         protocol: "mqtt",
         verb: Verb::Publish,
         function: "publish",
         unit: None,
-        point: point(&publish.topic),
+        point: point(topic),
         count: 1,
-        value: Some(value(&publish.message)),
+        value: None,
         // Until its receiver acknowledges it: to a broker that is the broker, not the devices behind it.
         outcome: CommandOutcome::Unanswered,
-        technique: commands(&publish.topic).then_some(Technique::UNAUTHORIZED_COMMAND),
+        technique: commands(topic).then_some(Technique::UNAUTHORIZED_COMMAND),
     }
 }
 

@@ -219,11 +219,16 @@ impl Mqtt {
                 topic = Some(text.to_vec());
             }
         }
+        let command = topic.as_ref().filter(|topic| self.commands(direction, topic));
+        let command = command.map(|topic| command::large_publish(topic));
         let body = MqttBody::Truncated {
             topic,
             length: total as u64,
         };
         self.give(direction, header, body, out);
+        if let Some(command) = command {
+            out.command(direction, command);
+        }
         let here = total.min(bytes.len());
         self.state.skip[direction.index()] = (total - here) as u64;
         here
@@ -342,8 +347,8 @@ impl Mqtt {
             .filter(|id| *id != 0 && matches!(header.qos(), 1 | 2) && !self.limits.at_request);
         let reads = self.limits.readings && to_broker && !publish.topic.is_empty();
         let reading = reads.then(|| command::reading(&publish));
-        let commands = command::commands(&publish.topic) || (self.limits.read_commands && to_broker);
-        let command = commands.then(|| command::publish(&publish));
+        let command = self.commands(direction, &publish.topic);
+        let command = command.then(|| command::publish(&publish));
         self.give(direction, header, MqttBody::Publish(publish), out);
         if let Some(reading) = reading {
             out.reading(direction, reading);
@@ -360,6 +365,11 @@ impl Mqtt {
             out.command(direction, old);
         }
         waiting.push_back((id, command));
+    }
+
+    /// True where a PUBLISH to this topic is told as a command.
+    fn commands(&self, direction: Direction, topic: &[u8]) -> bool {
+        command::commands(topic) || (self.limits.read_commands && direction == Direction::ToResponder)
     }
 
     /// What the receiver of a PUBLISH says of it; `direction` is the PUBLISH's.

@@ -150,6 +150,7 @@ fn what_does_not_fit_is_marked_and_it_goes_on() {
         client(packet(0x32, &[&text("a"), &[0, 0], b"x"])),
         client([0x82, 1, 0]),
         client(packet(0x30, &[&text("big/topic"), &[b'x'; 3_000]])),
+        server(packet(0x30, &[&text("lamp-17/set"), &[b'x'; 3_000]])),
         client(packet(0x30, &[&text("after"), b"1"])),
         Turn::Gap(Direction::ToResponder, 70),
         client(packet(0x30, &[&text("again"), b"2"])),

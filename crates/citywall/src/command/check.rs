@@ -7,6 +7,9 @@ use crate::cli::CheckArgs;
 use crate::enforcer::confine::confine_reader;
 use crate::settings::Settings;
 
+/// Refused rules that are named on the page.
+const SHOWN: usize = 40;
+
 /// Runs the command.
 ///
 /// # Errors
@@ -40,7 +43,7 @@ pub fn run(args: &CheckArgs) -> anyhow::Result<End> {
     let refused: Vec<String> = settings.refused.iter().map(ToString::to_string).collect();
     if args.json {
         let report = json!({
-            "valid": true,
+            "valid": refused.is_empty(),
             "zones": settings.context.zones().len(),
             "assets": settings.context.assets().len(),
             "rules": settings.rules.len(),
@@ -48,18 +51,25 @@ pub fn run(args: &CheckArgs) -> anyhow::Result<End> {
             "findings": findings,
         });
         outln!("{report}");
-        return Ok(End::Done);
+    } else {
+        explain(&settings);
+        for finding in &findings {
+            outln!("  warning: {finding}");
+        }
+        outln!(
+            "Rules: {} loaded, {} refused",
+            settings.rules.len(),
+            refused.len()
+        );
+        for line in refused.iter().take(SHOWN) {
+            outln!("  {line}");
+        }
+        if refused.len() > SHOWN {
+            outln!("  and {} more: --json tells all", refused.len() - SHOWN);
+        }
     }
-    explain(&settings);
-    outln!(
-        "Rules: {} loaded, {} refused",
-        settings.rules.len(),
-        refused.len()
-    );
-    for line in refused.iter().chain(&findings) {
-        outln!("  {line}");
-    }
-    Ok(End::Done)
+    // `watch` runs the others; who asks wants to know that these do not run.
+    Ok(if refused.is_empty() { End::Done } else { End::Usage })
 }
 
 /// For windows that are over.

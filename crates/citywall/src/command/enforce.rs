@@ -17,6 +17,7 @@ use super::serve::{self, Place, ServeArgs};
 use crate::End;
 use crate::enforcer::applied::{self, Applied, Boot, Done};
 use crate::enforcer::{nft, own};
+use crate::output::story::plural;
 use crate::screen;
 
 /// Where what was in force before is remembered: root's, apart from what the sensor's user owns, as
@@ -292,9 +293,14 @@ fn dry_run(args: &EnforceArgs) -> anyhow::Result<End> {
     } else {
         let lines: usize = differences.iter().map(|d| d.added.len() + d.removed.len()).sum();
         outln!(
-            "{} places would change, {lines} lines; {} measures in force stay in force",
-            differences.len(),
-            now.held.len()
+            "{}, {}; {} in force stay in force",
+            plural(
+                differences.len() as u64,
+                "place would change",
+                "places would change"
+            ),
+            plural(lines as u64, "line", "lines"),
+            plural(now.held.len() as u64, "measure", "measures"),
         );
     }
     Ok(End::Done)
@@ -311,8 +317,13 @@ fn apply(args: &EnforceArgs) -> anyhow::Result<End> {
             "the kernel holds this already: nothing was changed",
         ),
         Done::Waits => {
+            let state = if args.state == Path::new(STATE) {
+                String::new()
+            } else {
+                format!(" --state {}", args.state.display())
+            };
             let text = format!(
-                "in force. Unless you say `citywall enforce --confirm` within {:?}, what was before comes back by itself",
+                "in force. Unless you say `citywall enforce --confirm{state}` within {:?}, what was before comes back by itself",
                 args.within
             );
             tell(args, "waits", &text)

@@ -1,6 +1,5 @@
 //! `citywall watch`: from traffic to a told story.
 
-use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -366,15 +365,12 @@ fn tell(
 ) -> anyhow::Result<End> {
     let usage = summary::Usage::now(started);
     let written = args.out.as_deref().map(|out| summary::write(out, numbers));
-    let mut screen = std::io::stdout().lock();
-    // A reader that went away (`| head`) is no failure.
-    let _ = if args.json {
-        serde_json::to_writer_pretty(&mut screen, numbers)
-            .map_err(std::io::Error::from)
-            .and_then(|()| writeln!(screen))
+    if args.json {
+        outln!("{numbers:#}");
     } else {
-        screen.write_all(story::page(settings, outcome, stage, &usage, args.out.as_deref()).as_bytes())
-    };
+        let page = story::page(settings, outcome, stage, &usage, args.out.as_deref());
+        crate::screen::out(format_args!("{page}"));
+    }
     let mut end = End::Done;
     for damage in &outcome.damage {
         errln!(

@@ -62,6 +62,8 @@ impl Applied {
     /// # Errors
     /// Where it cannot be made, or another apply, confirmation or rollback is at work.
     pub fn open(folder: &Path) -> anyhow::Result<Applied> {
+        // The watchdog works elsewhere.
+        let folder = &std::path::absolute(folder).context("cannot tell where the folder of --state is")?;
         fs::DirBuilder::new()
             .recursive(true)
             .mode(0o700)
@@ -435,12 +437,21 @@ pub fn watchdog(folder: &Path, token: &str, within: Duration) -> anyhow::Result<
     ] {
         signal_hook::flag::register(signal, asked.clone())?;
     }
+    // Confirmed or taken back is what is gone or another's. What cannot be read tells nothing.
+    let waits = || match fs::read_to_string(folder.join(PENDING)) {
+        Ok(text) => text.trim() == token,
+        Err(error) => error.kind() != std::io::ErrorKind::NotFound || !folder.is_dir(),
+    };
+    let own = fs::read_to_string(folder.join(PENDING))
+        .with_context(|| format!("cannot read {}", folder.join(PENDING).display()))?;
+    if own.trim() != token {
+        bail!("another apply waits in {}", folder.display());
+    }
     {
         let mut out = std::io::stdout().lock();
         writeln!(out, "{ON_GUARD}")?;
         out.flush()?;
     }
-    let waits = || fs::read_to_string(folder.join(PENDING)).is_ok_and(|text| text.trim() == token);
     while Instant::now() < end {
         if !waits() {
             return Ok(());

@@ -203,6 +203,10 @@ impl EveLog {
         if self.written > 0 && (old || self.written + line.len() as u64 > self.rotation.size) {
             let done = self.rotate();
             self.note(done);
+            if self.failure.is_some() {
+                self.lost += 1;
+                return;
+            }
             self.since = Some(at);
         }
         self.written += line.len() as u64;

@@ -221,7 +221,7 @@ fn grouped(number: u64) -> String {
     text
 }
 
-fn plural(number: u64, one: &str, many: &str) -> String {
+pub fn plural(number: u64, one: &str, many: &str) -> String {
     format!("{} {}", grouped(number), if number == 1 { one } else { many })
 }
 
@@ -496,9 +496,26 @@ impl Page<'_> {
                 let text = format!("{} {}: {}", action.kind, action.target, action.reason);
                 self.line("Would do", &with_guards(text, action));
             }
+            if wanted.len() > ACTIONS {
+                let more: Vec<String> = wanted[ACTIONS..]
+                    .iter()
+                    .map(|action| format!("{} {}", action.kind, action.target))
+                    .collect();
+                self.line(
+                    "",
+                    &format!(
+                        "and {}: {}",
+                        grouped(more.len() as u64) + " more",
+                        more.join("; ")
+                    ),
+                );
+            }
             for action in refused.iter().take(REFUSED) {
                 let text = format!("{} {}", action.kind, action.target);
                 self.line("Would not", &with_guards(text, action));
+            }
+            if refused.len() > REFUSED {
+                self.line("", &format!("and {} more", refused.len() - REFUSED));
             }
         }
         if reports.len() > SHOWN {

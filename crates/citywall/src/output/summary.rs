@@ -50,7 +50,8 @@ fn utc(at: Option<i64>) -> Value {
 pub fn summary(outcome: &Outcome, stage: &Stage, usage: &Usage, workers: u16, kept: Option<Kept>) -> Value {
     let prepare = &outcome.prepare;
     let worker = &outcome.workers;
-    let judge = stage.judge().counters();
+    let mut judge = stage.judge().counters();
+    judge.insert("thresholds_forgotten", stage.thresholds_forgotten());
     // A class that a model is for, once a day of it was judged.
     let drift: serde_json::Map<String, Value> = stage
         .judge()
@@ -67,6 +68,7 @@ pub fn summary(outcome: &Outcome, stage: &Stage, usage: &Usage, workers: u16, ke
     let lost = log.map_or(0, |log| log.lost);
     let shed = worker.flows_evicted > 0
         || worker.stream_shed > 0
+        || worker.rule_budget > 0
         || outcome.defrag_evicted > 0
         || judge.values().any(|count| *count > 0)
         || outcome.kernel_drops > 0

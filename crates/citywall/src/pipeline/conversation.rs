@@ -20,6 +20,8 @@ pub struct Conversation {
     pub session: Option<Session>,
     /// Rule state.
     pub rules: FlowRules,
+    /// Of which rule book that is, counted by reloads.
+    pub book: u16,
     /// Where initiator and responder belong.
     pub places: [Place; 2],
     /// Application protocol.

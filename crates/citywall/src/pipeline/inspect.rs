@@ -4,7 +4,9 @@
 use citywall_event::{Alert, Body};
 use citywall_flow::{Direction, Flow, Segment};
 use citywall_packet::Packet;
-use citywall_rules::{Conversation as RuleView, FlowView, InspectionCounters, Match, RuleBook, Scratch};
+use citywall_rules::{
+    Conversation as RuleView, FlowRules, FlowView, InspectionCounters, Match, RuleBook, Scratch,
+};
 use citywall_transaction::Transaction;
 
 use super::conversation::Conversation;
@@ -31,7 +33,8 @@ impl Teller {
         });
     }
 
-    /// Rules on a piece of a stream; to be called before the dissector sees it.
+    /// Rules on a piece of a stream; to be called behind the dissector, so that rules of a protocol know the
+    /// conversation from its first piece.
     pub fn inspect_stream(&mut self, flow: &mut Flow<Conversation>, segment: &Segment<'_>) {
         self.inspect(flow, segment.direction, |book, view, scratch, out| {
             book.stream(segment, view, scratch, out);
@@ -53,7 +56,7 @@ impl Teller {
     /// True where some rule still wants this conversation's stream.
     pub fn rules_want_stream(&self, flow: &mut Flow<Conversation>) -> bool {
         let book = &self.settings.rules;
-        book.needs_stream() && book.wants_stream(&mut view(flow, Direction::ToResponder))
+        book.needs_stream() && book.wants_stream(&mut view(flow, Direction::ToResponder, self.book))
     }
 
     fn inspect(
@@ -63,7 +66,8 @@ impl Teller {
         run: impl FnOnce(&RuleBook, &mut RuleView<'_>, &mut Scratch, &mut Vec<Match>),
     ) {
         let Inspector { scratch, matches } = &mut self.inspector;
-        run(&self.settings.rules, &mut view(flow, direction), scratch, matches);
+        let view = &mut view(flow, direction, self.book);
+        run(&self.settings.rules, view, scratch, matches);
         if !self.inspector.matches.is_empty() {
             self.alerts(flow, direction);
         }
@@ -109,7 +113,12 @@ impl Teller {
 }
 
 /// The conversation as rules see it: from the client's side.
-fn view(flow: &mut Flow<Conversation>, direction: Direction) -> RuleView<'_> {
+fn view(flow: &mut Flow<Conversation>, direction: Direction, book: u16) -> RuleView<'_> {
+    if flow.user.book != book {
+        // What is remembered is of the rules before a reload, by their numbers.
+        flow.user.book = book;
+        flow.user.rules = FlowRules::default();
+    }
     let seen = FlowView::of(flow, flow.user.protocol, flow.user.reversed);
     let direction = if flow.user.reversed {
         direction.flip()

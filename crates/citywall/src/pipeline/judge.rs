@@ -238,6 +238,8 @@ impl Judge {
             ("worms_forgotten", self.worms.forgotten()),
             ("addresses_forgotten", self.identity.forgotten()),
             ("floods_forgotten", self.floods.forgotten()),
+            ("evidence_refused", situation.refused),
+            ("hints_refused", inventory.hints_refused),
             ("suspects_forgotten", situation.forgotten),
             ("incidents_evicted", situation.evicted),
         ]);

@@ -55,6 +55,8 @@ pub struct Stage {
     hour: Nanos,
     /// Source and packet of the last conclusion, and how many it has.
     late: (u16, u64, u32),
+    /// Conclusions so far that no packet caused.
+    of_time: u32,
     /// The next whole second of packet time.
     border: Nanos,
     last: Order,
@@ -81,6 +83,7 @@ impl Stage {
             foreseen: None,
             hour: Nanos::MIN,
             late: (0, 0, 0),
+            of_time: 0,
             border: Nanos::MIN,
             last: Order::default(),
         }
@@ -168,6 +171,11 @@ impl Stage {
         if !conclusions.is_empty() {
             self.conclude(event.order, event.at, conclusions);
         }
+    }
+
+    /// Counts of rules' thresholds that were given up for lack of room.
+    pub fn thresholds_forgotten(&self) -> u64 {
+        self.thresholds.evicted()
     }
 
     /// How packets fared, for whoever asks for it; it changes nothing of what is written.
@@ -319,15 +327,21 @@ impl Stage {
 
     fn next_late(&mut self, cause: Order) -> Order {
         let place = (cause.source, cause.packet);
-        if place != (self.late.0, self.late.1) {
-            self.late = (place.0, place.1, 0);
-        }
-        let ordinal = self.late.2;
-        self.late.2 += 1;
+        let ordinal = if cause.packet == 0 {
+            // Packets are counted from 1: this comes of time alone, and comes back to this place.
+            &mut self.of_time
+        } else {
+            if place != (self.late.0, self.late.1) {
+                self.late = (place.0, place.1, 0);
+            }
+            &mut self.late.2
+        };
+        let next = *ordinal;
+        *ordinal = next.wrapping_add(1);
         Order {
             phase: Order::LATE,
             flow: 0,
-            ordinal,
+            ordinal: next,
             ..cause
         }
     }

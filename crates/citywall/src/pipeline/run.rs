@@ -501,7 +501,7 @@ fn watch(
     let mut generation = shared.generation.load(Ordering::Acquire);
     // The packets have been shared out: all that comes is this worker's.
     let mut preparer = Preparer::new(&settings, workers, 1);
-    let mut worker = Worker::alone(settings, workers);
+    let mut worker = Worker::new(settings, 0, workers);
     let mut prepared = Prepared::default();
     let mut error = None;
     let mut spill = |facts| carry_off(facts, lane, to_order, spares);

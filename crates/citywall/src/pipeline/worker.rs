@@ -9,7 +9,7 @@ use std::sync::Arc;
 use citywall_behaviour::Tally;
 use citywall_event::{
     Anomaly, Body, Command, Contact, Context, Event, FlowSummary, Mac, Nanos, Order, Place, Service,
-    Violation, json::Object,
+    Violation, ViolationKind, json::Object,
 };
 use citywall_flow::{
     AHEAD, Carrier, CloseReason, Content, Direction, Flow, FlowTable, Observer, Segment, StreamMalformed,
@@ -56,6 +56,8 @@ pub struct Teller {
     cut: bool,
     stats: WorkerStats,
     pub(super) inspector: Inspector,
+    /// Rule books so far, by reloads.
+    pub(super) book: u16,
     /// Where an enforcer wants to know.
     losses: Option<Losses>,
     /// A model judges packets.
@@ -63,7 +65,7 @@ pub struct Teller {
 }
 
 impl Worker {
-    /// Worker `index` of `workers`.
+    /// The worker that share `index` of what is prepared belongs to; the limits are shared by `workers`.
     pub fn new(settings: Arc<Settings>, index: u16, workers: u16) -> Worker {
         let limits = settings.flow_limits(workers);
         let table = FlowTable::with_keys(limits, settings.host_policies.clone(), settings.key_options());
@@ -80,21 +82,18 @@ impl Worker {
                 cut: false,
                 stats: WorkerStats::default(),
                 inspector: Inspector::default(),
+                book: 0,
             },
             index: index.into(),
             until: Nanos::MIN,
         }
     }
 
-    /// A worker to which all packets that it sees belong; the limits are shared by `workers`.
-    pub fn alone(settings: Arc<Settings>, workers: u16) -> Worker {
-        Worker::new(settings, 0, workers)
-    }
-
     /// Takes new settings (after a reload): conversations go on, rule state starts anew.
     pub fn reload(&mut self, settings: Arc<Settings>) {
         self.teller.packets = settings.judges_packets();
         self.teller.settings = settings;
+        self.teller.book = self.teller.book.wrapping_add(1);
     }
 
     /// Follows a batch and fills `facts` (emptied before) with what was found.
@@ -518,9 +517,18 @@ impl Teller {
         let context: &Context = &settings.context;
         let (from, to) = flow.user.parties(flow);
         let service: Service<'_> = service(flow);
-        if let Err(violation) = context.judge_contact(from, to, &service)
-            && !flow.user.violated
-        {
+        let Err(violation) = context.judge_contact(from, to, &service) else {
+            return;
+        };
+        // A piece of a datagram names no port, and may be of an answer: the whole is judged when it is there.
+        // Until then it is enough that one of the two may reach the other at all.
+        let piece = matches!(flow.carrier, Carrier::Ip(6 | 17 | 132));
+        let barred = match violation.kind {
+            ViolationKind::Isolation => true,
+            ViolationKind::Conduit => !piece || no_conduit(&context.judge_contact(to, from, &service)),
+            _ => !piece,
+        };
+        if barred && !flow.user.violated {
             flow.user.violated = true;
             self.violation(flow, violation);
         }
@@ -686,6 +694,17 @@ impl Teller {
             self.items(flow);
         }
     }
+}
+
+/// Neither this nor anything else may be opened in this direction.
+fn no_conduit(verdict: &Result<(), Violation>) -> bool {
+    matches!(
+        verdict,
+        Err(Violation {
+            kind: ViolationKind::Conduit,
+            ..
+        })
+    )
 }
 
 fn lookup(transaction: &Transaction) -> Option<citywall_event::Lookup> {
