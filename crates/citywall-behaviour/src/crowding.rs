@@ -99,18 +99,22 @@ impl CrowdingWatch {
                 }
                 pair.judge(key, &self.limits)
             }
-            Body::Flow(flow) => {
-                let pair = self.pairs.get(key)?;
-                pair.turn(event.at, &self.limits);
-                pair.open = pair.open.saturating_sub(1);
-                // What was refused or never answered says nothing of how a server is used.
-                if answered(flow) {
-                    pair.ended[0] = pair.ended[0].saturating_add(1);
-                }
-                None
-            }
+            // Told at once: what was closed takes no place, however long it is still remembered.
+            Body::Ended(ended) => self.end(key, event.at, ended.answered),
+            Body::Flow(flow) if !flow.ended => self.end(key, event.at, answered(flow)),
             _ => None,
         }
+    }
+
+    fn end(&mut self, key: (IpAddr, IpAddr, u16), at: Nanos, answered: bool) -> Option<Behaviour> {
+        let pair = self.pairs.get(key)?;
+        pair.turn(at, &self.limits);
+        pair.open = pair.open.saturating_sub(1);
+        // What was refused or never answered says nothing of how a server is used.
+        if answered {
+            pair.ended[0] = pair.ended[0].saturating_add(1);
+        }
+        None
     }
 }
 

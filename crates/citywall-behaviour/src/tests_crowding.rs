@@ -1,6 +1,6 @@
 //! Conversations that begin, are held and end; behaviour out.
 
-use citywall_event::{Behaviour, Body, Contact, Event, FlowSummary, Nanos, Order, Subject};
+use citywall_event::{Behaviour, Body, Contact, Ended, Event, FlowSummary, Nanos, Order, Subject};
 use expect_test::expect;
 use proptest::prelude::*;
 
@@ -72,6 +72,34 @@ fn who_holds_places_is_told_once() {
     "#]]
     .assert_eq(&show(&found));
     assert_eq!(found[0].evidence.len(), 4);
+}
+
+#[test]
+fn what_was_closed_takes_no_place_though_it_is_remembered() {
+    // 25 short ones a second, each remembered for ten seconds behind its end.
+    let begun = crowd(1, 40 * MILLI, 0, 30 * SECOND);
+    let later = |event: &Event, by: Nanos, body: Body| Event {
+        at: event.at + by,
+        body,
+        ..event.clone()
+    };
+    let mut events: Vec<Event> = begun
+        .iter()
+        .flat_map(|event| {
+            let summary = FlowSummary {
+                packets: [5, 5],
+                ended: true,
+                ..FlowSummary::default()
+            };
+            [
+                event.clone(),
+                later(event, 30 * MILLI, Body::Ended(Ended { answered: true })),
+                later(event, 10 * SECOND, Body::Flow(summary)),
+            ]
+        })
+        .collect();
+    events.sort_by_key(|event| event.at);
+    assert_eq!(hear(&events), []);
 }
 
 #[test]

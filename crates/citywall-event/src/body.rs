@@ -31,6 +31,8 @@ pub struct Event {
 pub enum Body {
     /// A conversation was opened (not logged; `flow` says it when it ends).
     Contact(Contact),
+    /// A TCP conversation was closed (not logged; `flow` says it when nothing more can come).
+    Ended(Ended),
     /// A conversation ended.
     Flow(FlowSummary),
     /// A rule matched.
@@ -71,6 +73,14 @@ pub struct Contact {
     pub midstream: bool,
 }
 
+/// A TCP conversation was closed by both ends, or reset. Its `FlowSummary` comes later, when nothing
+/// more of it can come.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Ended {
+    /// The responder answered, and did not refuse.
+    pub answered: bool,
+}
+
 /// How a conversation went.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct FlowSummary {
@@ -84,6 +94,8 @@ pub struct FlowSummary {
     pub bytes: [u64; 2],
     /// TCP: the handshake was completed.
     pub established: bool,
+    /// TCP: `Ended` was told.
+    pub ended: bool,
     /// TCP: the responder answered the first packet with RST, or ICMP said unreachable.
     pub refused: bool,
     /// ICMP and ICMPv6: the type of the first message.
@@ -650,6 +662,7 @@ impl Body {
     pub fn event_type(&self) -> Option<&'static str> {
         Some(match self {
             Body::Contact(_)
+            | Body::Ended(_)
             | Body::Sighting(_)
             | Body::Lookup(_)
             | Body::Name(_)
@@ -707,6 +720,7 @@ impl Body {
             }
             Body::Login(l) => write_login(o, l),
             Body::Contact(_)
+            | Body::Ended(_)
             | Body::Sighting(_)
             | Body::Lookup(_)
             | Body::Name(_)

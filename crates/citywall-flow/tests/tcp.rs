@@ -873,6 +873,11 @@ fn an_old_fin_ends_nothing() {
          c FA 2 1
          c A 4 1 'def
          c FA 7 1",
-        expect![[r#""#]],
+        expect![[r#"
+            > abc
+            > def
+            > (end)
+            close 0: Shutdown, Closing, 6+1 packets
+        "#]],
     );
 }

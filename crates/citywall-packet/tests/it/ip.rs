@@ -11,11 +11,18 @@ fn ipv4_options_and_offload() {
     let timestamped = ipv4_with(17, 1, 0x4000, b"\x44\x04\x05\0", &udp(1, 2, b"hi"));
     expect![[r#"0000 10.0.0.1>10.0.0.2 proto 17 ttl 64 id 1 udp 1>2 | 2 "hi""#]]
         .assert_eq(&told(LinkType::RAW, &timestamped));
-    let mut no_length = ipv4(17, &udp(1, 2, b"offload"));
-    no_length[2..4].copy_from_slice(&[0, 0]);
-    fix_ipv4(&mut no_length);
-    expect![[r#"0000 10.0.0.1>10.0.0.2 proto 17 ttl 64 id 1 udp 1>2 | 7 "offload""#]]
-        .assert_eq(&told(LinkType::RAW, &no_length));
+    // No length is believed of what is longer than a frame.
+    let without_length = |payload: &[u8]| {
+        let mut packet = ipv4(17, &udp(1, 2, payload));
+        packet[2..4].copy_from_slice(&[0, 0]);
+        fix_ipv4(&mut packet);
+        told(LinkType::RAW, &packet)
+    };
+    expect![[r#"
+        0000 | 35 "E\x00\x00\x00\x00\x01\x00\x00@\x11f\xea\n\x00\x00\x01\n\x00\x00\x02\x00\x01\x00\x02"..
+        ! ipv4.total_length"#]].assert_eq(&without_length(b"offload"));
+    let large = without_length(&[b'x'; 1_600]);
+    assert!(large.contains("udp 1>2 | 1600"), "{large}");
     let mut no_sum = ipv4(17, &udp(1, 2, b"offload"));
     no_sum[10..12].copy_from_slice(&[0, 0]);
     expect![[r#"0000 10.0.0.1>10.0.0.2 proto 17 ttl 64 id 1 udp 1>2 | 7 "offload""#]]

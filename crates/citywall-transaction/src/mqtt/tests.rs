@@ -175,6 +175,9 @@ fn what_does_not_fit_is_marked_and_it_goes_on() {
         > "command":{"protocol":"mqtt","verb":"publish","function":"publish","point":"a","value":"x","outcome":"unanswered"}
         > malformed mqtt.malformed
         > {"mqtt":{"publish":{"qos":0,"retain":false,"dup":false,"topic":"big/topic","truncated":true,"skipped_length":3014}}}
+        > "command":{"protocol":"mqtt","verb":"publish","function":"publish","point":"big/topic","outcome":"unanswered"}
+        < {"mqtt":{"publish":{"qos":0,"retain":false,"dup":false,"topic":"lamp-17/set","truncated":true,"skipped_length":3016}}}
+        < "command":{"protocol":"mqtt","verb":"publish","function":"publish","point":"lamp-17/set","outcome":"unanswered","technique":{"id":"T0855","name":"Unauthorized Command Message"}}
         > {"mqtt":{"publish":{"qos":0,"retain":false,"dup":false,"topic":"after","message":"1","message_length":1}}}
         > "reading":{"protocol":"mqtt","point":"after","value":1}
         > "command":{"protocol":"mqtt","verb":"publish","function":"publish","point":"after","value":1,"outcome":"unanswered"}

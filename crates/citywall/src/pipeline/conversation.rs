@@ -38,6 +38,8 @@ pub struct Conversation {
     pub contact: u32,
     /// A contact violation was told.
     pub violated: bool,
+    /// TCP: that it was closed was told.
+    pub ended: bool,
     /// Command violations told.
     pub command_violations: u8,
     /// A rule matched.
@@ -223,6 +225,7 @@ pub fn summary(flow: &Flow<Conversation>) -> FlowSummary {
         packets: flow.packets,
         bytes: flow.bytes,
         established: tcp && (flow.midstream || answered && there & tcp_flags::ACK != 0),
+        ended: flow.user.ended,
         refused: tcp && !answered && back & tcp_flags::RST != 0,
         icmp: icmp(flow).map(|(kind, _)| kind),
         first_words: flow.user.first_words.hash(),

@@ -8,11 +8,12 @@ use std::sync::Arc;
 
 use citywall_behaviour::Tally;
 use citywall_event::{
-    Anomaly, Body, Command, Contact, Context, Event, FlowSummary, Mac, Nanos, Order, Place, Service,
+    Anomaly, Body, Command, Contact, Context, Ended, Event, FlowSummary, Mac, Nanos, Order, Place, Service,
     Violation, ViolationKind, json::Object,
 };
 use citywall_flow::{
-    AHEAD, Carrier, CloseReason, Content, Direction, Flow, FlowTable, Observer, Segment, StreamMalformed,
+    AHEAD, Carrier, CloseReason, Content, Direction, Flow, FlowTable, Observer, Segment, State,
+    StreamMalformed,
 };
 use citywall_packet::{Checksum, Malformed, Packet, Transport};
 use citywall_transaction::arp::ArpMessage;
@@ -332,6 +333,12 @@ impl Worker {
         }
         if teller.settings.rules.needs_packets() {
             teller.inspect_packet(flow, packet, data, direction);
+        }
+        if flow.state == State::Closed && flow.carrier == Carrier::Tcp && !flow.user.ended {
+            flow.user.ended = true;
+            let summary = super::conversation::summary(flow);
+            let answered = !summary.refused && summary.packets[1] > 0;
+            teller.flow_event(flow, Direction::ToResponder, Body::Ended(Ended { answered }));
         }
     }
 }

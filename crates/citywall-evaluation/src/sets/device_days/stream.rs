@@ -196,6 +196,7 @@ impl Talk {
             packets,
             bytes,
             established: tcp && answered,
+            ended: false,
             refused: self.outcome == Outcome::Refused,
             icmp: (self.protocol == ICMP).then_some(8),
             first_words: if tcp && answered {
