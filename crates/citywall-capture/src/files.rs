@@ -8,6 +8,7 @@ use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 
 use citywall_packet::{Nanos, Span};
 
@@ -23,7 +24,7 @@ const KEPT_OPEN: usize = 16;
 const MERGED_WINDOW: usize = 128 * 1024;
 
 /// Sizes that reading files keeps to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub struct FileLimits {
     /// Bytes of frames that a batch should have. 512 KiB; 64 KiB to 64 MiB are used.
     pub batch_bytes: usize,
@@ -34,6 +35,8 @@ pub struct FileLimits {
     pub frame_bytes: u32,
     /// Memory that a zstd stream may ask for, in bytes. 128 MiB, as the `zstd` command allows.
     pub zstd_window: u64,
+    /// Where this is set, a pipe that has nothing to give has ended.
+    pub stop: Option<&'static AtomicBool>,
 }
 
 impl Default for FileLimits {
@@ -43,6 +46,7 @@ impl Default for FileLimits {
             batch_frames: 2048,
             frame_bytes: 256 * 1024,
             zstd_window: 128 << 20,
+            stop: None,
         }
     }
 }
@@ -116,7 +120,7 @@ impl Files {
         }
         let limits = limits.bounded();
         let inputs = paths.iter().map(|path| {
-            let input = Input::open(path, limits.zstd_window);
+            let input = Input::open(path, &limits);
             let park = (paths.len() > KEPT_OPEN).then(|| path.clone());
             (name(path), input, park)
         });
@@ -136,7 +140,7 @@ impl Files {
         let count = readers.len();
         let inputs = readers
             .into_iter()
-            .map(|(name, reader)| (name, Input::new(reader, None, limits.zstd_window), None));
+            .map(|(name, reader)| (name, Input::new(reader, None, &limits), None));
         Files::start(count, inputs, limits)
     }
 
@@ -284,7 +288,7 @@ impl Lane {
     fn reopen(&mut self, limits: FileLimits, damage: &mut Vec<Damage>) {
         let State::Parked(path) = &self.state else { return };
         let file = name(path);
-        let opened = Input::open(path, limits.zstd_window)
+        let opened = Input::open(path, &limits)
             .map_err(|error| CaptureError::Io {
                 file: file.clone(),
                 error,

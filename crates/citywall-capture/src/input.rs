@@ -7,9 +7,13 @@ use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::os::fd::AsFd;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use flate2::bufread::MultiGzDecoder;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 
+use crate::files::FileLimits;
 use crate::zip::{self, Zip};
 use crate::zstd::Zstd;
 
@@ -40,22 +44,26 @@ struct Raw {
 
 impl Input {
     /// Opens a file, or standard input for `-`.
-    pub(crate) fn open(path: &Path, zstd_window: u64) -> io::Result<Input> {
-        if path.as_os_str() == "-" {
-            let file = File::from(io::stdin().as_fd().try_clone_to_owned()?);
-            return Input::new(Box::new(file), None, zstd_window);
-        }
-        let file = File::open(path)?;
+    pub(crate) fn open(path: &Path, limits: &FileLimits) -> io::Result<Input> {
+        let file = if path.as_os_str() == "-" {
+            File::from(io::stdin().as_fd().try_clone_to_owned()?)
+        } else {
+            File::open(path)?
+        };
         let about = file.metadata()?;
-        let total = about.is_file().then_some(about.len());
-        Input::new(Box::new(file), total, zstd_window)
+        if about.is_file() {
+            let total = (path.as_os_str() != "-").then_some(about.len());
+            return Input::new(Box::new(file), total, limits);
+        }
+        let stop = limits.stop;
+        Input::new(Box::new(Pipe { file, stop }), None, limits)
     }
 
     /// Takes any reader; `total` is how many bytes it has, where that is known.
     pub(crate) fn new(
         reader: Box<dyn Read + Send>,
         total: Option<u64>,
-        zstd_window: u64,
+        limits: &FileLimits,
     ) -> io::Result<Input> {
         let raw = Raw::new(reader)?;
         let stream = match raw.head {
@@ -65,7 +73,7 @@ impl Input {
             }
             [0x28, 0xb5, 0x2f, 0xfd] | [0x50..=0x5f, 0x2a, 0x4d, 0x18] if raw.head_len == 4 => {
                 let buffered = BufReader::with_capacity(COMPRESSED_READ, raw);
-                Stream::Zstd(Box::new(Zstd::new(buffered, zstd_window)))
+                Stream::Zstd(Box::new(Zstd::new(buffered, limits.zstd_window)))
             }
             zip::LOCAL if raw.head_len == 4 => {
                 let buffered = BufReader::with_capacity(COMPRESSED_READ, raw);
@@ -110,6 +118,33 @@ impl Input {
             Stream::Zstd(_) => Some("zstd"),
             Stream::Zip(_) => Some("zip"),
         }
+    }
+}
+
+/// A pipe, or whatever else may have nothing to give for long: an end that is asked for meanwhile is heard.
+struct Pipe {
+    file: File,
+    stop: Option<&'static AtomicBool>,
+}
+
+/// How long a pipe is waited for before it is asked again whether that is wanted.
+const PATIENCE: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 200_000_000,
+};
+
+impl Read for Pipe {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        while let Some(stop) = self.stop {
+            let mut waits = [PollFd::new(&self.file, PollFlags::IN)];
+            match poll(&mut waits, Some(&PATIENCE)) {
+                Ok(0) | Err(Errno::INTR) if stop.load(Ordering::Relaxed) => return Ok(0),
+                Ok(0) | Err(Errno::INTR) => {}
+                Ok(_) => break,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        self.file.read(buf)
     }
 }
 

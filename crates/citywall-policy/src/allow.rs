@@ -15,6 +15,19 @@ const UDP: u8 = 17;
 /// Commands of one entry, and points of one command.
 const MOST: usize = 256;
 
+/// The kinds of points that commands of Modbus have in events (docs/spec/event.md).
+const MODBUS_POINTS: [&str; 9] = [
+    "coil",
+    "discrete",
+    "input",
+    "holding",
+    "file",
+    "fifo",
+    "diagnostic",
+    "encapsulated",
+    "function",
+];
+
 /// What is wrong with an entry, and at which byte of it.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct AllowError {
@@ -372,6 +385,9 @@ fn parse_point(known: &Known, token: &Token<'_>) -> Result<PointPattern, AllowEr
             })
         }
         _ => match text.split_once(':') {
+            Some((kind, _)) if known.name == "modbus" && !MODBUS_POINTS.contains(&kind) => {
+                no_point(token, text)
+            }
             Some((kind, numbers)) if !kind.is_empty() => match number_range(numbers) {
                 Some((first, last)) => Ok(PointPattern::Range {
                     kind: kind.to_owned(),
@@ -388,21 +404,25 @@ fn parse_point(known: &Known, token: &Token<'_>) -> Result<PointPattern, AllowEr
                     say!("allow-range-fix", "write holding:40 or holding:40-49"),
                 ),
             },
-            _ if known.name == "modbus" => error(
-                token.offset,
-                say!(
-                    "allow-point",
-                    "{value} is no point of modbus",
-                    value = quoted(text)
-                ),
-                say!(
-                    "allow-point-fix",
-                    "write kind and number: holding:40, coil:3, input:0-9, discrete:1"
-                ),
-            ),
+            _ if known.name == "modbus" => no_point(token, text),
             _ => Ok(PointPattern::Exact(text.to_owned())),
         },
     }
+}
+
+fn no_point(token: &Token<'_>, text: &str) -> Result<PointPattern, AllowError> {
+    error(
+        token.offset,
+        say!(
+            "allow-point",
+            "{value} is no point of modbus",
+            value = quoted(text)
+        ),
+        say!(
+            "allow-point-fix",
+            "write kind and number: holding:40, coil:3, input:0-9, discrete:1"
+        ),
+    )
 }
 
 /// Joins ranges that touch, so that one command over both is covered.

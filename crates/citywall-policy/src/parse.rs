@@ -81,15 +81,20 @@ impl City {
 }
 
 /// Tells what is wrong with the syntax of a text, and nothing else: what follows a broken line is
-/// guesswork. Of a large text only the first error is told, because a file that is no TOML at all has
-/// one for each byte, and each takes memory.
+/// guesswork, so of errors that say the same one after the other only the first is told. Of a large text
+/// only the first error is told, because a file that is no TOML at all has one for each byte, and each takes
+/// memory.
 fn syntax_errors(text: &str, first: toml::de::Error, report: &mut Report<'_>) {
     let errors = if text.len() <= RECOVERED {
         DeTable::parse_recoverable(text).1
     } else {
         vec![first]
     };
+    let mut before = "";
     for error in errors.iter().take(limits::ERRORS) {
+        if std::mem::replace(&mut before, error.message()) == error.message() {
+            continue;
+        }
         let span = error.span().unwrap_or(0..0);
         report.error(
             &span,

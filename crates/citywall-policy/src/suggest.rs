@@ -18,19 +18,20 @@ pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
         .take(CANDIDATES)
         .filter_map(|candidate| {
             let other: Vec<char> = candidate.to_lowercase().chars().take(64).collect();
+            let longer = other.len().abs_diff(folded.len());
             if folded.len() >= 4 && other.starts_with(&folded) {
-                return Some((1, candidate));
+                return Some((1, longer, candidate));
             }
-            let near = other.len().abs_diff(folded.len()) <= limit;
+            let near = longer <= limit;
             let distance = if near {
                 distance(&folded, &other)
             } else {
                 usize::MAX
             };
-            (distance <= limit).then_some((distance, candidate))
+            (distance <= limit).then_some((distance, longer, candidate))
         })
         .min()
-        .map(|(_, candidate)| candidate)
+        .map(|(_, _, candidate)| candidate)
 }
 
 /// `did you mean "x"?`, or else what `otherwise` says.
@@ -71,13 +72,21 @@ mod tests {
 
     #[test]
     fn slips_are_found_and_other_words_are_not() {
-        let known = ["name", "networks", "criticality", "isolated"];
+        let known = [
+            "name",
+            "networks",
+            "criticality",
+            "isolated",
+            "pump-plc-1",
+            "pumps",
+        ];
         for (word, expected) in [
             ("nmae", Some("name")),
             ("network", Some("networks")),
             ("Criticallity", Some("criticality")),
             ("islotaed", Some("isolated")),
             ("critical", Some("criticality")),
+            ("pump", Some("pumps")),
             ("x", None),
             ("", None),
             ("colour", None),

@@ -16,8 +16,9 @@ const SIZE_LIMIT: usize = 4 * 1024 * 1024;
 const NEST_LIMIT: u32 = 96;
 /// Steps of the backtracking engine for one search.
 const BACKTRACK_LIMIT: usize = 50_000;
-/// States that the expression may need, estimated at load.
-const STATES_LIMIT: u64 = 60_000;
+/// States that the expression may need, estimated at load. Where the text defeats the lazily built automaton
+/// each byte costs all of them.
+const STATES_LIMIT: u64 = 8_000;
 
 /// Flags of an expression that both engines understand.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

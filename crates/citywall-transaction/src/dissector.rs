@@ -19,6 +19,12 @@ pub trait Dissector: Send {
 
     /// The conversation is over: what is still open is given out as it stands.
     fn finish(&mut self, _at: Nanos, _out: &mut Output) {}
+
+    /// About how many bytes of messages and requests that are not over it keeps. Asked after each piece: many
+    /// conversations that each stay within `Limits` may still be too many together.
+    fn held(&self) -> usize {
+        0
+    }
 }
 
 /// One piece, as a dissector sees it. Directions are as the protocol means them: `ToResponder`

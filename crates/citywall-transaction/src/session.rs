@@ -106,6 +106,16 @@ impl Session {
         }
     }
 
+    /// About how many bytes of what is not over it keeps; see [`Dissector::held`].
+    #[inline]
+    pub fn held(&self) -> usize {
+        match &self.inner {
+            Inner::New(_) | Inner::Unknown => 0,
+            Inner::Probing(probing) => probing.kept_bytes,
+            Inner::Known { dissector, .. } => dissector.held(),
+        }
+    }
+
     /// The conversation is over.
     pub fn finish(&mut self, at: Nanos, out: &mut Output) {
         if let Inner::Known { dissector, .. } = &mut self.inner {

@@ -106,6 +106,8 @@ pub struct Limits {
     pub fragments: usize,
     /// Bytes of waiting fragments.
     pub fragment_memory: Size,
+    /// Bytes of protocol messages and requests that are not over, of all conversations together.
+    pub session_memory: Size,
     /// Bytes of one incomplete protocol message.
     pub message: Size,
     /// Open requests per conversation.
@@ -125,6 +127,7 @@ impl Default for Limits {
             stream_memory_per_direction: Size(1 << 20),
             fragments: 4_096,
             fragment_memory: Size(16 << 20),
+            session_memory: Size(256 << 20),
             message: Size(64 << 10),
             open_requests: 128,
             decompressed: Size(1 << 20),
@@ -341,7 +344,9 @@ impl Config {
     /// # Errors
     /// As `parse`; also where it cannot be read.
     pub fn read(path: &Path) -> Result<Config, String> {
-        let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+        let failed = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
+        let bytes = crate::settings::read_bounded(path).map_err(|error| failed(&error))?;
+        let text = String::from_utf8(bytes).map_err(|error| failed(&error))?;
         Config::parse(&text, &path.display().to_string())
     }
 
@@ -404,7 +409,7 @@ mod tests {
 
     #[test]
     fn errors_name_the_place_and_what_is_allowed() {
-        expect!["box.toml:2:1: unknown field `flowz`, expected one of `flows`, `half_open`, `stream_memory`, `stream_memory_per_direction`, `fragments`, `fragment_memory`, `message`, `open_requests`, `decompressed`, `assets`"]
+        expect!["box.toml:2:1: unknown field `flowz`, expected one of `flows`, `half_open`, `stream_memory`, `stream_memory_per_direction`, `fragments`, `fragment_memory`, `session_memory`, `message`, `open_requests`, `decompressed`, `assets`"]
             .assert_eq(&fails("[limits]\nflowz = 3\n"));
         expect!["box.toml:2:17: 'lots' is not a size: write a number of bytes, or 64K, 500M, 2G"]
             .assert_eq(&fails("[limits]\nstream_memory = \"lots\"\n"));

@@ -4,6 +4,7 @@
 //! the embedded defaults. A value of it never changes; a reload makes a new one.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -270,6 +271,11 @@ impl Settings {
         }
     }
 
+    /// One worker's share of the memory for protocol messages that are not over.
+    pub fn session_memory(&self, workers: u16) -> usize {
+        self.config.limits.session_memory.bytes() / usize::from(workers.max(1))
+    }
+
     /// What counts in the keys of conversations.
     pub fn key_options(&self) -> KeyOptions {
         KeyOptions {
@@ -289,8 +295,28 @@ impl Settings {
     }
 }
 
+/// Bytes of a file that people write: city file, configuration, rules.
+const LARGEST: u64 = 64 << 20;
+
+/// What some editors put before a text.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 fn read(path: &Path) -> anyhow::Result<String> {
-    std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
+    let bytes = read_bounded(path).with_context(|| format!("cannot read {}", path.display()))?;
+    String::from_utf8(bytes).with_context(|| format!("{} is no UTF-8 text", path.display()))
+}
+
+/// Reads a file that people write. A device that never ends, or a capture named in its place, is an error.
+pub(crate) fn read_bounded(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?
+        .take(LARGEST + 1)
+        .read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > LARGEST {
+        let what = format!("it is larger than {} MB", LARGEST >> 20);
+        return Err(std::io::Error::other(what));
+    }
+    Ok(bytes)
 }
 
 /// The listing is optional where nobody asked for it: makers are then unknown.
@@ -330,7 +356,10 @@ fn rule_vars(city: Option<&City>) -> RuleVars {
 fn load_rules(paths: &[PathBuf], city: Option<&City>) -> anyhow::Result<(RuleBook, Vec<Refused>)> {
     let mut texts = Vec::new();
     for path in paths {
-        let text = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let mut text = read_bounded(path).with_context(|| format!("cannot read {}", path.display()))?;
+        if text.starts_with(BYTE_ORDER_MARK) {
+            text.drain(..BYTE_ORDER_MARK.len());
+        }
         texts.push((path.display().to_string(), text));
     }
     if texts.is_empty() {

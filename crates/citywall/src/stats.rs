@@ -122,6 +122,10 @@ pub struct WorkerStats {
     pub flows_peak: u64,
     /// Stream bytes given up because buffers were full.
     pub stream_shed: u64,
+    /// Conversations that were no longer read because their protocols held too much.
+    pub sessions_shed: u64,
+    /// Alerts for which there was no room.
+    pub alerts_shed: u64,
     /// Stream and application findings by name.
     pub malformed: BTreeMap<&'static str, u64>,
     /// Conversations by application protocol.
@@ -137,6 +141,8 @@ impl WorkerStats {
         self.flows_evicted += other.flows_evicted;
         self.flows_peak += other.flows_peak;
         self.stream_shed += other.stream_shed;
+        self.sessions_shed += other.sessions_shed;
+        self.alerts_shed += other.alerts_shed;
         self.rule_budget += other.rule_budget;
         add_maps(&mut self.malformed, other.malformed);
         add_maps(&mut self.protocols, other.protocols);

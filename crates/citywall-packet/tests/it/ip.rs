@@ -20,7 +20,8 @@ fn ipv4_options_and_offload() {
     };
     expect![[r#"
         0000 | 35 "E\x00\x00\x00\x00\x01\x00\x00@\x11f\xea\n\x00\x00\x01\n\x00\x00\x02\x00\x01\x00\x02"..
-        ! ipv4.total_length"#]].assert_eq(&without_length(b"offload"));
+        ! ipv4.total_length"#]]
+    .assert_eq(&without_length(b"offload"));
     let large = without_length(&[b'x'; 1_600]);
     assert!(large.contains("udp 1>2 | 1600"), "{large}");
     let mut no_sum = ipv4(17, &udp(1, 2, b"offload"));

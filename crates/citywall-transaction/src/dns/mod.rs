@@ -307,4 +307,9 @@ impl Dissector for Conversation {
             out.done[direction.index()] = true;
         }
     }
+
+    fn held(&self) -> usize {
+        let of = |streams: &Streams| streams.of.iter().map(|stream| stream.pending.bytes().len()).sum();
+        self.streams.as_deref().map_or(0, of)
+    }
 }

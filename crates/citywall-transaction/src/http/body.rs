@@ -39,6 +39,8 @@ pub(super) struct Sink {
     size: u64,
     /// Decoded bytes that may still come; `u64::MAX` where nothing is decoded.
     budget: u64,
+    /// Bytes that may still go from one coding to the next.
+    between: u64,
     hashers: Option<Box<Hashers>>,
 }
 
@@ -89,6 +91,7 @@ impl Body {
                 keep: limits.body,
                 size: 0,
                 budget,
+                between: limits.decompressed as u64,
                 hashers: limits.file_hashes.then(Box::default),
             },
             state: State::Open,
@@ -122,6 +125,11 @@ impl Body {
                 Some(Mark::DecompressionBudget)
             }
         }
+    }
+
+    /// Bytes that it takes, the decoders' windows counted.
+    pub(super) fn held(&self) -> usize {
+        self.sink.kept.len() + self.layers.held()
     }
 
     /// Bytes are missing here.
@@ -162,6 +170,13 @@ impl std::fmt::Debug for Body {
 }
 
 impl Sink {
+    /// So many bytes go from one coding to the next. They have a budget of their own, as large as that of what
+    /// comes out: the innermost coding may swallow all of them and give nothing.
+    pub(super) fn pass(&mut self, bytes: usize) -> Result<(), Stop> {
+        self.between = self.between.checked_sub(bytes as u64).ok_or(Stop::Budget)?;
+        Ok(())
+    }
+
     /// Decoded bytes.
     pub(super) fn write(&mut self, data: &[u8]) -> Result<(), Stop> {
         let allowed = usize::try_from(self.budget).unwrap_or(usize::MAX).min(data.len());

@@ -13,6 +13,11 @@ use super::mark::Mark;
 /// Codings on top of each other that are followed; honest servers use one.
 const LAYERS: usize = 3;
 
+/// What a decoder takes: of inflate the window of 32 KiB with the state around it; of brotli what is besides
+/// the window, which is as large as the stream says.
+const INFLATE: usize = 48 * 1024;
+const BROTLI: usize = 16 * 1024;
+
 /// Why decoding ends before the body does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stop {
@@ -80,6 +85,15 @@ impl Layers {
         })
     }
 
+    /// Bytes that the decoders take.
+    pub(super) fn held(&self) -> usize {
+        let of = |layer: &Layer| match layer {
+            Layer::Inflate(_) => INFLATE,
+            Layer::Brotli(brotli) => usize::try_from(brotli.state.ringbuffer_size).unwrap_or(0) + BROTLI,
+        };
+        self.layers.iter().map(of).sum()
+    }
+
     /// Decodes the next bytes into `sink`.
     pub(super) fn decode(&mut self, data: &[u8], sink: &mut Sink) -> Result<(), Stop> {
         if self.layers.is_empty() {
@@ -119,7 +133,12 @@ fn decode(layers: &mut [Layer], data: &[u8], sink: &mut Sink) -> Result<(), Stop
     let Some((first, rest)) = layers.split_first_mut() else {
         return sink.write(data);
     };
-    let mut next = |piece: &[u8]| decode(rest, piece, sink);
+    let mut next = |piece: &[u8]| {
+        if !rest.is_empty() {
+            sink.pass(piece.len())?;
+        }
+        decode(rest, piece, sink)
+    };
     match first {
         Layer::Inflate(inflate) => inflate.decode(data, &mut next),
         Layer::Brotli(brotli) => brotli.decode(data, &mut next),

@@ -67,6 +67,13 @@ impl Dissector for HttpDissector {
         self.end(REQUEST, out);
         self.end(RESPONSE, out);
     }
+
+    fn held(&self) -> usize {
+        let halves = self.halves.iter().map(Half::held);
+        let open = self.open.iter().map(|exchange| exchange.held());
+        let tunnel = self.tunnel.iter().map(|tunnel| tunnel.held());
+        halves.chain(open).chain(tunnel).sum()
+    }
 }
 
 impl HttpDissector {

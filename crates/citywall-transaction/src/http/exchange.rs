@@ -30,6 +30,12 @@ pub struct HttpExchange {
 }
 
 impl HttpExchange {
+    /// Bytes that it takes.
+    pub(super) fn held(&self) -> usize {
+        let bodies = self.request_body.len() + self.response_body.len();
+        size_of::<HttpExchange>() + self.request.held() + self.response.held() + bodies
+    }
+
     /// The method, empty where the request was not seen.
     pub fn method(&self) -> &[u8] {
         self.request.method()

@@ -52,6 +52,17 @@ pub(super) struct Half {
     pub(super) fallback: Option<u64>,
 }
 
+impl Half {
+    /// Bytes that are kept of this direction.
+    pub(super) fn held(&self) -> usize {
+        let waiting = match &self.stage {
+            Stage::Waiting(behind) => behind.bytes.len(),
+            _ => 0,
+        };
+        self.kept.bytes.len() + waiting + self.body.as_ref().map_or(0, |body| body.held())
+    }
+}
+
 /// What came behind a CONNECT. Where that is refused the bytes are requests; with further ones of its kind
 /// among them, each waits where it lies: nothing is copied twice.
 #[derive(Debug, Default)]

@@ -55,6 +55,11 @@ pub(super) enum Framing {
 }
 
 impl Head {
+    /// Bytes that it takes besides itself.
+    pub(super) fn held(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// Reads a request head. `bytes` ends with the empty line, or is cut.
     pub(super) fn request(bytes: Vec<u8>, tell: &mut dyn FnMut(Mark)) -> (Head, Framing) {
         Head::read(bytes, Head::split_request_line, tell)

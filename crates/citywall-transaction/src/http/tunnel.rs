@@ -51,6 +51,15 @@ impl Tunnel {
         }
     }
 
+    /// Bytes that it keeps.
+    pub(super) fn held(&self) -> usize {
+        match &self.state {
+            State::Probing { kept, .. } => kept.iter().map(|(_, _, bytes)| bytes.len()).sum(),
+            State::Known(inner) => inner.held(),
+            State::Unknown => 0,
+        }
+    }
+
     /// The conversation is over.
     pub(super) fn finish(&mut self, at: Nanos, out: &mut Output) {
         if let State::Known(inner) = &mut self.state {

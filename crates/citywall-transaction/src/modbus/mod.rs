@@ -165,6 +165,15 @@ impl Dissector for Modbus {
             self.give(open.id, Some(open.adu), None, out);
         }
     }
+
+    fn held(&self) -> usize {
+        let requests = self
+            .open
+            .iter()
+            .map(|open| size_of::<Open>() + open.adu.data().len());
+        let pending = self.pending.iter().map(|pending| pending.bytes().len());
+        requests.chain(pending).sum()
+    }
 }
 
 impl Modbus {

@@ -151,6 +151,25 @@ impl Dissector for Mqtt {
             }
         }
     }
+
+    fn held(&self) -> usize {
+        let State {
+            pending,
+            aliases,
+            subscribes,
+            publishes,
+            ..
+        } = &self.state;
+        let pending = pending.iter().map(|pending| pending.bytes().len());
+        let aliases = aliases.iter().flatten().map(|(_, topic)| topic.len());
+        let topics = subscribes
+            .iter()
+            .flat_map(|s| &s.topics)
+            .map(|(topic, _)| 32 + topic.len());
+        let publishes = publishes.iter().flatten();
+        let commands = publishes.map(|(_, command)| size_of::<Command>() + command.point.len());
+        pending.chain(aliases).chain(topics).chain(commands).sum()
+    }
 }
 
 impl Mqtt {

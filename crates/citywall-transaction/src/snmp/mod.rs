@@ -211,4 +211,8 @@ impl Dissector for Conversation {
             out.command(Direction::ToResponder, command);
         });
     }
+
+    fn held(&self) -> usize {
+        self.requests.held()
+    }
 }

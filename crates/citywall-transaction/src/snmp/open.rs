@@ -41,6 +41,13 @@ pub(super) struct OpenRequests {
 }
 
 impl OpenRequests {
+    /// About how many bytes the requests take.
+    pub(super) fn held(&self) -> usize {
+        /// A request for a few objects.
+        const REQUEST: usize = 512;
+        self.open.len() * REQUEST
+    }
+
     /// A request was seen. Where `limit` is reached, the oldest is given up.
     pub(super) fn add(
         &mut self,

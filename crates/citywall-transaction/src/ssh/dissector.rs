@@ -67,6 +67,10 @@ impl Dissector for SshDissector {
     fn finish(&mut self, _at: Nanos, out: &mut Output) {
         self.conclude(true, out);
     }
+
+    fn held(&self) -> usize {
+        self.sides.iter().map(|side| side.kept.len()).sum()
+    }
 }
 
 impl SshDissector {

@@ -91,6 +91,10 @@ impl Dissector for TlsDissector {
     fn finish(&mut self, at: Nanos, out: &mut Output) {
         self.conclude(at, true, out);
     }
+
+    fn held(&self) -> usize {
+        self.sides.iter().map(|side| side.messages.held()).sum()
+    }
 }
 
 impl TlsDissector {

@@ -95,6 +95,11 @@ pub(super) enum Message<'a> {
 }
 
 impl Messages {
+    /// Bytes of an incomplete message.
+    pub(super) fn held(&self) -> usize {
+        self.kept.len()
+    }
+
     /// The next piece of content.
     pub(super) fn feed(&mut self, mut data: &[u8], limit: usize, each: &mut dyn FnMut(Message<'_>)) {
         while !data.is_empty() {

@@ -74,7 +74,7 @@ impl Kept {
     fn open(&self, wanted: &Wanted, named: bool) -> Result<Option<Opened>, CaptureError> {
         let folder = match &self.place {
             Place::Captures(files) => {
-                let source = watch::captures(files)?;
+                let source = watch::captures(files, None)?;
                 return Ok(Some(Opened { source, names: None }));
             }
             Place::Ring(folder) => folder,

@@ -2,8 +2,8 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::{Instant, SystemTime};
 
 use anyhow::Context as _;
@@ -27,6 +27,10 @@ use crate::pipeline::learning::LEARNED;
 use crate::pipeline::ordered::Stage;
 use crate::pipeline::run::{self, Outcome, Shared, Signals};
 use crate::settings::{CitySource, Settings};
+
+/// An end was asked for. There is one for the process, as there is of signals: whoever waits for a pipe looks
+/// at it too.
+static STOP: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
 
 /// The built-in story's capture and city file, made by `cargo xtask story --seed 1 --bless`.
 pub const STORY_CAPTURE: &[u8] = include_bytes!("../../story/story.pcap.gz");
@@ -106,7 +110,10 @@ pub fn run(args: &WatchArgs) -> anyhow::Result<End> {
     }
     let outcome = if live {
         let interface = settings.interface.as_deref().unwrap_or("");
-        log::info!("watching {interface} with {workers} workers; Ctrl-C ends");
+        if log::log_enabled!(log::Level::Warn) {
+            let workers = story::plural(workers.into(), "worker", "workers");
+            errln!("watching {interface} with {workers}; Ctrl-C ends");
+        }
         run::live(sources, &shared, &mut stage, &signals)
     } else {
         let source = sources.pop().context("no input")?;
@@ -173,12 +180,16 @@ fn open(args: &WatchArgs, settings: &Settings, workers: u16) -> anyhow::Result<V
     if let Some(name) = &args.interface {
         return open_interface(name, settings, workers);
     }
-    Ok(vec![Box::new(captures(&args.pcap)?)])
+    Ok(vec![Box::new(captures(&args.pcap, Some(&**STOP))?)])
 }
 
 /// The captures of a replay; the built-in story where none is named.
-pub fn captures(files: &[PathBuf]) -> Result<CaptureFiles, CaptureError> {
-    let limits = FileLimits::default();
+/// Where `stop` is set, a pipe that has nothing to give has ended.
+pub fn captures(files: &[PathBuf], stop: Option<&'static AtomicBool>) -> Result<CaptureFiles, CaptureError> {
+    let limits = FileLimits {
+        stop,
+        ..FileLimits::default()
+    };
     if files.is_empty() {
         let story = ("the built-in story".into(), Box::new(STORY_CAPTURE) as _);
         return CaptureFiles::from_readers(vec![story], limits);
@@ -343,15 +354,18 @@ fn unwritable(folder: &std::path::Path) -> String {
 
 fn listen(live: bool) -> anyhow::Result<Signals> {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-    let signals = Signals::default();
+    let signals = Signals {
+        stop: Arc::clone(&STOP),
+        ..Signals::default()
+    };
     for signal in [SIGINT, SIGTERM] {
         // A second Ctrl-C ends at once, as a user would expect.
         signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&signals.stop))?;
         signal_hook::flag::register(signal, Arc::clone(&signals.stop))?;
     }
-    if live {
-        signal_hook::flag::register(SIGHUP, Arc::clone(&signals.reload))?;
-    }
+    // In a replay there is nothing to read again: it is a terminal that was closed.
+    let hung_up = if live { &signals.reload } else { &signals.stop };
+    signal_hook::flag::register(SIGHUP, Arc::clone(hung_up))?;
     Ok(signals)
 }
 

@@ -36,6 +36,8 @@ pub struct EveLog {
     since: Option<Nanos>,
     /// Closed parts, oldest first: number and bytes.
     parts: std::collections::VecDeque<(u64, u64)>,
+    /// Bytes of these.
+    kept: u64,
     next_part: u64,
     /// Parts removed to keep the budget.
     pub removed: u64,
@@ -138,7 +140,8 @@ fn existing_parts(directory: &Path) -> io::Result<Vec<(u64, u64)>> {
             .to_str()
             .and_then(|n| n.strip_prefix("eve.json."))
             .and_then(|n| n.parse().ok());
-        if let Some(number) = number {
+        // A file that only looks like a part is somebody else's.
+        if let Some(number) = number.filter(|number| part_name(directory, *number) == entry.path()) {
             parts.push((number, entry.metadata()?.len()));
         }
     }
@@ -183,6 +186,7 @@ impl EveLog {
             buffer: Vec::with_capacity(BUFFER + 16 * 1024),
             written: 0,
             since: None,
+            kept: parts.iter().map(|(_, bytes)| bytes).sum(),
             parts: parts.into(),
             next_part,
             removed: 0,
@@ -246,16 +250,16 @@ impl EveLog {
         let current = self.directory.join("eve.json");
         fs::rename(&current, part_name(&self.directory, self.next_part))?;
         self.parts.push_back((self.next_part, self.written));
+        self.kept += self.written;
         self.next_part += 1;
         self.written = 0;
-        let mut total: u64 = self.parts.iter().map(|(_, bytes)| bytes).sum();
-        while total + self.rotation.size > self.rotation.disk {
+        while self.kept + self.rotation.size > self.rotation.disk {
             let Some((number, bytes)) = self.parts.pop_front() else {
                 break;
             };
             fs::remove_file(part_name(&self.directory, number))?;
             self.removed += 1;
-            total -= bytes;
+            self.kept = self.kept.saturating_sub(bytes);
         }
         self.file = create_private(&current)?;
         Ok(())

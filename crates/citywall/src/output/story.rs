@@ -246,7 +246,7 @@ fn span(nanos: Nanos) -> String {
 }
 
 /// Network text on a terminal: control characters would be commands to it.
-fn clean(text: &str) -> String {
+pub fn clean(text: &str) -> String {
     let mut clean: String = text
         .chars()
         .map(|c| if c.is_control() { '\u{fffd}' } else { c })

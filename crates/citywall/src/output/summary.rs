@@ -68,6 +68,8 @@ pub fn summary(outcome: &Outcome, stage: &Stage, usage: &Usage, workers: u16, ke
     let lost = log.map_or(0, |log| log.lost);
     let shed = worker.flows_evicted > 0
         || worker.stream_shed > 0
+        || worker.sessions_shed > 0
+        || worker.alerts_shed > 0
         || worker.rule_budget > 0
         || outcome.defrag_evicted > 0
         || judge.values().any(|count| *count > 0)
@@ -95,6 +97,8 @@ pub fn summary(outcome: &Outcome, stage: &Stage, usage: &Usage, workers: u16, ke
         "evictions": {
             "flows": worker.flows_evicted,
             "stream_bytes": worker.stream_shed,
+            "sessions": worker.sessions_shed,
+            "alerts": worker.alerts_shed,
             "datagrams": outcome.defrag_evicted,
             "rule_budget": worker.rule_budget,
             "judge": judge,

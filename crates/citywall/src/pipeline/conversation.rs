@@ -18,6 +18,8 @@ const ANOMALIES: usize = 6;
 pub struct Conversation {
     /// The protocol session, until nothing more is wanted of it.
     pub session: Option<Session>,
+    /// Bytes that the session keeps.
+    pub held: u32,
     /// Rule state.
     pub rules: FlowRules,
     /// Of which rule book that is, counted by reloads.

@@ -32,6 +32,9 @@ pub const TALLY: &str = "tally";
 /// `Record::kind` of a packet that a model judges, which has no line.
 pub const PACKET: &str = "packet";
 
+/// Bytes of lines, records and events each for which memory is kept.
+const KEPT: usize = 8 << 20;
+
 /// What one worker found in one batch, in order.
 #[derive(Debug, Default)]
 pub struct Facts {
@@ -68,6 +71,10 @@ impl Facts {
         self.tallies.clear();
         self.packets.clear();
         self.carried.clear();
+        // One batch of very long lines does not stay for the run.
+        self.text.shrink_to(KEPT);
+        self.records.shrink_to(KEPT / size_of::<Record>());
+        self.events.shrink_to(KEPT / size_of::<Event>());
         self.seen = None;
     }
 }

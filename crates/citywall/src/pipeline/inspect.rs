@@ -69,7 +69,12 @@ impl Teller {
         let view = &mut view(flow, direction, self.book);
         run(&self.settings.rules, view, scratch, matches);
         if !self.inspector.matches.is_empty() {
-            self.alerts(flow, direction);
+            if self.has_room() {
+                self.alerts(flow, direction);
+            } else {
+                self.alerts_shed(self.inspector.matches.len());
+                self.inspector.matches.clear();
+            }
         }
     }
 

@@ -17,6 +17,7 @@ use super::propose::{Proposer, Told};
 use crate::output::alerting::Alerting;
 use crate::output::eve::EveLog;
 use crate::output::story::Story;
+use crate::output::story::clean;
 use crate::settings::Settings;
 use crate::stats::Seen;
 
@@ -283,6 +284,15 @@ impl Stage {
         while let Some((subject, body)) = queue.pop_front() {
             let event = self.write(cause, at, subject, body);
             if let Body::Incident(report) = &event.body {
+                if self.settings.interface.is_some() && report.change == "opened" {
+                    // A replay's page tells it at the end; here the end may be far.
+                    let title = clean(&report.title.to_string());
+                    log::warn!(
+                        "incident {}, severity {}: {title}",
+                        report.number,
+                        report.severity
+                    );
+                }
                 let told = self.proposer.incident(at, report);
                 self.tell(cause, told);
             }

@@ -31,8 +31,18 @@ use crate::stats::{Seen, WorkerStats};
 /// Violating commands that are told per conversation; more are counted.
 const COMMAND_VIOLATIONS: u8 = 16;
 
-/// Conversations that are closed before what was found is carried off.
-const PART: usize = 1_024;
+/// Bytes of lines after which what was found is carried off in the middle of a batch.
+const TEXT: usize = 16 << 20;
+
+/// And those after which one packet causes no more alerts.
+const MOST_TEXT: usize = 64 << 20;
+
+/// Bytes that a session may keep where all together keep too much.
+const MODEST: u32 = 4_096;
+
+/// Conversations that are closed before what was found is carried off. Each may have very many requests
+/// open, which are all told then.
+const PART: usize = 128;
 
 /// One worker.
 pub struct Worker {
@@ -59,6 +69,9 @@ pub struct Teller {
     pub(super) inspector: Inspector,
     /// Rule books so far, by reloads.
     pub(super) book: u16,
+    /// Bytes that all sessions keep, and may keep.
+    held: usize,
+    session_memory: usize,
     /// Where an enforcer wants to know.
     losses: Option<Losses>,
     /// A model judges packets.
@@ -69,6 +82,7 @@ impl Worker {
     /// The worker that share `index` of what is prepared belongs to; the limits are shared by `workers`.
     pub fn new(settings: Arc<Settings>, index: u16, workers: u16) -> Worker {
         let limits = settings.flow_limits(workers);
+        let session_memory = settings.session_memory(workers);
         let table = FlowTable::with_keys(limits, settings.host_policies.clone(), settings.key_options());
         Worker {
             table,
@@ -84,6 +98,8 @@ impl Worker {
                 stats: WorkerStats::default(),
                 inspector: Inspector::default(),
                 book: 0,
+                held: 0,
+                session_memory,
             },
             index: index.into(),
             until: Nanos::MIN,
@@ -122,6 +138,9 @@ impl Worker {
                     let given_up = at(&mut incomplete, *place);
                     let malformed = at(&mut malformed, *place);
                     self.packet(ready, given_up, malformed, prepared.data(ready));
+                    if self.teller.facts.text.len() > TEXT {
+                        self.teller.spill(spill);
+                    }
                 }
             }
             if rest.is_empty() {
@@ -357,6 +376,17 @@ fn at<'a, T>(rest: &mut &'a [At<T>], place: u32) -> &'a [At<T>] {
 }
 
 impl Teller {
+    /// False where one packet has caused so many lines that its further alerts are only counted: many rules
+    /// that match each of very many requests.
+    pub(super) fn has_room(&self) -> bool {
+        self.facts.text.len() < MOST_TEXT
+    }
+
+    #[cold]
+    pub(super) fn alerts_shed(&mut self, alerts: usize) {
+        self.stats.alerts_shed += alerts as u64;
+    }
+
     /// Carries off what was found so far: nothing that comes stands before it.
     fn spill(&mut self, spill: &mut dyn FnMut(Facts) -> Facts) {
         let mut facts = std::mem::take(&mut self.facts);
@@ -682,10 +712,14 @@ impl Teller {
         self.learn_protocol(flow, &session);
         self.items(flow);
         let done = self.found.done;
+        self.hold(flow, session.held());
         if session.state() == SessionState::Unknown {
             *self.stats.protocols.entry("unknown").or_default() += 1;
         } else {
             flow.user.session = Some(session);
+            if self.held > self.session_memory {
+                self.shed(flow);
+            }
         }
         flow.settled = self.found.settled;
         flow.user.done = [flow.user.done[0] | done[0], flow.user.done[1] | done[1]];
@@ -699,6 +733,25 @@ impl Teller {
         if let Some(mut session) = flow.user.session.take() {
             session.finish(self.at, &mut self.found);
             self.items(flow);
+            self.hold(flow, 0);
+        }
+    }
+
+    /// The session keeps so many bytes now.
+    #[inline]
+    fn hold(&mut self, flow: &mut Flow<Conversation>, bytes: usize) {
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        self.held = (self.held + bytes as usize).saturating_sub(flow.user.held as usize);
+        flow.user.held = bytes;
+    }
+
+    /// All sessions together keep too much: this one is no longer read, unless it keeps so little that
+    /// others are to blame, and there is still room for those.
+    #[cold]
+    fn shed(&mut self, flow: &mut Flow<Conversation>) {
+        if flow.user.held >= MODEST || self.held > self.session_memory.saturating_mul(2) {
+            self.stats.sessions_shed += 1;
+            self.end_session(flow);
         }
     }
 }
