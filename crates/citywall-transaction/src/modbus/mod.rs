@@ -3,9 +3,13 @@
 //! Owns: taking ADUs off a stream, pairing by transaction and unit. `pdu` owns the layouts, `resync` going
 //! on after damage, `command` what an exchange means, `eve` the event.
 //!
-//! A command is given out when its answer comes, when the next request takes its transaction id, when nobody
-//! can still wait for the answer, or at the end, so that it says how it ended. An inline wall has it with the
-//! request (`Limits::at_request`).
+//! Transaction ids should tell open requests apart (MODBUS Messaging on TCP/IP V1.0b, section 4.4.1.3), but
+//! there are clients that give all of them the same one and send several at once. Those are answered in the
+//! order in which they were sent.
+//!
+//! A command is given out when its answer comes, when it is sent again, when nobody can still wait for the
+//! answer, or at the end, so that it says how it ended. An inline wall has it with the request
+//! (`Limits::at_request`).
 
 mod command;
 mod eve;
@@ -49,6 +53,11 @@ const BEFORE_UNIT: usize = HEADER - 1;
 /// A request without an answer for this long stays unanswered: behind a gateway a device that is off never
 /// answers, and clients ask on.
 const WAIT: Nanos = 30 * 1_000_000_000;
+
+/// Requests of one transaction id that are open together were sent in a run. A client that sends one at a time
+/// and had no answer waits for longer than this before it sends another (common libraries wait for half a
+/// second or more): it gave the earlier one up, and the next answer is not that one's.
+const RUN: Nanos = 250_000_000;
 
 /// Bytes that may be kept of one direction: the longest ADU, and the head behind it that confirms it
 /// after damage.
@@ -152,6 +161,7 @@ impl Dissector for Modbus {
                 self.drain(input.direction, out);
                 self.lost[i] = true;
                 self.gapped = true;
+                self.answers_missed(input.direction, out);
             }
             Content::End { .. } => self.drain(input.direction, out),
             Content::Datagram(_) => {}
@@ -242,6 +252,7 @@ impl Modbus {
     fn lose(&mut self, direction: Direction, out: &mut Output) -> usize {
         out.malformed(direction, Fault::Length.name());
         self.lost[direction.index()] = true;
+        self.answers_missed(direction, out);
         1
     }
 
@@ -250,9 +261,7 @@ impl Modbus {
         if self.at_request {
             return self.give(self.requests, Some(adu), None, out);
         }
-        if let Some(earlier) = self.take_open(&adu) {
-            self.give(earlier.id, Some(earlier.adu), None, out);
-        }
+        self.supersede(&adu, out);
         let at = self.at;
         while let Some(old) = self
             .open
@@ -274,7 +283,7 @@ impl Modbus {
     }
 
     fn response(&mut self, adu: Adu, out: &mut Output) {
-        match self.take_open(&adu) {
+        match self.take_asked(&adu) {
             Some(open) => {
                 if command::differs(&open.adu, &adu) {
                     out.malformed(Direction::ToInitiator, "modbus.value_mismatch");
@@ -290,11 +299,55 @@ impl Modbus {
         }
     }
 
-    /// The open request of the same transaction and unit.
-    fn take_open(&mut self, like: &Adu) -> Option<Open> {
-        let same = |o: &Open| o.adu.transaction_id == like.transaction_id && o.adu.unit_id == like.unit_id;
-        let place = self.open.iter().position(same)?;
-        self.open.remove(place)
+    /// Gives out what nobody waits for any more when this is asked: the same request, or, where some time
+    /// went by, whatever had its transaction and unit.
+    fn supersede(&mut self, next: &Adu, out: &mut Output) {
+        let Some(latest) = self.open.iter().rposition(|open| open.adu.pair() == next.pair()) else {
+            return;
+        };
+        if self.at.saturating_sub(self.open[latest].since) > RUN {
+            self.give_open(|open| open.adu.pair() == next.pair(), out);
+        } else if self.open[latest].adu == *next
+            && let Some(open) = self.open.remove(latest)
+        {
+            self.give(open.id, Some(open.adu), None, out);
+        }
+    }
+
+    /// Answers may be missing here. Of requests that only their order tells apart, nothing says any more
+    /// which the next answer belongs to; better none than the wrong one.
+    fn answers_missed(&mut self, direction: Direction, out: &mut Output) {
+        if direction == Direction::ToResponder {
+            return;
+        }
+        let mut ids: Vec<(u16, u8)> = self.open.iter().map(|open| open.adu.pair()).collect();
+        ids.sort_unstable();
+        let shared = |open: &Open| {
+            let first = ids.partition_point(|id| *id < open.adu.pair());
+            ids.get(first + 1) == Some(&open.adu.pair())
+        };
+        self.give_open(shared, out);
+    }
+
+    /// Gives out the open requests that are meant, as unanswered.
+    fn give_open(&mut self, meant: impl Fn(&Open) -> bool, out: &mut Output) {
+        for open in std::mem::take(&mut self.open) {
+            if meant(&open) {
+                self.give(open.id, Some(open.adu), None, out);
+            } else {
+                self.open.push_back(open);
+            }
+        }
+    }
+
+    /// The open request of the answer's transaction and unit: of several the first that it fits, and where it
+    /// fits none, the first.
+    fn take_asked(&mut self, answer: &Adu) -> Option<Open> {
+        let paired = |open: &Open| open.adu.pair() == answer.pair();
+        let first = self.open.iter().position(paired)?;
+        let fits = |open: &Open| paired(open) && !command::differs(&open.adu, answer);
+        let place = self.open.iter().skip(first).position(fits);
+        self.open.remove(first + place.unwrap_or(0))
     }
 
     /// Gives out one exchange and all that follows from it.

@@ -45,14 +45,14 @@ impl Fault {
 }
 
 /// Up to 253 bytes after the function code; the usual few of them without an allocation.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Bytes {
     Short(u8, [u8; 21]),
     Long(Box<[u8]>),
 }
 
 /// One application data unit.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Adu {
     /// Pairs request and response.
     pub transaction_id: u16,
@@ -164,6 +164,11 @@ impl Adu {
             fault,
             data: kept,
         }
+    }
+
+    /// What a response has of its request: transaction and unit.
+    pub(super) fn pair(&self) -> (u16, u8) {
+        (self.transaction_id, self.unit_id)
     }
 
     /// True for a response that refuses.

@@ -252,6 +252,113 @@ fn answers_that_do_not_fit_are_marked() {
     );
 }
 
+/// What commands and readings say, one line each.
+fn outcomes(told: &str) -> String {
+    let field = |line: &str, name: &str| {
+        let start = line.find(&format!("\"{name}\":"))? + name.len() + 3;
+        let end = line[start..].find([',', '}'])?;
+        Some(line[start..start + end].to_owned())
+    };
+    told.lines()
+        .filter(|line| !line.contains("\"modbus\":{\"id\"") && !line.contains("sighting"))
+        .map(|line| {
+            let said: Vec<String> = ["point", "value", "outcome"]
+                .iter()
+                .filter_map(|name| field(line, name))
+                .collect();
+            if said.is_empty() {
+                format!("{line}\n")
+            } else {
+                format!("{}\n", said.join(" "))
+            }
+        })
+        .collect()
+}
+
+#[test]
+fn requests_of_one_id_are_answered_in_their_order() {
+    let read = |address: u16, n| adu(0, 1, &[&[3][..], &address.to_be_bytes(), &[0, n]].concat());
+    let told = |turns: &[Turn]| outcomes(&transcript(&ENTRY, &Limits::default(), turns, usize::MAX));
+    // Reads that only their order tells apart.
+    expect![[r#"
+        "holding:100" "accepted"
+        "holding:100" 111
+        "holding:200" "accepted"
+        "holding:200" 222
+        "holding:300" "accepted"
+        "holding:300" 333
+    "#]]
+    .assert_eq(&told(&[
+        client([read(100, 1), read(200, 1)].concat()),
+        client(read(300, 1)),
+        server(adu(0, 1, &[3, 2, 0, 111])),
+        server([adu(0, 1, &[3, 2, 0, 222]), adu(0, 1, &[3, 2, 1, 77])].concat()),
+    ]));
+    // Two writes, one of them refused.
+    expect![[r#"
+        "holding:10" 1 "accepted"
+        "holding:20" 2 "refused"
+    "#]]
+    .assert_eq(&told(&[
+        client([adu(0, 1, &[6, 0, 10, 0, 1]), adu(0, 1, &[6, 0, 20, 0, 2])].concat()),
+        server([adu(0, 1, &[6, 0, 10, 0, 1]), adu(0, 1, &[0x86, 2])].concat()),
+    ]));
+    // An answer is for the first that it fits; for the first, where it fits none.
+    expect![[r#"
+        "holding:10" 1 "accepted"
+        "holding:200" "accepted"
+        "holding:200" [1
+        < malformed modbus.value_mismatch
+        "holding:100" "accepted"
+        "holding:100" [1
+    "#]]
+    .assert_eq(&told(&[
+        client([read(100, 1), read(200, 2), adu(0, 1, &[6, 0, 10, 0, 1])].concat()),
+        server(adu(0, 1, &[6, 0, 10, 0, 1])),
+        server(adu(0, 1, &[3, 4, 0, 1, 0, 2])),
+        server(adu(0, 1, &[3, 6, 0, 1, 0, 2, 0, 3])),
+    ]));
+    // The same again is a repeat: the earlier is not waited for.
+    expect![[r#"
+        "holding:100" "unanswered"
+        "holding:100" "accepted"
+        "holding:100" 111
+    "#]]
+    .assert_eq(&told(&[
+        client([read(100, 1), read(100, 1)].concat()),
+        server(adu(0, 1, &[3, 2, 0, 111])),
+    ]));
+    // Where answers were missed, order says nothing; a request alone with its id has its answer.
+    expect![[r#"
+        "holding:100" "unanswered"
+        "holding:200" "unanswered"
+        "holding:10" 1 "accepted"
+    "#]]
+    .assert_eq(&told(&[
+        client([read(100, 1), read(200, 1), adu(7, 1, &[6, 0, 10, 0, 1])].concat()),
+        Turn::Gap(Direction::ToInitiator, 22),
+        server([adu(0, 1, &[3, 2, 0, 222]), adu(7, 1, &[6, 0, 10, 0, 1])].concat()),
+    ]));
+}
+
+#[test]
+fn a_request_that_was_given_up_does_not_take_the_next_ones_answer() {
+    let mut conversation = Conversation::new(&ENTRY, &hint(Direction::ToResponder), &Limits::default());
+    for address in 1..=2 {
+        conversation.at += 500_000_000;
+        let request = adu(0, 1, &[3, 0, address, 0, 1]);
+        conversation.feed(Direction::ToResponder, Content::Bytes(&request));
+    }
+    let answer = adu(0, 1, &[3, 2, 0, 222]);
+    conversation.feed(Direction::ToInitiator, Content::Bytes(&answer));
+    expect![[r#"
+        "holding:1" "unanswered"
+        "holding:2" "accepted"
+        "holding:2" 222
+    "#]]
+    .assert_eq(&outcomes(&conversation.finish()));
+}
+
 #[test]
 fn open_requests_are_bounded() {
     let limits = Limits {
