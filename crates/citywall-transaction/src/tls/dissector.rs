@@ -125,10 +125,18 @@ impl TlsDissector {
     }
 
     fn bytes(&mut self, direction: Direction, data: &[u8], out: &mut Output) {
+        let nothing = self.nothing_stands_before(direction);
+        let part = |data: &[u8]| {
+            if nothing {
+                (Part::None, None)
+            } else {
+                preamble::part(direction, data)
+            }
+        };
         match &mut self.sides[direction.index()].preamble {
             Preamble::Over => return self.records(direction, data, out),
             preamble @ Preamble::Unknown => {
-                if preamble::part(direction, data) == Part::None {
+                if part(data).0 == Part::None {
                     *preamble = Preamble::Over;
                     return self.records(direction, data, out);
                 }
@@ -139,19 +147,22 @@ impl TlsDissector {
         let Preamble::Kept(kept) = &mut self.side(direction).preamble else {
             return;
         };
-        let length = match preamble::part(direction, kept) {
-            Part::Incomplete => return,
-            Part::None => 0,
-            Part::Length(length) => length,
+        let (length, name) = match part(kept) {
+            (Part::Incomplete, _) => return,
+            (Part::None, _) => (0, None),
+            (Part::Length(length), name) => (length, name),
         };
         let kept = std::mem::take(kept);
         self.side(direction).preamble = Preamble::Over;
-        if length > 0 {
-            self.handshake
-                .from
-                .get_or_insert(preamble::name(direction, &kept));
+        if let Some(name) = name {
+            self.handshake.from.get_or_insert(name);
         }
         self.records(direction, kept.get(length..).unwrap_or_default(), out);
+    }
+
+    /// A client that began with TLS had nothing to ask of the server before, whatever that says.
+    fn nothing_stands_before(&self, direction: Direction) -> bool {
+        direction == SERVER && self.handshake.client.is_some() && self.handshake.from.is_none()
     }
 
     fn records(&mut self, direction: Direction, mut data: &[u8], out: &mut Output) {

@@ -1,7 +1,7 @@
 //! TLS 1.0 to 1.3 (RFC 2246, 4346, 5246, 8446), SSL 3.0 (RFC 6101) and the SSL 2.0 hello.
 //!
-//! Owns: recognising TLS, also behind a SOCKS handshake or PostgreSQL's request for it; the plain part of the handshake; JA3,
-//! JA3S and JA4; what is weak about it; the fields of the `tls` event. Does not own: anything
+//! Owns: recognising TLS, also behind a SOCKS handshake, PostgreSQL's request for it or a conversation that asks for it (SMTP
+//! and others); the plain part of the handshake; JA3, JA3S and JA4; what is weak about it; the fields of the `tls` event. Does not own: anything
 //! encrypted, DTLS, QUIC. Of FoxIO's fingerprints only JA4 is here; the others of that family have
 //! another licence.
 
@@ -16,6 +16,7 @@ mod name;
 mod preamble;
 mod record;
 mod socks;
+mod starttls;
 #[cfg(test)]
 mod tests;
 mod weakness;
@@ -38,7 +39,7 @@ pub const ENTRY: ProtocolEntry = ProtocolEntry {
 const RECORD: u16 = 16_384 + 2_048;
 
 fn probe(hint: &Hint, data: &[u8]) -> Probe {
-    match preamble::client_part(data) {
+    match preamble::client_part(data).0 {
         socks::Part::None => records(hint, data),
         socks::Part::Incomplete => Probe::Maybe,
         socks::Part::Length(length) => match records(hint, &data[length..]) {

@@ -20,7 +20,7 @@ fn check(turns: &[Turn], expected: Expect) {
     }
 }
 
-fn u16s(values: &[u16]) -> Vec<u8> {
+pub(super) fn u16s(values: &[u16]) -> Vec<u8> {
     values.iter().flat_map(|v| v.to_be_bytes()).collect()
 }
 
@@ -29,7 +29,7 @@ fn long(body: &[u8]) -> Vec<u8> {
     [&u16s(&[body.len() as u16]), body].concat()
 }
 
-fn extension(kind: u16, body: &[u8]) -> Vec<u8> {
+pub(super) fn extension(kind: u16, body: &[u8]) -> Vec<u8> {
     [u16s(&[kind]), long(body)].concat()
 }
 
@@ -38,7 +38,7 @@ fn message(kind: u8, body: &[u8]) -> Vec<u8> {
     [&[kind], &length[1..], body].concat()
 }
 
-fn record(kind: u8, body: &[u8]) -> Vec<u8> {
+pub(super) fn record(kind: u8, body: &[u8]) -> Vec<u8> {
     [&[kind, 3, 1], long(body).as_slice()].concat()
 }
 
@@ -47,7 +47,7 @@ fn server_name(name: &[u8]) -> Vec<u8> {
 }
 
 /// The hello of a client that offers GREASE and TLS 1.3.
-fn client_hello(more: &[u8]) -> Vec<u8> {
+pub(super) fn client_hello(more: &[u8]) -> Vec<u8> {
     let extensions = [
         extension(0x3a3a, &[]),
         server_name(b"lamp.city.example"),
@@ -73,7 +73,7 @@ fn client_hello(more: &[u8]) -> Vec<u8> {
     message(1, &body)
 }
 
-fn server_hello(session: u8, cipher: u16, extensions: &[u8], random: &[u8]) -> Vec<u8> {
+pub(super) fn server_hello(session: u8, cipher: u16, extensions: &[u8], random: &[u8]) -> Vec<u8> {
     let body = [
         &u16s(&[0x0303]),
         random,
