@@ -42,6 +42,13 @@ impl HttpDissector {
         half.body = body;
     }
 
+    /// The type of the request's body that begins.
+    pub(super) fn body_is_of_type(&mut self, content_type: Option<&[u8]>) {
+        if let (Some(body), Some(content_type)) = (&mut self.half(REQUEST).body, content_type) {
+            body.is_of_type(content_type);
+        }
+    }
+
     pub(super) fn body(&mut self, direction: Direction, data: &[u8], out: &mut Output) {
         let half = self.half(direction);
         half.length += data.len() as u64;
@@ -131,7 +138,7 @@ impl HttpDissector {
         half.stage = Stage::Head;
         let id = std::mem::take(&mut half.exchange);
         let (length, gap) = (half.length, half.gap);
-        let finished = half.body.take().map(|body| body.finish(whole && !gap));
+        let finished = half.body.take().map(|body| body.finish(whole && !gap, gap));
         let Some(exchange) = self.open.iter_mut().find(|x| x.id == id) else {
             return;
         };
@@ -139,9 +146,10 @@ impl HttpDissector {
             REQUEST => exchange.request_length = length,
             RESPONSE => exchange.response_length = length,
         }
-        if let Some((finished, mark)) = finished {
-            let file = file(exchange, direction, &finished, gap);
-            exchange.files[direction.index()] = file;
+        if let Some((mut finished, mark)) = finished {
+            let mut files = std::mem::take(&mut finished.parts);
+            files.extend(file(exchange, direction, &finished, gap));
+            exchange.files[direction.index()] = files;
             match direction {
                 REQUEST => exchange.request_body = finished.kept,
                 RESPONSE => exchange.response_body = finished.kept,
@@ -188,7 +196,7 @@ impl HttpDissector {
 }
 
 /// The file that a body is, where files are asked for.
-fn file(exchange: &HttpExchange, direction: Direction, body: &Finished, gaps: bool) -> Option<Box<FileInfo>> {
+fn file(exchange: &HttpExchange, direction: Direction, body: &Finished, gaps: bool) -> Option<FileInfo> {
     if !body.file || body.size == 0 {
         return None;
     }
@@ -200,12 +208,12 @@ fn file(exchange: &HttpExchange, direction: Direction, body: &Finished, gaps: bo
         Some(_) => FileState::Closed,
         None => FileState::Truncated,
     };
-    Some(Box::new(FileInfo {
+    Some(FileInfo {
         filename: filename(disposition, exchange.request.target()),
         state,
         gaps,
         size: body.size,
         hashes: body.hashes,
         direction,
-    }))
+    })
 }

@@ -11,8 +11,9 @@ use citywall_flow::Direction;
 
 use super::coding::{Layers, Stop};
 use super::dissector::RESPONSE;
-use super::file::Hashes;
+use super::file::{FileInfo, Hashes};
 use super::mark::Mark;
+use super::multipart::Parts;
 use crate::Limits;
 
 /// A body in progress.
@@ -42,13 +43,31 @@ pub(super) struct Sink {
     /// Bytes that may still go from one coding to the next.
     between: u64,
     hashers: Option<Box<Hashers>>,
+    /// Where it holds files that are hashed by themselves.
+    parts: Option<Box<Parts>>,
 }
 
 #[derive(Default)]
-struct Hashers {
+pub(super) struct Hashers {
     md5: Md5,
     sha1: Sha1,
     sha256: Sha256,
+}
+
+impl Hashers {
+    pub(super) fn update(&mut self, data: &[u8]) {
+        self.md5.update(data);
+        self.sha1.update(data);
+        self.sha256.update(data);
+    }
+
+    pub(super) fn finish(self) -> Hashes {
+        Hashes {
+            md5: self.md5.finalize().into(),
+            sha1: self.sha1.finalize().into(),
+            sha256: self.sha256.finalize().into(),
+        }
+    }
 }
 
 /// A body at its end.
@@ -59,8 +78,10 @@ pub(super) struct Finished {
     pub(super) size: u64,
     /// Where hashes were asked for and the body is whole.
     pub(super) hashes: Option<Hashes>,
-    /// Hashes were asked for.
+    /// Hashes were asked for, and it is more than the files inside.
     pub(super) file: bool,
+    /// The files inside.
+    pub(super) parts: Vec<FileInfo>,
 }
 
 impl Body {
@@ -93,10 +114,18 @@ impl Body {
                 budget,
                 between: limits.decompressed as u64,
                 hashers: limits.file_hashes.then(Box::default),
+                parts: None,
             },
             state: State::Open,
         };
         (Some(Box::new(body)), mark)
+    }
+
+    /// It is of this type: where files are asked for, those inside are.
+    pub(super) fn is_of_type(&mut self, content_type: &[u8]) {
+        if self.sink.hashers.is_some() {
+            self.sink.parts = Parts::new(content_type).map(Box::new);
+        }
     }
 
     /// The next bytes as transferred (without chunk framing).
@@ -137,25 +166,23 @@ impl Body {
         self.state = State::Broken;
     }
 
-    /// The end; `whole` = it came to the end that its framing promised.
-    pub(super) fn finish(mut self, whole: bool) -> (Finished, Option<Mark>) {
+    /// The end; `whole` = it came to the end that its framing promised, `gap` = bytes are missing.
+    pub(super) fn finish(mut self, whole: bool, gap: bool) -> (Finished, Option<Mark>) {
         let mut mark = None;
         if self.state == State::Open {
             let result = self.layers.finish(&mut self.sink);
             mark = self.judge(result);
         }
-        let file = self.sink.hashers.is_some();
+        let (parts, all) = self.sink.parts.map(|p| p.finish(gap)).unwrap_or_default();
+        let file = self.sink.hashers.is_some() && !all;
         let whole = whole && self.state == State::Open;
-        let hashes = self.sink.hashers.filter(|_| whole).map(|h| Hashes {
-            md5: h.md5.finalize().into(),
-            sha1: h.sha1.finalize().into(),
-            sha256: h.sha256.finalize().into(),
-        });
+        let hashes = self.sink.hashers.filter(|_| whole).map(|h| h.finish());
         let finished = Finished {
             kept: self.sink.kept,
             size: self.sink.size,
             hashes,
             file,
+            parts,
         };
         (finished, mark)
     }
@@ -185,12 +212,11 @@ impl Sink {
         self.size += data.len() as u64;
         let room = self.keep.saturating_sub(self.kept.len()).min(data.len());
         self.kept.extend_from_slice(&data[..room]);
+        if let Some(parts) = &mut self.parts {
+            parts.push(data);
+        }
         match &mut self.hashers {
-            Some(hashers) => {
-                hashers.md5.update(data);
-                hashers.sha1.update(data);
-                hashers.sha256.update(data);
-            }
+            Some(hashers) => hashers.update(data),
             None if self.kept.len() >= self.keep => return Err(Stop::Enough),
             None => {}
         }

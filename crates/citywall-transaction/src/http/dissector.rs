@@ -230,6 +230,7 @@ impl HttpDissector {
         };
         let coding = head.codings();
         self.begin_body(REQUEST, stage, exchange.id, coding.as_deref(), None, out);
+        self.body_is_of_type(head.field(Field::ContentType));
         exchange.request_done = matches!(self.half(REQUEST).stage, Stage::Head | Stage::Waiting(_));
         self.make_room(out);
         self.open.push_back(exchange);

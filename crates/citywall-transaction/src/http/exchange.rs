@@ -25,7 +25,7 @@ pub struct HttpExchange {
     /// What rules see of the bodies, decoded.
     pub(super) request_body: Vec<u8>,
     pub(super) response_body: Vec<u8>,
-    pub(super) files: [Option<Box<FileInfo>>; 2],
+    pub(super) files: [Vec<FileInfo>; 2],
     pub(super) login: Option<Box<Login>>,
 }
 

@@ -90,12 +90,45 @@ pub(super) fn filename(disposition: Option<&[u8]>, target: &[u8]) -> Vec<u8> {
 }
 
 fn disposition_name(value: &[u8]) -> Option<Vec<u8>> {
-    let parameter = value
-        .split(|b| *b == b';')
-        .map(<[u8]>::trim_ascii)
-        .find(|p| p.len() > 9 && p[..9].eq_ignore_ascii_case(b"filename="))?;
-    let name = parameter[9..].trim_ascii();
-    let name = name.strip_prefix(b"\"").unwrap_or(name);
-    let name = name.strip_suffix(b"\"").unwrap_or(name);
-    (!name.is_empty()).then(|| name.to_vec())
+    parameter(value, b"filename")
+}
+
+/// A parameter of a field's value (RFC 9110 section 5.6.6), where it is not empty. As clients have it, a
+/// backslash takes the meaning from a quote or a backslash alone: names may be paths.
+pub(super) fn parameter(value: &[u8], name: &[u8]) -> Option<Vec<u8>> {
+    let mut rest = value;
+    while !rest.is_empty() {
+        let (mut quoted, mut escaped) = (false, false);
+        let end = rest.iter().position(|b| {
+            quoted ^= *b == b'"' && !escaped;
+            escaped = quoted && *b == b'\\' && !escaped;
+            *b == b';' && !quoted
+        });
+        let part = rest[..end.unwrap_or(rest.len())].trim_ascii();
+        rest = end.map_or(&[][..], |end| &rest[end + 1..]);
+        let Some(equals) = part.iter().position(|b| *b == b'=') else {
+            continue;
+        };
+        if part[..equals].trim_ascii().eq_ignore_ascii_case(name) {
+            let value = unquoted(part[equals + 1..].trim_ascii());
+            return (!value.is_empty()).then_some(value);
+        }
+    }
+    None
+}
+
+fn unquoted(text: &[u8]) -> Vec<u8> {
+    let Some(text) = text.strip_prefix(b"\"") else {
+        return text.to_vec();
+    };
+    let mut plain = Vec::with_capacity(text.len());
+    let mut bytes = text.iter().copied().peekable();
+    while let Some(byte) = bytes.next() {
+        match (byte, bytes.peek()) {
+            (b'"', _) => break,
+            (b'\\', Some(b'"' | b'\\')) => plain.extend(bytes.next()),
+            _ => plain.push(byte),
+        }
+    }
+    plain
 }

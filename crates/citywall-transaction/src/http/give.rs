@@ -18,7 +18,7 @@ impl HttpDissector {
         let files = std::mem::take(&mut exchange.files);
         out.transaction(REQUEST, Transaction::Http(exchange));
         for file in files.into_iter().flatten() {
-            out.transaction(file.direction, Transaction::File(file));
+            out.transaction(file.direction, Transaction::File(Box::new(file)));
         }
     }
 

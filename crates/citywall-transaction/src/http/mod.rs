@@ -18,6 +18,7 @@ mod head;
 mod inflate;
 mod login;
 mod mark;
+mod multipart;
 #[cfg(test)]
 mod tests;
 mod tunnel;
