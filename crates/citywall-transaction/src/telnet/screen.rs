@@ -17,7 +17,19 @@ pub(super) enum Prompt {
 }
 
 /// Words that end the line of a prompt, before its colon.
-const USER_WORDS: [&[u8]; 6] = [b"login", b"username", b"user name", b"user", b"logon", b"account"];
+const USER_WORDS: [&[u8]; 11] = [
+    b"login",
+    b"login name",
+    b"logon",
+    b"logon name",
+    b"username",
+    b"user name",
+    b"user id",
+    b"userid",
+    b"user",
+    b"account",
+    b"account name",
+];
 const PASSWORD_WORDS: [&[u8]; 4] = [b"password", b"passwd", b"passcode", b"pass"];
 
 /// Words of a refusal. ("Try again", "Login incorrect", "Access denied", "Authentication failed", ...)

@@ -92,6 +92,30 @@ fn blind_bots_and_lost_bytes() {
 }
 
 #[test]
+fn prompts_for_a_name_are_written_in_many_ways() {
+    for prompt in [
+        "Account Name: ",
+        "Login name:",
+        "USER ID :",
+        "logon:",
+        "cam-7 login: ",
+    ] {
+        let turns = [
+            server(prompt),
+            client("operator\r\n"),
+            server("Password: "),
+            client("wrong\r\n"),
+            server("\r\nfailed\r\n"),
+        ];
+        let told = transcript(&ENTRY, &Limits::default(), &turns, usize::MAX);
+        assert!(
+            told.contains(r#"{"telnet":{"user":"operator""#),
+            "{prompt}: {told}"
+        );
+    }
+}
+
+#[test]
 fn a_banner_alone_is_a_session_without_attempts() {
     check(
         &[server("Acme PLC\r\nPassword: ")],
