@@ -124,7 +124,7 @@ impl Vlans {
 pub enum TunnelKind {
     /// IPv4 or IPv6 in IP (RFC 2003, RFC 2473, 6in4).
     IpInIp,
-    /// GRE (RFC 2784, 2890), id = key.
+    /// GRE (RFC 2784, 2890), id = key; of NVGRE (RFC 7637) the virtual subnet.
     Gre,
     /// ERSPAN type I, II or III, id = session.
     Erspan,

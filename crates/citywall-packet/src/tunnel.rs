@@ -75,7 +75,11 @@ impl Decoder<'_, '_> {
         };
         self.at += length;
         match kind {
-            TRANSPARENT_ETHERNET => self.enter(TunnelKind::Gre, key, Layer::Ethernet),
+            TRANSPARENT_ETHERNET => self.enter(
+                TunnelKind::Gre,
+                virtual_subnet(flags, key).unwrap_or(key),
+                Layer::Ethernet,
+            ),
             IPV4 => self.enter(TunnelKind::Gre, key, Layer::Ipv4),
             IPV6 => self.enter(TunnelKind::Gre, key, Layer::Ipv6),
             MPLS | MPLS_MULTICAST => self.enter(TunnelKind::Gre, key, Layer::Protocol(kind)),
@@ -242,6 +246,15 @@ impl Decoder<'_, '_> {
         self.at += skip;
         self.enter(TunnelKind::Teredo, 0, Layer::Ipv6)
     }
+}
+
+/// The virtual subnet that the key of NVGRE holds, before 8 bits that differ by flow (RFC 7637 section 3.2).
+/// It has neither checksum nor sequence number, and subnets below 0x1000 are reserved: where the key says so
+/// it is the number of a tunnel that somebody set up by hand, which looks the same.
+fn virtual_subnet(flags: u16, key: u32) -> Option<u32> {
+    let subnet = key >> 8;
+    let nvgre = flags & (gre::CHECKSUM | gre::KEY | gre::SEQUENCE) == gre::KEY;
+    (nvgre && (0x1000..0xff_ffff).contains(&subnet)).then_some(subnet)
 }
 
 /// The length of the authentication and origin indications before a Teredo packet.

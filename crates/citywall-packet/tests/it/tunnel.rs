@@ -56,6 +56,30 @@ fn gre_version_0() {
 }
 
 #[test]
+fn of_nvgre_the_virtual_subnet_is_told() {
+    let id = |flags, key: u32| {
+        let rest = if flags & 0x1000 == 0 {
+            &b""[..]
+        } else {
+            &[0, 0, 0, 1]
+        };
+        let told = over_ipv4(
+            47,
+            &gre(flags, 0x6558, &join(&[&key.to_be_bytes(), rest, &small_frame()])),
+        );
+        let (_, id) = told.split_once("[gre ").expect("a tunnel");
+        id.split(' ').next().unwrap_or_default().to_owned()
+    };
+    assert_eq!(id(0x2000, 0x0012_3401), "4660");
+    // Both directions are one tunnel, whatever their flows have.
+    assert_eq!(id(0x2000, 0x0012_34ff), "4660");
+    // Reserved, or with a sequence number: a key.
+    assert_eq!(id(0x2000, 0x000f_ff01), "1048321");
+    assert_eq!(id(0x2000, 5), "5");
+    assert_eq!(id(0x3000, 0x0012_3401), "1192961");
+}
+
+#[test]
 fn gre_version_1_is_pptp() {
     let ppp = join(&[&[0xff, 3, 0, 0x21], &small()]);
     let head = join(&[
