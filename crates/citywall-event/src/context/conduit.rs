@@ -71,7 +71,7 @@ impl Grant {
     pub fn carries(&self, service: &Service<'_>) -> bool {
         self.on_port(service)
             && match (&self.app, service.app_proto) {
-                (Some(allowed), Some(seen)) => allowed == seen,
+                (Some(allowed), Some(seen)) => allowed == seen || (seen == "tls" && may_turn_to_tls(allowed)),
                 _ => true,
             }
     }
@@ -232,6 +232,12 @@ fn topic_covers(filter: &str, topic: &str) -> bool {
 pub(super) enum ZoneKey {
     Every,
     Of(Option<ZoneId>),
+}
+
+/// Protocols that begin in the clear and may ask for TLS, in which they are no longer to be told apart: a
+/// conversation of theirs is then known as TLS.
+fn may_turn_to_tls(app: &str) -> bool {
+    matches!(app, "smtp" | "imap" | "ftp" | "ldap" | "pgsql" | "mysql")
 }
 
 /// A conduit as it applies between two zones.

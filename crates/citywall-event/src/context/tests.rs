@@ -210,6 +210,28 @@ fn without_a_city_everything_is_allowed() {
     );
 }
 
+#[test]
+fn a_grant_of_mail_carries_the_tls_that_mail_turns_to() {
+    let carries = |allowed: &str, seen: Option<&str>| {
+        let grant = Grant {
+            text: allowed.to_owned(),
+            app: Some(allowed.to_owned()),
+            ports: Vec::new(),
+            commands: Vec::new(),
+        };
+        grant.carries(&Service {
+            protocol: 6,
+            port: Some(25),
+            app_proto: seen,
+        })
+    };
+    assert!(carries("smtp", None));
+    assert!(carries("smtp", Some("tls")));
+    assert!(!carries("smtp", Some("ssh")));
+    assert!(!carries("http", Some("tls")));
+    assert!(!carries("tls", Some("http")));
+}
+
 proptest! {
     #[test]
     fn ranges_agree_with_a_plain_search(
