@@ -125,7 +125,7 @@ fn protocol(word: Word<'_>) -> Result<ProtocolDraft, RuleError> {
         "mqtt" => (CarrierTest::Number(6), Some(Protocol::Mqtt)),
         "modbus" => (CarrierTest::Number(6), Some(Protocol::Modbus)),
         "dns" => (CarrierTest::TcpOrUdp, Some(Protocol::Dns)),
-        "snmp" => (CarrierTest::Number(17), Some(Protocol::Snmp)),
+        "snmp" => (CarrierTest::TcpOrUdp, Some(Protocol::Snmp)),
         "dhcp" => (CarrierTest::Number(17), Some(Protocol::Dhcp)),
         "ntp" => (CarrierTest::Number(17), Some(Protocol::Ntp)),
         "arp" => (CarrierTest::Any, Some(Protocol::Arp)),

@@ -1,11 +1,11 @@
-//! SNMP v1, v2c and v3 over UDP (RFC 1157, RFC 3416, RFC 3414).
+//! SNMP v1, v2c and v3 over UDP and TCP (RFC 1157, RFC 3416, RFC 3414, RFC 3430).
 //!
 //! Owns: recognising it on any port, one record per message, commands from requests and readings
 //! from answers. Does not own: MIBs (objects go by their numbers), decryption.
 
 use std::collections::VecDeque;
 
-use citywall_event::{Reading, Side, Sighting, SightingTrait};
+use citywall_event::{Nanos, Reading, Side, Sighting, SightingTrait};
 use citywall_flow::{Carrier, Content, Direction};
 
 use crate::told::Told;
@@ -16,19 +16,21 @@ mod ber;
 mod eve;
 mod message;
 mod open;
+mod stream;
 #[cfg(test)]
 mod tests;
 mod value;
 
 pub use message::SnmpMessage;
-use message::{Parts, Pdu, PduKind};
+use message::{Pdu, PduKind};
 use open::OpenRequests;
+use stream::Streams;
 use value::Bindings;
 
 /// How this protocol is found.
 pub const ENTRY: ProtocolEntry = ProtocolEntry {
     protocol: Protocol::Snmp,
-    carried_by: |c| c == Carrier::Udp,
+    carried_by: |c| matches!(c, Carrier::Udp | Carrier::Tcp),
     probe,
     open,
 };
@@ -43,16 +45,28 @@ const READINGS: usize = 256;
 /// with which every v2 trap begins.
 const TRAP_HEAD: usize = 2;
 
+fn own_port(hint: &Hint) -> bool {
+    hint.port(161) || hint.port(162)
+}
+
 fn probe(hint: &Hint, data: &[u8]) -> Probe {
-    let own_port = hint.port(161) || hint.port(162);
+    if hint.carrier == Carrier::Tcp {
+        return stream::probe(hint, data);
+    }
     // A sequence that begins with a version number.
     let loose = data.first() == Some(&ber::tag::SEQUENCE)
         && data
             .get(1..8)
             .is_some_and(|head| head.windows(3).any(|w| matches!(w, [2, 1, 0 | 1 | 3])));
-    if !(message::strict(data) || own_port && loose) {
-        return Probe::No;
+    if message::strict(data) || own_port(hint) && loose {
+        from(hint, data)
+    } else {
+        Probe::No
     }
+}
+
+/// It is SNMP; is its sender the one that `hint` says?
+fn from(hint: &Hint, data: &[u8]) -> Probe {
     let (parts, _) = message::parse(data);
     match parts.pdu {
         Some(pdu) if pdu.kind.answers() != (hint.direction == Direction::ToInitiator) => Probe::Reversed,
@@ -62,19 +76,30 @@ fn probe(hint: &Hint, data: &[u8]) -> Probe {
     }
 }
 
-fn open(limits: &Limits, _hint: &Hint) -> Box<dyn Dissector> {
+fn open(limits: &Limits, hint: &Hint) -> Box<dyn Dissector> {
+    let streams = (hint.carrier == Carrier::Tcp).then(|| Box::new(Streams::new(limits.message)));
     Box::new(Conversation {
-        read_commands: limits.read_commands,
-        readings: limits.readings,
-        open_limit: limits.open_requests,
-        at_request: limits.at_request,
-        requests: OpenRequests::default(),
-        informs: VecDeque::new(),
-        told: Told::default(),
+        streams,
+        messages: Messages {
+            read_commands: limits.read_commands,
+            readings: limits.readings,
+            open_limit: limits.open_requests,
+            at_request: limits.at_request,
+            requests: OpenRequests::default(),
+            informs: VecDeque::new(),
+            told: Told::default(),
+        },
     })
 }
 
 struct Conversation {
+    /// Over TCP only.
+    streams: Option<Box<Streams>>,
+    messages: Messages,
+}
+
+/// What all messages of a conversation share.
+struct Messages {
     read_commands: bool,
     readings: bool,
     open_limit: usize,
@@ -85,18 +110,18 @@ struct Conversation {
     told: Told,
 }
 
-impl Conversation {
+impl Messages {
     /// What follows from a message: commands, readings, hints.
-    fn consequences(&mut self, input: &Input<'_>, data: &[u8], parts: &Parts, pdu: &Pdu, out: &mut Output) {
-        let direction = input.direction;
+    fn consequences(&mut self, at: Nanos, message: &SnmpMessage, pdu: &Pdu, out: &mut Output) {
+        let (direction, parts) = (message.direction, &message.parts);
         let message_id = parts.security.as_ref().map(|s| s.message_id);
-        let bindings = Bindings::new(message::at(data, &pdu.bindings));
+        let bindings = message.bindings();
         match pdu.kind {
             PduKind::Set | PduKind::Get | PduKind::GetNext | PduKind::GetBulk => {
                 if pdu.kind == PduKind::Set || self.read_commands {
                     let mut each = |command| out.command(direction, command);
                     self.requests
-                        .add(input.at, pdu, message_id, bindings, self.open_limit, &mut each);
+                        .add(at, pdu, message_id, bindings, self.open_limit, &mut each);
                     if self.at_request {
                         self.requests.finish(&mut each);
                     }
@@ -177,15 +202,9 @@ impl Conversation {
             }
         }
     }
-}
 
-impl Dissector for Conversation {
-    fn feed(&mut self, input: &Input<'_>, out: &mut Output) {
-        let Content::Datagram(data) = input.content else {
-            return;
-        };
-        let direction = input.direction;
-        self.requests.expire(input.at, &mut |command| {
+    fn one(&mut self, at: Nanos, direction: Direction, data: &[u8], out: &mut Output) {
+        self.requests.expire(at, &mut |command| {
             out.command(Direction::ToResponder, command);
         });
         let (parts, mark) = message::parse(data);
@@ -201,13 +220,27 @@ impl Dissector for Conversation {
             direction,
         });
         if let Some(pdu) = &message.parts.pdu {
-            self.consequences(input, data, &message.parts, pdu, out);
+            self.consequences(at, &message, pdu, out);
         }
         out.transaction(direction, Transaction::Snmp(message));
     }
+}
 
-    fn finish(&mut self, _at: citywall_event::Nanos, out: &mut Output) {
-        self.requests.finish(&mut |command| {
+impl Dissector for Conversation {
+    fn feed(&mut self, input: &Input<'_>, out: &mut Output) {
+        let (at, direction) = (input.at, input.direction);
+        let messages = &mut self.messages;
+        match (input.content, &mut self.streams) {
+            (Content::Datagram(data), _) => messages.one(at, direction, data, out),
+            (content, Some(streams)) => streams.feed(direction, content, out, |data, out| {
+                messages.one(at, direction, data, out);
+            }),
+            (_, None) => {}
+        }
+    }
+
+    fn finish(&mut self, _at: Nanos, out: &mut Output) {
+        self.messages.requests.finish(&mut |command| {
             out.command(Direction::ToResponder, command);
         });
     }

@@ -5,8 +5,8 @@ use expect_test::{Expect, expect};
 use proptest::prelude::*;
 
 use super::{ENTRY, probe};
-use crate::testing;
-use crate::{Buffer, Item, Limits, Number, Probe};
+use crate::testing::{self, Turn, client, server, transcript};
+use crate::{Buffer, Hint, Item, Limits, Number, Probe};
 
 fn tlv(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
     let contents = parts.concat();
@@ -350,7 +350,110 @@ fn found_on_any_port_and_either_way() {
     assert_eq!(on(161, b"hello, world"), Probe::No);
 }
 
+/// A request and its answer, in a stream each.
+fn streams() -> [Vec<u8>; 2] {
+    let asked = binding(MINIMUM_GREEN, &tlv(5, &[]));
+    let other = binding(SYS_NAME, &tlv(4, &[b"junction 53"]));
+    let ask = |id| message(1, "city", 0xa0, [id, 0, 0], std::slice::from_ref(&asked));
+    let answer = message(
+        1,
+        "city",
+        0xa2,
+        [1, 0, 0],
+        &[binding(MINIMUM_GREEN, &integer(7)), other.clone()],
+    );
+    [
+        [ask(1), ask(2)].concat(),
+        [answer, message(1, "city", 0xa2, [2, 5, 1], &[other])].concat(),
+    ]
+}
+
+#[test]
+fn over_tcp_messages_stand_one_behind_the_other() {
+    let [up, down] = streams();
+    let turns = [
+        client(&up),
+        server(&down),
+        client([0x30, 0x80, 1, 2]),
+        client(&up),
+    ];
+    let whole = transcript(&ENTRY, &Limits::default(), &turns, usize::MAX);
+    expect![[r#"
+        > {"snmp":{"version":2,"community_default":false,"community_length":4,"pdu_type":"get_request","request_id":1,"vars":[{"oid":"1.3.6.1.4.1.1206.4.2.1.1.2.1.4.2","type":"null"}]}}
+        > {"snmp":{"version":2,"community_default":false,"community_length":4,"pdu_type":"get_request","request_id":2,"vars":[{"oid":"1.3.6.1.4.1.1206.4.2.1.1.2.1.4.2","type":"null"}]}}
+        > "command":{"protocol":"snmp","verb":"read","function":"get","point":"1.3.6.1.4.1.1206.4.2.1.1.2.1.4.2","outcome":"accepted"}
+        < sighting Source Role "snmp-agent" snmp.pdu_type
+        < sighting Source Role "traffic-signal-controller" snmp.oid
+        < sighting Source Hostname "junction 53" snmp.sys_name
+        < "reading":{"protocol":"snmp","point":"1.3.6.1.4.1.1206.4.2.1.1.2.1.4.2","value":7}
+        < "reading":{"protocol":"snmp","point":"1.3.6.1.2.1.1.5.0","value":"junction 53"}
+        < {"snmp":{"version":2,"community_default":false,"community_length":4,"pdu_type":"response","request_id":1,"vars":[{"oid":"1.3.6.1.4.1.1206.4.2.1.1.2.1.4.2","type":"integer","value":7},{"oid":"1.3.6.1.2.1.1.5.0","type":"octet_string","value":"junction 53"}]}}
+        > "command":{"protocol":"snmp","verb":"read","function":"get","point":"1.3.6.1.4.1.1206.4.2.1.1.2.1.4.2","outcome":"refused","code":5}
+        < {"snmp":{"version":2,"community_default":false,"community_length":4,"pdu_type":"response","request_id":2,"error":"genErr","error_index":1,"vars":[{"oid":"1.3.6.1.2.1.1.5.0","type":"octet_string","value":"junction 53"}]}}
+        > malformed snmp.ber_indefinite
+    "#]].assert_eq(&whole);
+}
+
+#[test]
+fn the_probe_of_a_stream_wants_a_whole_message() {
+    let [up, down] = streams();
+    let on = |port| testing::hint_on(Carrier::Tcp, 40_000, port);
+    let first = up.len() / 2;
+    for port in [161, 5_000] {
+        for end in 0..=up.len() {
+            let expected = if end < first { Probe::Maybe } else { Probe::Yes };
+            assert_eq!(probe(&on(port), &up[..end]), expected, "{end}");
+        }
+    }
+    let back = Hint {
+        direction: FROM,
+        ..on(161)
+    };
+    assert_eq!(probe(&back, &down), Probe::Yes);
+    assert_eq!(probe(&on(161), &down), Probe::Reversed);
+    // A bind of LDAP, whose message has the number that a version of SNMP has.
+    assert_eq!(probe(&on(161), &[0x30, 12, 2, 1, 1, 0x60]), Probe::No);
+    // Wrong behind its community: only on the port.
+    let mut wrong = up[..first].to_vec();
+    wrong[11] = 0xaf;
+    assert_eq!(probe(&on(161), &wrong), Probe::Yes);
+    assert_eq!(probe(&on(5_000), &wrong), Probe::No);
+    assert_eq!(probe(&on(161), &[0x30, 0x84, 0xff, 0xff, 0xff, 0xff]), Probe::No);
+}
+
 proptest! {
+    #[test]
+    fn any_cut_gives_the_same(
+        changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
+        gap in proptest::option::of(any::<bool>()),
+        tight in any::<bool>(),
+        piece in 1usize..40,
+    ) {
+        let [mut up, mut down] = streams();
+        for (at, value) in &changes {
+            let bytes = if value % 2 == 0 { &mut up } else { &mut down };
+            let i = at.index(bytes.len());
+            bytes[i] = *value;
+        }
+        let mut turns = vec![client(&up), server(&down), client(&up)];
+        if let Some(first) = gap {
+            turns.insert(1, Turn::Gap(if first { TO } else { FROM }, 9));
+        }
+        let limits = Limits { message: if tight { 48 } else { 4_096 }, ..Limits::default() };
+        let whole = transcript(&ENTRY, &limits, &turns, usize::MAX);
+        prop_assert_eq!(&whole, &transcript(&ENTRY, &limits, &turns, piece));
+        prop_assert_eq!(&whole, &transcript(&ENTRY, &limits, &turns, 1));
+        let hint = testing::hint_on(Carrier::Tcp, 40_000, 161);
+        let mut sure = Probe::Maybe;
+        for end in 0..=up.len() {
+            let answer = probe(&hint, &up[..end]);
+            if sure != Probe::Maybe {
+                prop_assert_eq!(sure, answer);
+            }
+            sure = answer;
+        }
+    }
+
     #[test]
     fn any_bytes_are_at_most_marked(data in proptest::collection::vec(any::<u8>(), 0..200)) {
         prop_assert!(!run(&Limits::default(), &[(TO, data)]).is_empty());
