@@ -122,6 +122,8 @@ fn probe(hint: &Hint, data: &[u8]) -> Probe {
 struct Open {
     id: u64,
     since: Nanos,
+    /// Others have its transaction and unit, and answers were missed.
+    unsure: bool,
     adu: Adu,
 }
 
@@ -161,7 +163,7 @@ impl Dissector for Modbus {
                 self.drain(input.direction, out);
                 self.lost[i] = true;
                 self.gapped = true;
-                self.answers_missed(input.direction, out);
+                self.answers_missed(input.direction);
             }
             Content::End { .. } => self.drain(input.direction, out),
             Content::Datagram(_) => {}
@@ -252,7 +254,7 @@ impl Modbus {
     fn lose(&mut self, direction: Direction, out: &mut Output) -> usize {
         out.malformed(direction, Fault::Length.name());
         self.lost[direction.index()] = true;
-        self.answers_missed(direction, out);
+        self.answers_missed(direction);
         1
     }
 
@@ -278,6 +280,7 @@ impl Modbus {
         self.open.push_back(Open {
             id: self.requests,
             since: at,
+            unsure: false,
             adu,
         });
     }
@@ -291,7 +294,8 @@ impl Modbus {
                 self.give(open.id, Some(open.adu), Some(adu), out);
             }
             None => {
-                if self.requests > 0 && !self.gapped {
+                let unsure = self.open.iter().any(|open| open.unsure);
+                if self.requests > 0 && !self.gapped && !unsure {
                     out.malformed(Direction::ToInitiator, "modbus.unsolicited_response");
                 }
                 self.give(self.requests, None, Some(adu), out);
@@ -314,19 +318,18 @@ impl Modbus {
         }
     }
 
-    /// Answers may be missing here. Of requests that only their order tells apart, nothing says any more
-    /// which the next answer belongs to; better none than the wrong one.
-    fn answers_missed(&mut self, direction: Direction, out: &mut Output) {
+    /// Answers may be missing here: of requests of one transaction and unit the order no longer says which the
+    /// next answer belongs to.
+    fn answers_missed(&mut self, direction: Direction) {
         if direction == Direction::ToResponder {
             return;
         }
-        let mut ids: Vec<(u16, u8)> = self.open.iter().map(|open| open.adu.pair()).collect();
-        ids.sort_unstable();
-        let shared = |open: &Open| {
-            let first = ids.partition_point(|id| *id < open.adu.pair());
-            ids.get(first + 1) == Some(&open.adu.pair())
-        };
-        self.give_open(shared, out);
+        let mut pairs: Vec<(u16, u8)> = self.open.iter().map(|open| open.adu.pair()).collect();
+        pairs.sort_unstable();
+        for open in &mut self.open {
+            let first = pairs.partition_point(|pair| *pair < open.adu.pair());
+            open.unsure |= pairs.get(first + 1) == Some(&open.adu.pair());
+        }
     }
 
     /// Gives out the open requests that are meant, as unanswered.
@@ -341,13 +344,24 @@ impl Modbus {
     }
 
     /// The open request of the answer's transaction and unit: of several the first that it fits, and where it
-    /// fits none, the first.
+    /// fits none, the first. Where their order says nothing, the only one that it fits: better none than the
+    /// wrong one.
     fn take_asked(&mut self, answer: &Adu) -> Option<Open> {
-        let paired = |open: &Open| open.adu.pair() == answer.pair();
-        let first = self.open.iter().position(paired)?;
-        let fits = |open: &Open| paired(open) && !command::differs(&open.adu, answer);
-        let place = self.open.iter().skip(first).position(fits);
-        self.open.remove(first + place.unwrap_or(0))
+        let paired = |(_, open): &(usize, &Open)| open.adu.pair() == answer.pair();
+        let (first, earliest) = self.open.iter().enumerate().find(paired)?;
+        let mut fitting = self
+            .open
+            .iter()
+            .enumerate()
+            .skip(first)
+            .filter(|each| paired(each) && !command::differs(&each.1.adu, answer));
+        let place = match (fitting.next(), earliest.unsure) {
+            (Some((place, _)), true) if fitting.next().is_none() => place,
+            (_, true) => return None,
+            (Some((place, _)), false) => place,
+            (None, false) => first,
+        };
+        self.open.remove(place)
     }
 
     /// Gives out one exchange and all that follows from it.
