@@ -158,7 +158,8 @@ impl Body {
 
     /// Bytes that it takes, the decoders' windows counted.
     pub(super) fn held(&self) -> usize {
-        self.sink.kept.len() + self.layers.held()
+        let parts = self.sink.parts.as_ref().map_or(0, |parts| parts.held());
+        self.sink.kept.len() + self.layers.held() + parts
     }
 
     /// Bytes are missing here.

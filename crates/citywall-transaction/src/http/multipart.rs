@@ -52,6 +52,11 @@ struct File {
 }
 
 impl Parts {
+    /// Bytes that it takes.
+    pub(super) fn held(&self) -> usize {
+        size_of::<Parts>() + self.kept.len() + self.files.len() * size_of::<FileInfo>()
+    }
+
     /// Of a body of this Content-Type, where that has parts.
     pub(super) fn new(content_type: &[u8]) -> Option<Parts> {
         let multipart = content_type.get(..10)?.eq_ignore_ascii_case(b"multipart/");

@@ -246,6 +246,6 @@ impl Dissector for Conversation {
     }
 
     fn held(&self) -> usize {
-        self.requests.held()
+        self.messages.requests.held() + self.streams.as_ref().map_or(0, |streams| streams.held())
     }
 }

@@ -81,6 +81,11 @@ impl Streams {
         }
     }
 
+    /// Bytes of messages that are not whole.
+    pub(super) fn held(&self) -> usize {
+        self.of.iter().map(|stream| stream.pending.bytes().len()).sum()
+    }
+
     /// The next piece; `each` is given every message.
     pub(super) fn feed(
         &mut self,
