@@ -185,6 +185,8 @@ impl ScanDetector {
     pub fn observe(&mut self, event: &Event) -> Option<Behaviour> {
         let tried = tried(event)?;
         let source = match (event.subject.src_ip, event.subject.src_mac) {
+            // The unspecified address is nobody's: many send from it.
+            (Some(ip), Some(mac)) if ip.is_unspecified() => Source::Mac(mac),
             (Some(ip), _) => Source::Ip(ip),
             (None, Some(mac)) => Source::Mac(mac),
             (None, None) => return None,

@@ -389,6 +389,9 @@ pub enum Side {
     Source,
     /// The event's `dst`.
     Destination,
+    /// Whoever has this hardware address: a message that tells of another than those who carry it, or of
+    /// one among many that a conversation is with.
+    Card(Mac),
 }
 
 /// A hint about what a device is.

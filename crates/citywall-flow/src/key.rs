@@ -14,6 +14,9 @@ use citywall_packet::{Mac, Network, Packet, Transport, TunnelKind};
 ///   advertisement, ...) and the echo identifier; messages without a counterpart by type and code.
 /// - no IP (ARP too): the two MAC addresses, EtherType, VLAN ids, tunnel.
 ///
+/// The unspecified address is nobody's: all who ask for one (DHCP, duplicate address detection) send from
+/// it. So its MAC address stands in for it, where there is one: each of them has a conversation of its own.
+///
 /// An MPLS label names one direction of a path only (RFC 3031, 3.1), so for MPLS the kind of the
 /// tunnel counts but not its id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -61,6 +64,9 @@ enum Form {
 /// The VLAN ids of a packet without tags, where they stand in a key's last word.
 const NO_VLANS: u64 = 0xffff_ffff << 32;
 
+/// Beside a key's form, where a MAC address stands in for the unspecified address: no address is like it.
+const NOBODY: u64 = 0x80 << 8;
+
 /// Fractional bits of the square roots of the first primes: numbers without a pattern of ours.
 const K: [u64; 8] = [
     0x6a09_e667_f3bc_c908,
@@ -85,6 +91,9 @@ impl FlowKey {
     #[inline]
     pub fn with(packet: &Packet, options: KeyOptions) -> Option<(FlowKey, Orientation)> {
         let (mut key, orientation) = Self::with_vlans(packet)?;
+        if key.words[..2] == [0; 2] {
+            key.name_nobody(packet, orientation);
+        }
         if !options.use_vlans {
             let [.., last] = &mut key.words;
             *last |= NO_VLANS;
@@ -155,6 +164,24 @@ impl FlowKey {
         let (low, high) = (u128::from(low >> 16), u128::from(high >> 16));
         let key = Self::build(packet, low, high, ports, protocol.into(), Form::Ports4);
         (key, orientation)
+    }
+
+    /// Puts a MAC address where the lower address is the unspecified one.
+    #[cold]
+    fn name_nobody(&mut self, packet: &Packet, orientation: Orientation) {
+        let (Network::Ip(ip), Some(macs)) = (packet.network, packet.macs) else {
+            return;
+        };
+        // Where both are, there is no order that holds for both directions.
+        if ip.src == ip.dst {
+            return;
+        }
+        let card = match orientation {
+            Orientation::Forward => macs.src,
+            Orientation::Backward => macs.dst,
+        };
+        self.words[1] = mac_bits(card) as u64;
+        self.words[4] |= NOBODY;
     }
 
     /// Reads it; the number means nothing.

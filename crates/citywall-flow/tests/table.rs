@@ -128,6 +128,34 @@ fn both_directions_have_one_key() {
 }
 
 #[test]
+fn nobodys_address_is_told_apart_by_the_card() {
+    let from = |card: u8, src: &str, dst: &str| Packet {
+        macs: ethernet(card, 255, 0x0800).macs,
+        ..udp(src, 68, dst, 67)
+    };
+    let discover = |card| from(card, "0.0.0.0", "255.255.255.255");
+    assert!(pair(&discover(1), &discover(1)));
+    assert!(!pair(&discover(1), &discover(2)));
+    assert!(!pair(&from(1, "::", "ff02::16"), &from(2, "::", "ff02::16")));
+    // An answer to nobody's address goes to the card of the one who asked.
+    let answer = Packet {
+        macs: ethernet(255, 1, 0x0800).macs,
+        ..udp("255.255.255.255", 67, "0.0.0.0", 68)
+    };
+    assert!(pair(&discover(1), &answer));
+    // Whoever has an address is known by it, on whatever card it comes.
+    assert!(pair(
+        &from(1, "10.0.0.1", "10.0.0.2"),
+        &from(2, "10.0.0.1", "10.0.0.2")
+    ));
+    // No address looks like a card.
+    assert!(!pair(
+        &from(1, "::", "ff02::16"),
+        &from(1, "::200:0:1", "ff02::16")
+    ));
+}
+
+#[test]
 fn icmp_pairs_types() {
     let echo = icmp("10.0.0.1", "10.0.0.2", 8, 0, 5);
     assert!(pair(&echo, &icmp("10.0.0.2", "10.0.0.1", 0, 0, 5)));

@@ -394,6 +394,8 @@ fn party(ip: Option<IpAddr>, mac: Option<Mac>, context: &Context) -> Option<Part
     if let Some(asset) = context.locate(ip, mac).asset {
         return Some(Party::Asset(asset));
     }
+    // The unspecified address is nobody's: many send from it.
+    let ip = ip.filter(|ip| mac.is_none() || !ip.is_unspecified());
     ip.map(|ip| Party::Ip(ip.to_canonical())).or(mac.map(Party::Mac))
 }
 

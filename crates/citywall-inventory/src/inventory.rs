@@ -172,6 +172,10 @@ impl Inventory {
         let party = match sighting.side {
             Side::Source => source(&event.subject),
             Side::Destination => destination(&event.subject),
+            Side::Card(card) => Party {
+                ip: None,
+                mac: Some(card),
+            },
         };
         if sighting.trait_ == SightingTrait::Address {
             if let (Ok(ip), Some(mac)) = (sighting.value.parse::<IpAddr>(), party.mac) {

@@ -94,6 +94,16 @@ fn event(number: u64, line: &str) -> Event {
             value: words[4].to_owned(),
             evidence: "dhcp.hostname",
         }),
+        // DHCP speaks of the MAC that is the fifth word.
+        "named" | "leased" => Body::Sighting(Sighting {
+            side: Side::Card(mac(words[4].parse().unwrap())),
+            trait_: match words[1] {
+                "named" => SightingTrait::Hostname,
+                _ => SightingTrait::Address,
+            },
+            value: words[5].to_owned(),
+            evidence: "dhcp",
+        }),
         "command" => Body::Command(Box::new(Command {
             protocol: "modbus",
             verb: Verb::Read,
@@ -166,7 +176,12 @@ nonsense (hex)
 /// Runs lines; a line `tick N` is a border.
 fn run(inventory: &mut Inventory, context: &Context, lines: &str) -> String {
     let mut out = String::new();
-    for (number, line) in lines.lines().map(str::trim).filter(|l| !l.is_empty()).enumerate() {
+    for (number, line) in lines
+        .lines()
+        .map(str::trim)
+        .filter(|l| !l.is_empty() && !l.starts_with('#'))
+        .enumerate()
+    {
         if let Some(at) = line.strip_prefix("tick ") {
             inventory.tick(at.parse::<Nanos>().unwrap() * SECOND, context);
             show(&mut out, inventory);
@@ -183,6 +198,29 @@ fn run(inventory: &mut Inventory, context: &Context, lines: &str) -> String {
 fn check(context: &Context, lines: &str, expected: Expect) {
     let mut inventory = Inventory::new(Limits::default(), Makers::parse(OUI));
     expected.assert_eq(&run(&mut inventory, context, lines));
+}
+
+#[test]
+fn dhcp_speaks_of_the_card_that_its_message_names() {
+    check(
+        &city(),
+        "
+        0 contact 0.0.0.0/5 255.255.255.255/255
+        0 named   0.0.0.0/5 255.255.255.255/255 5 lamp
+        1 named   0.0.0.0/5 255.255.255.255/255 6 door
+        2 leased  10.0.1.9/9 255.255.255.255/255 5 10.0.1.50
+        3 leased  10.0.1.9/9 255.255.255.255/255 6 10.0.1.51
+        # By a relay: its own MAC is the router's.
+        4 named   10.0.1.1/1 10.0.2.9/9 7 pump
+        5 leased  10.0.2.9/9 10.0.1.1/1 7 10.0.2.50
+        ",
+        expect![[r#"
+            finish
+            new 10.0.1.50 mac=5 ip=10.0.1.50 zone=cameras maker=IEEE Registration Authority names=lamp roles= seen=0-0
+            new 10.0.1.51 mac=6 ip=10.0.1.51 zone=cameras maker=IEEE Registration Authority names=door roles= seen=1-1
+            new 10.0.2.50 mac=7 ip=10.0.2.50 zone=pumps maker=IEEE Registration Authority names=pump roles= seen=4-4
+        "#]],
+    );
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What was already said of a conversation's parties, so that each hint is given once.
 
-use citywall_event::SightingTrait;
+use citywall_event::{Mac, SightingTrait};
 
 /// Hints that are remembered; beyond that they are given again, and inventory folds them.
 const REMEMBERED: usize = 64;
@@ -17,17 +17,24 @@ pub(crate) fn brief(text: &str) -> &str {
 /// The hints that a conversation gave.
 #[derive(Debug, Default)]
 pub(crate) struct Told {
-    said: Vec<(SightingTrait, Box<str>)>,
+    said: Vec<(Option<Mac>, SightingTrait, Box<str>)>,
 }
 
 impl Told {
     /// True where this was not said before; it counts as said from now on.
     pub(crate) fn first(&mut self, trait_: SightingTrait, value: &str) -> bool {
-        if self.said.iter().any(|(t, v)| *t == trait_ && **v == *value) {
+        self.first_of(None, trait_, value)
+    }
+
+    /// The same of one among many that the conversation is with.
+    pub(crate) fn first_of(&mut self, card: Option<Mac>, trait_: SightingTrait, value: &str) -> bool {
+        let same =
+            |(c, t, v): &(Option<Mac>, SightingTrait, Box<str>)| (*c, *t) == (card, trait_) && **v == *value;
+        if self.said.iter().any(same) {
             return false;
         }
         if self.said.len() < REMEMBERED {
-            self.said.push((trait_, value.into()));
+            self.said.push((card, trait_, value.into()));
         }
         true
     }

@@ -354,6 +354,7 @@ impl AllowLearner {
         let met = match sighting.side {
             Side::Source => meet(s.src_ip, s.src_mac, context),
             Side::Destination => meet(s.dst_ip, s.dst_mac, context),
+            Side::Card(card) => meet(None, Some(card), context),
         };
         let Some(met) = met.filter(|met| met.inside) else {
             return;

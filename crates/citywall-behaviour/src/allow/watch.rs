@@ -573,6 +573,7 @@ impl AllowWatch {
         let known = match sighting.side {
             Side::Source => self.known(s.src_ip, s.src_mac, context),
             Side::Destination => self.known(s.dst_ip, s.dst_mac, context),
+            Side::Card(card) => self.known(None, Some(card), context),
         }?;
         if !known.held {
             return None;

@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 
+use citywall_event::Mac;
 use citywall_event::json::Object;
 use citywall_flow::Direction;
 
@@ -107,12 +108,23 @@ impl DhcpMessage {
         self.options.get(code::MESSAGE_TYPE)?.first().copied()
     }
 
-    /// The address that the message's receiver has from now on: an acknowledgement that is sent
-    /// to the client alone.
+    /// The client's MAC address, where it is one of Ethernet that can be a device's own.
+    pub(super) fn client_card(&self) -> Option<Mac> {
+        const ETHERNET: u8 = 1;
+        let [hardware] = self.bytes(1);
+        let card: Mac = self.hardware_address().try_into().ok()?;
+        (hardware == ETHERNET && card[0] & 1 == 0 && card != [0; 6]).then_some(card)
+    }
+
+    /// Answers are to be sent to all (RFC 2131 section 4.1).
+    pub(super) fn broadcast(&self) -> bool {
+        self.bytes::<1>(10)[0] & 0x80 != 0
+    }
+
+    /// The address that the client has from now on.
     pub(super) fn bound_address(&self) -> Option<Ipv4Addr> {
-        let broadcast = self.bytes::<1>(10)[0] & 0x80 != 0;
         let ip = self.assigned_ip();
-        (self.kind() == Some(5) && !broadcast && !ip.is_unspecified()).then_some(ip)
+        (self.kind() == Some(5) && !ip.is_unspecified()).then_some(ip)
     }
 }
 

@@ -76,7 +76,13 @@ impl Conversation {
         out: &mut Output,
     ) {
         let (trait_, value, evidence) = hint;
-        if !value.is_empty() && self.told.first(trait_, &value) {
+        let card = match side {
+            Side::Card(card) => Some(card),
+            _ => None,
+        };
+        // Addresses go from one client to another and back: each lease is news.
+        let again = trait_ == SightingTrait::Address;
+        if !value.is_empty() && (again || self.told.first_of(card, trait_, &value)) {
             let sighting = Sighting {
                 side,
                 trait_,
@@ -88,41 +94,45 @@ impl Conversation {
     }
 
     fn sightings(&mut self, message: &DhcpMessage, direction: Direction, out: &mut Output) {
-        if message.relayed() {
-            // The sender is a relay: what is said is not about it.
+        let relayed = message.relayed();
+        // A client is who the message says that it is: broadcasts are of all clients of a link, and a relay
+        // sends in the name of others.
+        let client = |else_: Side| message.client_card().map_or(else_, Side::Card);
+        if message.reply() {
+            if !relayed && matches!(message.kind(), Some(2 | 5 | 6)) {
+                let role = (SightingTrait::Role, "dhcp-server".to_owned(), "dhcp.type");
+                self.tell(direction, Side::Source, role, out);
+            }
+            let side = client(Side::Destination);
+            let named = side != Side::Destination;
+            if let Some(ip) = message.bound_address()
+                && (named || !relayed && !message.broadcast())
+            {
+                let bound = (SightingTrait::Address, ip.to_string(), "dhcp.assigned_ip");
+                self.tell(direction, side, bound, out);
+            }
+            return;
+        }
+        let side = client(Side::Source);
+        if relayed && side == Side::Source {
+            // The sender is a relay, and whose message it is is not said in a way that is known.
             return;
         }
         let text = |code| {
             let value = message.options.get(code)?;
             Some(brief(&String::from_utf8_lossy(options::text(&value))).to_owned())
         };
-        if message.reply() {
-            if matches!(message.kind(), Some(2 | 5 | 6)) {
-                let role = (SightingTrait::Role, "dhcp-server".to_owned(), "dhcp.type");
-                self.tell(direction, Side::Source, role, out);
-            }
-            if let Some(ip) = message.bound_address() {
-                let bound = (SightingTrait::Address, ip.to_string(), "dhcp.assigned_ip");
-                self.tell(direction, Side::Destination, bound, out);
-            }
-            return;
-        }
         if let Some(name) = text(code::HOSTNAME) {
             let hint = (SightingTrait::Hostname, name, "dhcp.hostname");
-            self.tell(direction, Side::Source, hint, out);
+            self.tell(direction, side, hint, out);
         }
         if let Some(class) = text(code::VENDOR_CLASS) {
             const EVIDENCE: &str = "dhcp.vendor_class_identifier";
             if let Some(system) = codes::system(&class) {
                 let hint = (SightingTrait::System, system.to_owned(), EVIDENCE);
-                self.tell(direction, Side::Source, hint, out);
+                self.tell(direction, side, hint, out);
             }
-            self.tell(
-                direction,
-                Side::Source,
-                (SightingTrait::Product, class, EVIDENCE),
-                out,
-            );
+            self.tell(direction, side, (SightingTrait::Product, class, EVIDENCE), out);
         }
     }
 }

@@ -71,25 +71,105 @@ fn a_client_tells_of_itself_and_gets_an_address() {
             (Direction::ToInitiator, ack(0)),
         ],
         expect![[r#"
-            > sighting Source Hostname "lamp-17" dhcp.hostname
-            > sighting Source System "Linux" dhcp.vendor_class_identifier
-            > sighting Source Product "udhcp 1.30" dhcp.vendor_class_identifier
+            > sighting Card([2, 0, 0, 0, 0, 7]) Hostname "lamp-17" dhcp.hostname
+            > sighting Card([2, 0, 0, 0, 0, 7]) System "Linux" dhcp.vendor_class_identifier
+            > sighting Card([2, 0, 0, 0, 0, 7]) Product "udhcp 1.30" dhcp.vendor_class_identifier
             > {"dhcp":{"type":"request","id":3735928559,"client_mac":"02:00:00:00:00:07","assigned_ip":"0.0.0.0","client_ip":"0.0.0.0","relay_ip":"0.0.0.0","next_server_ip":"10.0.0.1","client_id":"02:00:00:00:00:07","dhcp_type":"discover","hostname":"lamp-17","vendor_class_identifier":"udhcp 1.30","params":["subnet_mask","router","dns_server","domain","option_200"]}}
             < sighting Source Role "dhcp-server" dhcp.type
-            < sighting Destination Address "10.0.0.50" dhcp.assigned_ip
+            < sighting Card([2, 0, 0, 0, 0, 7]) Address "10.0.0.50" dhcp.assigned_ip
             < {"dhcp":{"type":"reply","id":3735928559,"client_mac":"02:00:00:00:00:07","assigned_ip":"10.0.0.50","client_ip":"0.0.0.0","relay_ip":"0.0.0.0","next_server_ip":"10.0.0.1","dhcp_type":"ack","server_id":"10.0.0.1","subnet_mask":"255.255.255.0","lease_time":3600,"dns_servers":["10.0.0.2","10.0.0.3"],"routers":["10.0.0.1"]}}
         "#]],
     );
 }
 
+fn hints(messages: &[(Direction, Vec<u8>)], expected: Expect) {
+    let text = run(messages);
+    let hints = text.lines().filter(|line| line.contains("sighting"));
+    expected.assert_eq(&hints.fold(String::new(), |all, line| all + line + "\n"));
+}
+
+/// The message, of another client.
+fn of(client: u8, mut message: Vec<u8>) -> Vec<u8> {
+    message[33] = client;
+    message
+}
+
 #[test]
-fn hints_stop_at_relays_and_broadcasts() {
-    let text = run(&[
-        (Direction::ToResponder, discover([10, 9, 0, 1])),
-        (Direction::ToInitiator, ack(0x8000)),
-    ]);
-    let hints: Vec<&str> = text.lines().filter(|line| line.contains("sighting")).collect();
-    assert_eq!(hints, ["< sighting Source Role \"dhcp-server\" dhcp.type"]);
+fn each_client_of_a_broadcast_is_told_apart() {
+    hints(
+        &[
+            (Direction::ToResponder, discover([0; 4])),
+            (Direction::ToResponder, of(8, discover([0; 4]))),
+            (Direction::ToResponder, discover([0; 4])),
+            (Direction::ToInitiator, ack(0x8000)),
+            (Direction::ToInitiator, of(8, ack(0x8000))),
+            // Back to the first.
+            (Direction::ToInitiator, ack(0x8000)),
+        ],
+        expect![[r#"
+            > sighting Card([2, 0, 0, 0, 0, 7]) Hostname "lamp-17" dhcp.hostname
+            > sighting Card([2, 0, 0, 0, 0, 7]) System "Linux" dhcp.vendor_class_identifier
+            > sighting Card([2, 0, 0, 0, 0, 7]) Product "udhcp 1.30" dhcp.vendor_class_identifier
+            > sighting Card([2, 0, 0, 0, 0, 8]) Hostname "lamp-17" dhcp.hostname
+            > sighting Card([2, 0, 0, 0, 0, 8]) System "Linux" dhcp.vendor_class_identifier
+            > sighting Card([2, 0, 0, 0, 0, 8]) Product "udhcp 1.30" dhcp.vendor_class_identifier
+            < sighting Source Role "dhcp-server" dhcp.type
+            < sighting Card([2, 0, 0, 0, 0, 7]) Address "10.0.0.50" dhcp.assigned_ip
+            < sighting Card([2, 0, 0, 0, 0, 8]) Address "10.0.0.50" dhcp.assigned_ip
+            < sighting Card([2, 0, 0, 0, 0, 7]) Address "10.0.0.50" dhcp.assigned_ip
+        "#]],
+    );
+}
+
+#[test]
+fn a_relay_sends_in_the_name_of_its_clients() {
+    let relay = [10, 9, 0, 1];
+    let mut passed = ack(0);
+    passed[24..28].copy_from_slice(&relay);
+    hints(
+        &[
+            (Direction::ToResponder, discover(relay)),
+            (Direction::ToInitiator, passed),
+        ],
+        expect![[r#"
+            > sighting Card([2, 0, 0, 0, 0, 7]) Hostname "lamp-17" dhcp.hostname
+            > sighting Card([2, 0, 0, 0, 0, 7]) System "Linux" dhcp.vendor_class_identifier
+            > sighting Card([2, 0, 0, 0, 0, 7]) Product "udhcp 1.30" dhcp.vendor_class_identifier
+            < sighting Card([2, 0, 0, 0, 0, 7]) Address "10.0.0.50" dhcp.assigned_ip
+        "#]],
+    );
+}
+
+/// InfiniBand leaves the field empty (RFC 4390): then the sender is the client, but not behind a relay or
+/// where all are sent to.
+#[test]
+fn without_a_hardware_address_the_parties_count_where_they_are_alone() {
+    let nameless = |mut message: Vec<u8>| {
+        message[1..3].copy_from_slice(&[32, 0]);
+        message
+    };
+    hints(
+        &[
+            (Direction::ToResponder, nameless(discover([10, 9, 0, 1]))),
+            (Direction::ToInitiator, nameless(ack(0x8000))),
+        ],
+        expect![[r#"
+            < sighting Source Role "dhcp-server" dhcp.type
+        "#]],
+    );
+    hints(
+        &[
+            (Direction::ToResponder, nameless(discover([0; 4]))),
+            (Direction::ToInitiator, nameless(ack(0))),
+        ],
+        expect![[r#"
+            > sighting Source Hostname "lamp-17" dhcp.hostname
+            > sighting Source System "Linux" dhcp.vendor_class_identifier
+            > sighting Source Product "udhcp 1.30" dhcp.vendor_class_identifier
+            < sighting Source Role "dhcp-server" dhcp.type
+            < sighting Destination Address "10.0.0.50" dhcp.assigned_ip
+        "#]],
+    );
 }
 
 #[test]
@@ -105,7 +185,7 @@ fn options_overflow_into_other_fields_and_pieces_are_joined() {
     check(
         &[(Direction::ToResponder, message)],
         expect![[r#"
-            > sighting Source Hostname "kiosk-home-ok" dhcp.hostname
+            > sighting Card([2, 0, 0, 0, 0, 7]) Hostname "kiosk-home-ok" dhcp.hostname
             > {"dhcp":{"type":"request","id":3735928559,"client_mac":"02:00:00:00:00:07","assigned_ip":"0.0.0.0","client_ip":"0.0.0.0","relay_ip":"0.0.0.0","next_server_ip":"10.0.0.1","dhcp_type":"request","hostname":"kiosk-home-ok"}}
         "#]],
     );
