@@ -78,6 +78,10 @@ pub struct Inventory {
 pub(crate) struct Binding {
     pub(crate) device: u32,
     pub(crate) mac: Option<Mac>,
+    /// When it was last heard with the device's own MAC.
+    pub(crate) heard: Nanos,
+    /// Another that said meanwhile that the address is its own.
+    pub(crate) claim: Option<Mac>,
 }
 
 /// Bytes of a hint's value that are kept.

@@ -7,9 +7,9 @@
 //! A MAC is a router's where the city file says so, where it carries an address that is outside,
 //! where it shows addresses of two zones or of three networks, or more addresses than one host has.
 //! What is behind a router is told apart by IP address. Once ARP or DHCP has told an address of a
-//! MAC, others are only taken for its own where they are told so too. Only ARP and DHCP move an
-//! address from one MAC to another that is still heard: an address seen on two sides of a router
-//! does not wander.
+//! MAC, others are only taken for its own where they are told so too. Traffic alone moves no address from
+//! a MAC that is still heard to another: an address seen on two sides of a router does not wander. What
+//! ARP and DHCP move stands in `claims`.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -43,6 +43,18 @@ pub(crate) struct MacState {
     confirmed: bool,
 }
 
+impl MacState {
+    /// Is it a host's that has this address? So where ARP or DHCP said so; until then where it came with no
+    /// other, as a router's may have come with that of somebody behind it.
+    pub(crate) fn is_surely_of(&self, ip: IpAddr) -> bool {
+        let alone = || match ip {
+            IpAddr::V4(v4) => self.hosts.as_slice() == [v4],
+            IpAddr::V6(_) => true,
+        };
+        !self.router && (self.confirmed || alone())
+    }
+}
+
 /// Where an address lives: a zone, or the usual size of one network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Network {
@@ -54,7 +66,7 @@ enum Network {
 const HOSTS: usize = 3;
 
 /// After this time without a packet a device's address may be taken by another MAC.
-const SILENCE: Nanos = 600_000_000_000;
+pub(crate) const SILENCE: Nanos = 600_000_000_000;
 
 impl Inventory {
     /// The device of a party that was heard, taken up where it is new.
@@ -64,14 +76,19 @@ impl Inventory {
             Some(ip) => ip.to_canonical(),
             None => return self.meet_mac(mac?, at, context),
         };
-        let bound = self.by_ip.get(&ip);
+        let bound = self.by_ip.get_mut(&ip);
         // The fast way: nothing is new.
-        if let Some(binding) = bound
-            && (binding.mac == mac || mac.is_none())
+        if let Some(binding) = &bound
+            && (mac.is_none() || binding.mac == mac && binding.claim != mac)
         {
             let id = binding.device;
-            let device = self.device_mut(id)?;
+            let device = self.devices.get_mut(id as usize)?.as_mut()?;
             device.last_seen = device.last_seen.max(at);
+            if let Some(binding) = bound
+                && device.mac == mac
+            {
+                binding.heard = binding.heard.max(at);
+            }
             return Some(id);
         }
         let bound = bound.is_some();
@@ -139,14 +156,22 @@ impl Inventory {
         Some(id)
     }
 
-    /// ARP or DHCP says that `mac` has `ip`: believed, also where another had it.
+    /// ARP or DHCP says that `mac` has `ip`: believed, also where another had it that is not heard any more.
     pub(crate) fn bind(&mut self, ip: IpAddr, mac: Mac, at: Nanos, context: &Context) {
         let place = context.locate(Some(ip), Some(mac));
         let usable = !ip.is_unspecified() && !is_group(ip) && !ip.is_loopback() && !has_local_meaning(ip);
         if !usable || !is_one_device(mac) || !is_inside(ip, place, context) {
             return;
         }
+        let owner = self.by_mac.get(&mac).and_then(|s| s.device);
+        let holder = self.by_ip.get(&ip).map(|b| b.device);
         if let Some(asset) = place.asset {
+            let macs = context.asset(asset).map_or(&[][..], |a| &a.macs);
+            if !macs.is_empty() && !macs.contains(&mac) {
+                // The city file says who it is. That somebody else is there is seen all the same.
+                self.meet_mac(mac, at, context);
+                return;
+            }
             if let Some(id) = self.learn(ip, Some(mac), place, at, context)
                 && context.asset(asset).is_some_and(|a| a.macs.is_empty())
             {
@@ -154,16 +179,23 @@ impl Inventory {
             }
             return;
         }
+        if owner.is_none_or(|owner| holder != Some(owner)) && self.is_held(ip, at) {
+            self.note_claim(ip, mac);
+            self.meet_mac(mac, at, context);
+            return;
+        }
         let Some(state) = self.mac_state(mac) else { return };
         let first = !state.confirmed;
         state.confirmed = true;
-        let owner = state.device;
         if let Some(id) = owner.filter(|_| first) {
             // What came with the MAC until now was only guessed to be its own.
             self.split_off(id, |address| address != ip && address.is_ipv4(), mac, context);
         }
         let holder = self.by_ip.get(&ip).map(|b| b.device);
         if owner.is_some() && owner == holder {
+            if let Some(binding) = self.by_ip.get_mut(&ip) {
+                binding.heard = binding.heard.max(at);
+            }
             return;
         }
         let Some(id) = owner.or_else(|| self.meet_mac(mac, at, context)) else {
@@ -173,7 +205,7 @@ impl Inventory {
             self.part(old, ip);
             self.absorb(old, id);
         }
-        self.own_address(id, ip, Some(mac), place.zone);
+        self.own_address(id, ip, (Some(mac), at), place.zone);
     }
 
     /// ARP or DHCP says that a declared device has this MAC. What its packets came with may have been a
@@ -227,6 +259,7 @@ impl Inventory {
     ) -> Option<u32> {
         if let Some(mac) = mac {
             self.note_network(mac, ip, place, context);
+            self.settle_claim(ip, mac, at, context);
         }
         let router = mac
             .and_then(|mac| self.by_mac.get(&mac))
@@ -234,7 +267,7 @@ impl Inventory {
         let own = mac.filter(|mac| !router && self.may_own(*mac, ip));
         if let Some(asset) = place.asset {
             let id = self.declared(asset, at, context)?;
-            self.own_address(id, ip, mac, place.zone);
+            self.own_address(id, ip, (mac, at), place.zone);
             let mac_is_free = own.filter(|m| self.by_mac.get(m).is_some_and(|s| s.device.is_none()));
             if let Some(mac) = mac_is_free {
                 self.own_mac(id, mac);
@@ -264,7 +297,7 @@ impl Inventory {
             }
             (None, None, None) => self.take_up(Key::Ip(ip), at)?,
         };
-        self.own_address(id, ip, mac, place.zone);
+        self.own_address(id, ip, (mac, at), place.zone);
         let device = self.device_mut(id)?;
         device.last_seen = device.last_seen.max(at);
         Some(id)
@@ -380,7 +413,8 @@ impl Inventory {
         for ip in gone {
             match self.take_up(Key::Ip(ip), seen.0) {
                 Some(new) => {
-                    self.own_address(new, ip, Some(mac), context.locate(Some(ip), None).zone);
+                    let zone = context.locate(Some(ip), None).zone;
+                    self.own_address(new, ip, (Some(mac), seen.1), zone);
                     if let Some(device) = self.device_mut(new) {
                         device.last_seen = seen.1;
                     }
@@ -420,9 +454,10 @@ impl Inventory {
     }
 
     /// Gives a device an address. The oldest goes where there are too many.
-    fn own_address(&mut self, id: u32, ip: IpAddr, mac: Option<Mac>, zone: Option<ZoneId>) {
+    fn own_address(&mut self, id: u32, ip: IpAddr, (mac, at): (Option<Mac>, Nanos), zone: Option<ZoneId>) {
         let most = self.limits.addresses.max(1);
         let Some(device) = self.device_mut(id) else { return };
+        let own = mac.is_some() && device.mac == mac;
         let mut dropped = None;
         let mut changed = false;
         if !device.addresses.contains(&ip) {
@@ -442,7 +477,15 @@ impl Inventory {
         if let Some(old) = dropped {
             self.by_ip.remove(&old);
         }
-        self.by_ip.insert(ip, Binding { device: id, mac });
+        let before = self.by_ip.get(&ip).filter(|b| b.device == id);
+        let last = before.map_or(Nanos::MIN, |b| b.heard);
+        let binding = Binding {
+            device: id,
+            mac,
+            heard: if own { last.max(at) } else { last },
+            claim: before.and_then(|b| b.claim),
+        };
+        self.by_ip.insert(ip, binding);
     }
 
     fn set_zone(&mut self, id: u32, zone: Option<ZoneId>) {

@@ -10,12 +10,15 @@
 //! not fit is counted in [`Counters`].
 
 mod changes;
+mod claims;
 mod device;
 mod inventory;
 mod learn;
 mod makers;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_claims;
 
 pub use device::{Device, Hint};
 pub use inventory::{Counters, Inventory, Limits};

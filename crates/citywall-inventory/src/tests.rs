@@ -14,7 +14,7 @@ use crate::{Inventory, Limits, Makers};
 
 const SECOND: Nanos = 1_000_000_000;
 
-fn city() -> Context {
+pub(crate) fn city() -> Context {
     let zone = |name: &str| ZoneInfo {
         name: name.to_owned(),
         domain: "d".to_owned(),
@@ -195,7 +195,7 @@ fn run(inventory: &mut Inventory, context: &Context, lines: &str) -> String {
     out
 }
 
-fn check(context: &Context, lines: &str, expected: Expect) {
+pub(crate) fn check(context: &Context, lines: &str, expected: Expect) {
     let mut inventory = Inventory::new(Limits::default(), Makers::parse(OUI));
     expected.assert_eq(&run(&mut inventory, context, lines));
 }
@@ -327,8 +327,8 @@ fn arp_says_whose_an_address_is() {
             new 10.0.1.50 mac=- ip=10.0.1.50 zone=cameras maker=- names= roles= seen=1-1
             new 10.0.1.51 mac=- ip=10.0.1.51 zone=cameras maker=- names= roles= seen=1-1
             new 10.0.1.52 mac=- ip=10.0.1.52 zone=cameras maker=- names= roles= seen=1-1
-            new 00:1b:c5:00:00:08 mac=8 ip= zone=cameras maker=IEEE Registration Authority names= roles= seen=2-2
-            new 10.0.1.8 mac=7 ip=10.0.1.8 zone=cameras maker=IEEE Registration Authority names= roles= seen=3-3
+            new 10.0.1.8 mac=8 ip=10.0.1.8 zone=cameras maker=IEEE Registration Authority names= roles= seen=2-2
+            new 00:1b:c5:00:00:07 mac=7 ip= zone=- maker=IEEE Registration Authority names= roles= seen=3-3
             finish
         "#]],
     );
