@@ -663,6 +663,7 @@ title-deviation-of = { $who } commands { $whom } as it never did
 title-flood = { $who } floods the network
 title-flood-of = { $who } floods { $whom }
 title-forbidden = { $who } does what it may not in { $zones }
+title-guessed = { $who } guessed a password of { $whom }
 title-guessing = { $who } guesses passwords
 title-isolation = The border of an isolated zone was crossed: { $who } reached { $whom }
 title-joined = { $title } (now part of { $incident })

@@ -549,6 +549,7 @@ title-deviation-of = { $who } 以从未有过的方式命令 { $whom }
 title-flood = { $who } 洪泛网络
 title-flood-of = { $who } 洪泛 { $whom }
 title-forbidden = { $who } 在 { $zones } 做了不允许的事
+title-guessed = { $who } 猜中了 { $whom } 的密码
 title-guessing = { $who } 猜测密码
 title-isolation = 隔离区域的边界被越过：{ $who } 到达了 { $whom }
 title-joined = { $title }（现为 { $incident } 的一部分）

@@ -167,7 +167,8 @@ impl<'a> Evidence<'a> {
     pub(crate) fn of(event: &'a Event, context: &Context) -> Option<Evidence<'a>> {
         let (kind, mark, technique) = match &event.body {
             Body::Login(login) if login.success == Some(true) && login.default_credentials => {
-                (Kind::Takeover, 0, Some(Technique::DEFAULT_CREDENTIALS))
+                let technique = Some(Technique::DEFAULT_CREDENTIALS);
+                (Kind::Takeover, mark_of(&[login.protocol]), technique)
             }
             Body::Behaviour(behaviour) => {
                 let (kind, mark) = behaviour_kind(behaviour)?;
@@ -241,6 +242,11 @@ impl<'a> Evidence<'a> {
     pub(crate) fn reaches(&self) -> Option<IpAddr> {
         let contact = matches!(self.kind, Kind::ForbiddenContact | Kind::Isolation);
         self.event.subject.dst_ip.filter(|_| contact)
+    }
+
+    /// The actor got in by trying passwords.
+    pub(crate) fn guessed(&self) -> bool {
+        matches!(&self.event.body, Body::Behaviour(b) if b.kind == GUESSED)
     }
 
     /// Who is flooded, by which protocol.
@@ -399,12 +405,15 @@ fn party(ip: Option<IpAddr>, mac: Option<Mac>, context: &Context) -> Option<Part
     ip.map(|ip| Party::Ip(ip.to_canonical())).or(mac.map(Party::Mac))
 }
 
+/// The behaviour of who tried passwords until one was right.
+const GUESSED: &str = "password_guessed";
+
 /// What a behaviour shows, and what tells it apart from others of the same kind.
 fn behaviour_kind(behaviour: &Behaviour) -> Option<(Kind, u64)> {
     let kind = match behaviour.kind {
         "horizontal_scan" | "vertical_scan" | "shared_scan" | "worm_spread" => Kind::Scan,
         "password_guessing" => Kind::Guessing,
-        "password_guessed" => Kind::Takeover,
+        GUESSED => Kind::Takeover,
         "periodic_callback" | "generated_names" => Kind::Callback,
         "upload_out_of_habit" => Kind::Upload,
         "dns_tunnel" => Kind::Tunnel,
@@ -413,7 +422,7 @@ fn behaviour_kind(behaviour: &Behaviour) -> Option<(Kind, u64)> {
         | "outbound_flood" | "carpet_flood" | "connections_held" | "request_flood" => Kind::Flood,
         other => return unusual(other, behaviour.score),
     };
-    Some((kind, 0))
+    Some((kind, mark_of(&[behaviour.kind])))
 }
 
 /// What deviates from a signed allow-list, or from a signed model. That a device is commanded by
@@ -472,9 +481,14 @@ fn of_violation(
     (kind, point_mark(command), Some(technique))
 }
 
-/// Writes to different points are worth a reason each (FNV-1a over the point).
+/// Writes to different points are worth a reason each.
 fn point_mark(command: &Command) -> u64 {
-    let bytes = command.point.bytes().chain(command.verb.name().bytes());
+    mark_of(&[&command.point, command.verb.name()])
+}
+
+/// A mark of words (FNV-1a).
+fn mark_of(words: &[&str]) -> u64 {
+    let bytes = words.iter().flat_map(|word| word.bytes());
     bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
     })

@@ -49,6 +49,8 @@ pub(crate) struct Held {
     pub(crate) changes_by: Option<&'static str>,
     /// The address that is flooded, and the IP protocol.
     pub(crate) floods: Option<Flooded>,
+    /// The actor got in by trying passwords.
+    pub(crate) guessed: bool,
     /// How often it came.
     pub(crate) times: u64,
 }
@@ -69,6 +71,8 @@ pub(crate) struct Incident {
     /// Victims of changes, and of takeovers.
     pub(crate) changed: Vec<Party>,
     pub(crate) taken: Vec<Party>,
+    /// Those of `taken` whose password was guessed.
+    pub(crate) guessed: Vec<Party>,
     /// Who crossed into which zone without leave (`None` = outside).
     pub(crate) reached: Vec<(Party, Option<ZoneId>)>,
     /// Whom, for each of `reached`: the first few.
@@ -109,6 +113,7 @@ impl Incident {
             victims: Vec::new(),
             changed: Vec::new(),
             taken: Vec::new(),
+            guessed: Vec::new(),
             reached: Vec::new(),
             met: Vec::new(),
             told_to: Vec::new(),
@@ -167,6 +172,9 @@ impl Incident {
             }
             if kind == Kind::Takeover {
                 note(&mut self.taken, victim.party);
+            }
+            if held.guessed {
+                note(&mut self.guessed, victim.party);
             }
             if matches!(kind, Kind::ForbiddenContact | Kind::Isolation) {
                 self.meet((actor.party, victim.place.zone), victim.ip.as_slice());
@@ -279,10 +287,12 @@ impl Incident {
         let change = self.has(Kind::Change) || self.has(Kind::UnansweredChange);
         let forbidden =
             self.has(Kind::ForbiddenContact) || self.has(Kind::ForbiddenRead) || self.has(Kind::Scan);
+        // Who tried until it was in means it; a default password may also be a technician's.
+        let guessed = !self.guessed.is_empty();
         let taken_over = self.has(Kind::Takeover) && forbidden && self.a_victim_acts();
         if (change || self.has(Kind::Isolation)) && harm {
             1
-        } else if change || taken_over || SERIOUS.iter().any(|kind| self.has(*kind)) {
+        } else if change || taken_over || guessed || SERIOUS.iter().any(|kind| self.has(*kind)) {
             2
         } else {
             3
@@ -424,7 +434,8 @@ impl Incident {
                 *party = *new;
             }
         };
-        self.changed.iter_mut().chain(&mut self.taken).for_each(new_of);
+        let parties = self.changed.iter_mut().chain(&mut self.taken);
+        parties.chain(&mut self.guessed).for_each(new_of);
         // Zones have other indices too; contacts to come will tell them again.
         self.reached.clear();
         self.met.clear();
@@ -460,6 +471,9 @@ impl Incident {
         }
         for party in other.taken {
             note(&mut self.taken, party);
+        }
+        for party in other.guessed {
+            note(&mut self.guessed, party);
         }
         for (reached, targets) in other.reached.into_iter().zip(other.met) {
             self.meet(reached, &targets);

@@ -13,6 +13,8 @@ mod incident;
 mod situation;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_reasons;
 mod words;
 
 pub use situation::{Counters, Limits, Situation};

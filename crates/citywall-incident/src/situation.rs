@@ -453,6 +453,7 @@ fn hold(evidence: &Evidence<'_>, actor: &Seat, victim: Option<&Seat>) -> Held {
         mark: evidence.mark,
         changes_by: evidence.changes_by(),
         floods: evidence.floods(),
+        guessed: evidence.guessed(),
         times: 1,
     }
 }

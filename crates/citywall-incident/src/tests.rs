@@ -66,18 +66,23 @@ fn body(context: &Context, words: &[&str]) -> Option<Body> {
             };
             Body::Violation(context.judge_command(from, to, &command).err()?.into())
         }
-        "scan" | "guess" | "guessed" => Body::Behaviour(Box::new(Behaviour {
-            kind: match words[1] {
-                "scan" => "horizontal_scan",
-                "guess" => "password_guessing",
-                _ => "password_guessed",
-            },
-            reason: citywall_event::Phrase::as_written(format!("{} {}", words[2], words[1])),
-            score: 0.9,
-            features: vec![],
-            technique: Some(Technique::REMOTE_SYSTEM_DISCOVERY),
-            evidence: vec![],
-        })),
+        "scan" | "vertical" | "guess" | "guessed" | "syn-flood" | "crowd" => {
+            Body::Behaviour(Box::new(Behaviour {
+                kind: match words[1] {
+                    "scan" => "horizontal_scan",
+                    "vertical" => "vertical_scan",
+                    "syn-flood" => "syn_flood",
+                    "crowd" => "connections_held",
+                    "guess" => "password_guessing",
+                    _ => "password_guessed",
+                },
+                reason: citywall_event::Phrase::as_written(format!("{} {}", words[2], words[1])),
+                score: 0.9,
+                features: vec![],
+                technique: Some(Technique::REMOTE_SYSTEM_DISCOVERY),
+                evidence: vec![],
+            }))
+        }
         // A deviation from what was learned: kind and score.
         "deviates" => Body::Behaviour(Box::new(Behaviour {
             kind: ["new_commander", "new_peer", "unusual_hour"]
@@ -170,7 +175,7 @@ fn run(context: &Context, limits: Limits, lines: &str) -> (String, Situation) {
     (out, situation)
 }
 
-fn check(lines: &str, expected: Expect) {
+pub(crate) fn check(lines: &str, expected: Expect) {
     expected.assert_eq(&run(&example(), Limits::default(), lines).0);
 }
 
@@ -326,7 +331,7 @@ fn each_kind_has_its_words() {
         (
             "1 guessed 10.90.0.1 10.30.0.17",
             expect![[r#"
-                opened I0-1-0 severity 3: router logged into 10.30.0.17 with a password that is no secret
+                opened I0-1-0 severity 2: router guessed a password of 10.30.0.17
                   1 to 1; zones offices, cctv; domains administration, transport; assets router, 10.30.0.17; services 
                   [0-1-0] T0846 10.90.0.1 guessed
                 finish

@@ -131,6 +131,15 @@ fn takeover(incident: &Incident, source: &Seat, who: Phrase) -> Phrase {
             false => say!("title-may-not", "{who} does what it may not", who = who),
         };
     }
+    if !incident.guessed.is_empty() {
+        let guessed = named(&incident.victims, &incident.guessed);
+        return say!(
+            "title-guessed",
+            "{who} guessed a password of {whom}",
+            who = &source.name,
+            whom = names(&guessed)
+        );
+    }
     let taken = named(&incident.victims, &incident.taken);
     say!(
         "title-logged-in",
