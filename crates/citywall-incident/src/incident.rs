@@ -510,6 +510,8 @@ fn reason(held: &Held) -> Reason {
 
 fn seat(seats: &mut Vec<Seat>, new: &Seat) {
     if let Some(known) = seats.iter_mut().find(|s| s.party == new.party) {
+        // More may be known by now than its address.
+        known.name = new.name.clone();
         match (known.ip, new.ip) {
             // It was known by its place alone. That it is there proves nothing of an address.
             (None, Some(_)) => {

@@ -130,8 +130,11 @@ impl Situation {
         let Some(evidence) = Evidence::of(event, context) else {
             return Vec::new();
         };
-        match self.incident_of(&evidence) {
-            Some(id) => self.grow(id, &evidence, context, inventory),
+        match self.incident_of(&evidence, inventory) {
+            Some(id) => {
+                self.hand_over(evidence.actor, id);
+                self.grow(id, &evidence, context, inventory)
+            }
             None => self.suspect(&evidence, context, inventory),
         }
     }
@@ -148,12 +151,45 @@ impl Situation {
     }
 
     /// The incident that evidence belongs to.
-    fn incident_of(&self, evidence: &Evidence<'_>) -> Option<u64> {
+    fn incident_of(&self, evidence: &Evidence<'_>, inventory: &Inventory) -> Option<u64> {
         let of = |party: &Party| self.suspects.get(party).and_then(|s| s.incident);
-        of(&evidence.actor).or_else(|| {
+        let actor = of(&evidence.actor).or_else(|| self.incident_of_device(evidence.actor, inventory));
+        actor.or_else(|| {
             let binds = evidence.kind.binds_victim();
             evidence.victim.as_ref().filter(|_| binds).and_then(of)
         })
+    }
+
+    /// One host may act by an IPv4 and by an IPv6 address: the same incident, where its own MAC shows that
+    /// it is one. Its addresses stay parties of their own there, as each is answered on its own.
+    fn incident_of_device(&self, party: Party, inventory: &Inventory) -> Option<u64> {
+        let Party::Ip(ip) = party else { return None };
+        let device = inventory.find(Some(ip), None).filter(|d| d.mac().is_some())?;
+        let others = device.addresses().iter().map(|other| Party::Ip(*other));
+        others
+            .filter_map(|other| self.suspects.get(&other)?.incident)
+            .min()
+    }
+
+    /// What was held against somebody before it came into an incident belongs to that.
+    fn hand_over(&mut self, party: Party, id: u64) {
+        let Some(suspect) = self.suspects.get_mut(&party).filter(|s| s.incident.is_none()) else {
+            return;
+        };
+        let Some((_, incident)) = self.incidents.iter_mut().find(|(n, _)| *n == id) else {
+            return;
+        };
+        let (held, met) = (
+            std::mem::take(&mut suspect.held),
+            std::mem::take(&mut suspect.met),
+        );
+        let Some(actor) = suspect.seat.take() else { return };
+        for (held, victim) in held {
+            incident.dirty |= incident.add(held, &actor, victim.as_ref()) != Effect::None;
+        }
+        for (zone, target) in met {
+            incident.meet((actor.party, zone), &[target]);
+        }
     }
 
     fn grow(

@@ -110,7 +110,7 @@ fn body(context: &Context, words: &[&str]) -> Option<Body> {
     })
 }
 
-fn event(context: &Context, number: u64, line: &str) -> Option<Event> {
+pub(crate) fn event(context: &Context, number: u64, line: &str) -> Option<Event> {
     let words: Vec<&str> = line.split_whitespace().collect();
     let at = words[0].parse::<Nanos>().unwrap() * SECOND;
     Some(Event {
@@ -126,7 +126,7 @@ fn event(context: &Context, number: u64, line: &str) -> Option<Event> {
     })
 }
 
-fn show(out: &mut String, conclusions: Vec<(Subject, Body)>) {
+pub(crate) fn show(out: &mut String, conclusions: Vec<(Subject, Body)>) {
     for (_, body) in conclusions {
         match body {
             Body::Incident(i) => {

@@ -30,7 +30,7 @@ pub(crate) fn title(incident: &Incident, context: &Context) -> Phrase {
             ),
         };
     }
-    let victims: Vec<Phrase> = incident.victims.iter().map(|s| s.name.clone()).collect();
+    let victims = once_each(incident.victims.iter());
     let whom = || names(&victims);
     if incident.has(Kind::Isolation) {
         return say!(
@@ -164,11 +164,18 @@ fn suspect(incident: &Incident, source: &Seat) -> Phrase {
 /// Names in the order of the parties.
 fn named(seats: &[Seat], parties: &[Party]) -> Vec<Phrase> {
     let find = |party| seats.iter().find(|s| s.party == party);
-    parties
-        .iter()
-        .filter_map(|party| find(*party))
-        .map(|s| s.name.clone())
-        .collect()
+    once_each(parties.iter().filter_map(|party| find(*party)))
+}
+
+/// One device may be there by several addresses.
+fn once_each<'a>(seats: impl Iterator<Item = &'a Seat>) -> Vec<Phrase> {
+    let mut names: Vec<Phrase> = Vec::new();
+    for seat in seats {
+        if !names.contains(&seat.name) {
+            names.push(seat.name.clone());
+        }
+    }
+    names
 }
 
 fn forbidden_zones<'a>(incident: &Incident, context: &'a Context) -> Vec<&'a str> {
