@@ -144,7 +144,7 @@ fn the_example_explained() {
           icmp? no no conduit lets outside reach zone signals (icmp)
           icmp (IPv6)? no no conduit lets outside reach zone signals (ipv6-icmp)
           needed: [[conduit]] | from = "outside" | to = "signals" | allow = ["icmp"] | reason = "..."
-        nothing is called "signal" in city.toml; did you mean "signal-12"?
+        nothing is called "signal" in city.toml; did you mean "signals"?
         nothing is called "nothing at all" in city.toml; name a zone, an asset, "outside", or an address
         a command needs its protocol: add --protocol
         "modbs", at character 1: unknown protocol "modbs"; did you mean "modbus"?
