@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use citywall_capture::PcapWriter;
+use citywall_packet::LinkType;
+
 fn scratch(name: &str) -> PathBuf {
     let path = std::env::temp_dir().join(format!("citywall-replay-{name}-{}", std::process::id()));
     let _ = fs::remove_dir_all(&path);
@@ -165,6 +168,119 @@ fn standard_input_is_a_capture_too() {
 }
 
 #[test]
+fn a_pipe_that_gives_nothing_more_hears_the_end() {
+    for workers in ["1", "2"] {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_citywall"))
+            .args(["watch", "--pcap", "-", "--json", "--workers", workers])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let bytes = fs::read(story()).unwrap();
+        let mut pipe = child.stdin.take().unwrap();
+        pipe.write_all(&bytes).unwrap();
+        // All that is there was taken, and then it waits: the pipe is empty.
+        let waits = format!("/proc/{}/wchan", child.id());
+        std::thread::sleep(Duration::from_millis(500));
+        assert!(Path::new(&waits).exists(), "it is over before it was asked to");
+        let id = child.id().to_string();
+        assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+        let end = Instant::now() + Duration::from_secs(20);
+        while child.try_wait().unwrap().is_none() {
+            assert!(Instant::now() < end, "it waits for the pipe for ever");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        drop(pipe);
+        let output = child.wait_with_output().unwrap();
+        let counted: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert!(counted["packets"].as_u64().unwrap() > 1_000, "{counted}");
+        assert_eq!(counted["interrupted"], true);
+    }
+}
+
+/// A capture in which each of these clients has a conversation with one server and sends this.
+fn requests(path: &Path, clients: u16, request: &[u8]) {
+    let mut writer = PcapWriter::new(Vec::new(), LinkType::RAW).unwrap();
+    let mut frame = |client: u16, to_server: bool, flags: u8, seq: u32, ack: u32, data: &[u8]| {
+        let [high, low] = client.to_be_bytes();
+        let mut ends = [([10, 1, high, low], 40_000u16), ([10, 2, 0, 1], 80)];
+        if !to_server {
+            ends.reverse();
+        }
+        let [(src, src_port), (dst, dst_port)] = ends;
+        let total = (40 + data.len()) as u16;
+        let [total_high, total_low] = total.to_be_bytes();
+        let mut bytes = vec![0x45, 0, total_high, total_low, 0, 1, 0x40, 0, 64, 6, 0, 0];
+        bytes.extend([src, dst].concat());
+        bytes.extend([src_port.to_be_bytes(), dst_port.to_be_bytes()].concat());
+        bytes.extend([seq.to_be_bytes(), ack.to_be_bytes()].concat());
+        bytes.extend([0x50, flags, 0xff, 0xff, 0, 0, 0, 0]);
+        bytes.extend_from_slice(data);
+        writer.write(0, bytes.len() as u32, &bytes).unwrap();
+    };
+    for client in 0..clients {
+        frame(client, true, 2, 0, 0, b"");
+        frame(client, false, 0x12, 0, 1, b"");
+        for (place, piece) in (0..).zip(request.chunks(60_000)) {
+            frame(client, true, 0x10, 1 + place * 60_000, 1, piece);
+        }
+    }
+    fs::write(path, writer.finish().unwrap()).unwrap();
+}
+
+#[test]
+fn what_many_conversations_hold_together_is_bounded() {
+    let directory = scratch("sessions");
+    let (capture, config) = (directory.join("heads.pcap"), directory.join("c.toml"));
+    let head = [b"GET / HTTP/1.1\r\nX: ".as_slice(), &[b'a'; 10_000]].concat();
+    requests(&capture, 200, &head);
+    fs::write(&config, "[limits]\nsession_memory = \"256K\"\n").unwrap();
+    for (config, shed) in [(Some(&config), true), (None, false)] {
+        let out = directory.join(if shed { "small" } else { "large" });
+        let mut arguments = vec!["watch", "--pcap", capture.to_str().unwrap(), "--out", out.to_str().unwrap()];
+        if let Some(config) = config {
+            arguments.extend(["--config", config.to_str().unwrap()]);
+        }
+        assert_eq!(code(&citywall(&arguments)), Some(0));
+        let told = summary(&out);
+        let sessions = told["evictions"]["sessions"].as_u64().unwrap();
+        assert_eq!(sessions > 100, shed, "{told}");
+        assert_eq!(told["nothing_was_shed"], !shed, "{told}");
+    }
+    fs::remove_dir_all(directory).unwrap();
+}
+
+#[test]
+fn what_the_alerts_of_one_packet_take_is_bounded() {
+    let directory = scratch("alerts");
+    let (capture, rules, out) = (
+        directory.join("requests.pcap"),
+        directory.join("r.rules"),
+        directory.join("out"),
+    );
+    requests(&capture, 1, &b"GET / HTTP/1.1\r\nHost: a\r\n\r\n".repeat(4_000));
+    let rule = |sid: u32| {
+        let msg = "x".repeat(30_000);
+        format!("alert http any any -> any any (msg:\"{msg}\"; content:\"GET\"; http_method; sid:{sid};)\n")
+    };
+    fs::write(&rules, (1..=4).map(rule).collect::<String>()).unwrap();
+    let path = |path: &Path| path.to_str().unwrap().to_owned();
+    let output = citywall(&[
+        "watch", "--pcap", &path(&capture), "--rules", &path(&rules), "--out", &path(&out), "--json",
+    ]);
+    assert_eq!(code(&output), Some(0), "{}", text(&output.stderr));
+    let told = summary(&out);
+    assert!(told["evictions"]["alerts"].as_u64().unwrap() > 1_000, "{told}");
+    assert!(told["events"]["alert"].as_u64().unwrap() > 1_000, "{told}");
+    assert_eq!(told["events"]["http"], 4_000, "{told}");
+    for line in fs::read_to_string(out.join("eve.json")).unwrap().lines() {
+        assert!(serde_json::from_str::<serde_json::Value>(line).is_ok(), "a line is cut");
+    }
+    fs::remove_dir_all(directory).unwrap();
+}
+
+#[test]
 fn garbage_and_missing_files_are_clear_errors() {
     let directory = scratch("garbage");
     let garbage = directory.join("garbage.pcap");
@@ -258,7 +374,7 @@ fn whoever_stops_reading_is_no_fault_and_a_full_disk_is() {
         let output = gone.wait_with_output().unwrap();
         let told = text(&output.stderr);
         assert!(!told.contains("panicked"), "{arguments:?}: {told}");
-        if arguments[0] == "check" {
+        if ["check", "watch"].contains(&arguments[0]) {
             assert_eq!(code(&output), Some(0), "{told}");
             let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
             let output = command.stdout(full).output().unwrap();

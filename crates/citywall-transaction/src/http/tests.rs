@@ -1,5 +1,7 @@
 //! Conversations of HTTP in text, and the laws that hold for any.
 
+use std::io::Write as _;
+
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
 
@@ -549,6 +551,18 @@ fn files_are_hashed_when_asked_for() {
         > {"http":{"hostname":"h","url":"/dir/file?x=1","http_method":"GET","protocol":"HTTP/1.1","status":200,"length":37}}
         < {"fileinfo":{"filename":"f.htm","gaps":false,"state":"CLOSED","md5":"4b3d4a62e864787df912a631b4775cb2","sha1":"c38f31f1315bdaf29e9ffc15d97d583be0387d4d","sha256":"eabebe8a427d7684e487f2b4edfa3602669303efc5e28af7d5b375ea49ac755b","stored":false,"size":37}}
     "#]],
+    );
+    // A file name that never ends, twice: what the inner coding swallows has a budget too.
+    let deflate = |bytes: &[u8]| {
+        let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        packed.write_all(bytes).unwrap();
+        packed.finish().unwrap()
+    };
+    let endless = [&b"\x1f\x8b\x08\x08\0\0\0\0\0\x03"[..], &[b'a'; 2 << 20]].concat();
+    check_with(
+        &limits,
+        &coded("gzip, gzip, gzip", &deflate(&deflate(&endless))),
+        expect![[r#""#]],
     );
     let small = Limits {
         decompressed: 100,

@@ -56,7 +56,7 @@ struct Told {
 }
 
 /// Proposals of an incident that are shown, and what the safety gate refused of it.
-const ACTIONS: usize = 4;
+const ACTIONS: usize = 3;
 const REFUSED: usize = 2;
 
 /// What the gate says of an action stands behind it.
