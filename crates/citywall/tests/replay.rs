@@ -185,7 +185,13 @@ fn a_pipe_that_gives_nothing_more_hears_the_end() {
         std::thread::sleep(Duration::from_millis(500));
         assert!(Path::new(&waits).exists(), "it is over before it was asked to");
         let id = child.id().to_string();
-        assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+        assert!(
+            Command::new("kill")
+                .args(["-INT", &id])
+                .status()
+                .unwrap()
+                .success()
+        );
         let end = Instant::now() + Duration::from_secs(20);
         while child.try_wait().unwrap().is_none() {
             assert!(Instant::now() < end, "it waits for the pipe for ever");
@@ -238,7 +244,13 @@ fn what_many_conversations_hold_together_is_bounded() {
     fs::write(&config, "[limits]\nsession_memory = \"256K\"\n").unwrap();
     for (config, shed) in [(Some(&config), true), (None, false)] {
         let out = directory.join(if shed { "small" } else { "large" });
-        let mut arguments = vec!["watch", "--pcap", capture.to_str().unwrap(), "--out", out.to_str().unwrap()];
+        let mut arguments = vec![
+            "watch",
+            "--pcap",
+            capture.to_str().unwrap(),
+            "--out",
+            out.to_str().unwrap(),
+        ];
         if let Some(config) = config {
             arguments.extend(["--config", config.to_str().unwrap()]);
         }
@@ -267,7 +279,14 @@ fn what_the_alerts_of_one_packet_take_is_bounded() {
     fs::write(&rules, (1..=4).map(rule).collect::<String>()).unwrap();
     let path = |path: &Path| path.to_str().unwrap().to_owned();
     let output = citywall(&[
-        "watch", "--pcap", &path(&capture), "--rules", &path(&rules), "--out", &path(&out), "--json",
+        "watch",
+        "--pcap",
+        &path(&capture),
+        "--rules",
+        &path(&rules),
+        "--out",
+        &path(&out),
+        "--json",
     ]);
     assert_eq!(code(&output), Some(0), "{}", text(&output.stderr));
     let told = summary(&out);
@@ -275,7 +294,10 @@ fn what_the_alerts_of_one_packet_take_is_bounded() {
     assert!(told["events"]["alert"].as_u64().unwrap() > 1_000, "{told}");
     assert_eq!(told["events"]["http"], 4_000, "{told}");
     for line in fs::read_to_string(out.join("eve.json")).unwrap().lines() {
-        assert!(serde_json::from_str::<serde_json::Value>(line).is_ok(), "a line is cut");
+        assert!(
+            serde_json::from_str::<serde_json::Value>(line).is_ok(),
+            "a line is cut"
+        );
     }
     fs::remove_dir_all(directory).unwrap();
 }

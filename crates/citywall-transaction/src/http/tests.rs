@@ -562,7 +562,10 @@ fn files_are_hashed_when_asked_for() {
     check_with(
         &limits,
         &coded("gzip, gzip, gzip", &deflate(&deflate(&endless))),
-        expect![[r#""#]],
+        expect![[r#"
+            < malformed http.decompression_budget
+            > {"http":{"hostname":"h","url":"/dir/file?x=1","http_method":"GET","protocol":"HTTP/1.1","status":200,"length":80}}
+        "#]],
     );
     let small = Limits {
         decompressed: 100,

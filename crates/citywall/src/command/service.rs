@@ -53,7 +53,9 @@ fn install(interface: &str, city: &Path, root: &Path, dry_run: bool) -> anyhow::
         if root == Path::new("/") && !dry_run {
             bail!("{problem}. For the program: {fix}; for the city file: /etc/citywall/city.toml");
         }
-        errln!("citywall: warning: {problem}. For the program: {fix}; for the city file: /etc/citywall/city.toml");
+        errln!(
+            "citywall: warning: {problem}. For the program: {fix}; for the city file: /etc/citywall/city.toml"
+        );
     }
     if dry_run {
         screen::out(format_args!("{unit}"));
