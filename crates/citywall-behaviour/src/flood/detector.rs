@@ -14,7 +14,9 @@ use std::net::IpAddr;
 
 use citywall_event::{Behaviour, Nanos, Phrase, Technique, counted, say};
 
-use super::meter::{Class, Key, PortVote, SLICE, Tally};
+use super::class::Class;
+use super::meter::{Key, PortVote, SLICE, Tally};
+use super::words::{name, of_what};
 use crate::recent::Recent;
 
 /// From when on it is a flood, and how much is remembered. Rates are packets a second.
@@ -30,7 +32,7 @@ pub struct FloodLimits {
     pub udp_spread: f64,
     /// Answers of services that nobody asked.
     pub reflected: f64,
-    /// ICMP.
+    /// ICMP that asks, and answers to nothing.
     pub icmp: f64,
     /// Anything else, fragments.
     pub other: f64,
@@ -138,6 +140,8 @@ struct State {
     /// The slice at hand, and what was before it: another worker may have more of the slice.
     slice: Option<Tally>,
     before: [(f64, f64); KINDS.len()],
+    /// Packets of the slice before that answers may still come for.
+    asked: u32,
 }
 
 /// Finds floods.
@@ -197,11 +201,12 @@ impl FloodDetector {
     /// slice is taken by itself and adds to those before.
     pub fn observe(&mut self, tally: &Tally) -> Option<FloodFound> {
         let limits = self.limits;
+        let asked = self.asked_before(tally);
         let state = self.states.entry(tally.key);
-        let whole = state.turn_to(tally, &limits);
+        let whole = state.turn_to(tally, asked, &limits);
         let known = state.seen >= KNOWN;
         let mut worst: Option<(usize, f64)> = None;
-        for (kind, packets) in unexplained(&whole).into_iter().enumerate() {
+        for (kind, packets) in unexplained(&whole, state.asked).into_iter().enumerate() {
             let floor = floor(&limits, kind, &whole);
             if !state.kinds[kind].take(packets, floor, known, tally.start, &limits) {
                 continue;
@@ -240,6 +245,24 @@ impl FloodDetector {
         Some(began(&whole, kind, state.kinds[kind].habit, flood.peak, port))
     }
 
+    /// Packets of the slice before that no answer had come for by its end: on their way answers cross the border
+    /// of slices, and who asks many at once gets all of them in the next.
+    fn asked_before(&mut self, tally: &Tally) -> u32 {
+        let before = tally.start - SLICE;
+        let mut slice = |key| {
+            let slice = self.states.get(key).and_then(|state| state.slice);
+            slice.filter(|s| s.start == before)
+        };
+        match tally.key {
+            // Who gets nothing yet is not told of as a receiver.
+            Key::To(ip) => slice(Key::From(ip)).map_or(0, |sent| sent.total().saturating_sub(sent.back)),
+            Key::Network(_) => {
+                slice(tally.key).map_or(0, |had| had.back.saturating_sub(had.of(Class::IcmpAnswer)))
+            }
+            Key::From(_) => 0,
+        }
+    }
+
     /// A border of packet time: tells floods that are over.
     pub fn tick(&mut self, at: Nanos) -> Vec<FloodFound> {
         let mut ended = Vec::new();
@@ -269,8 +292,8 @@ impl FloodDetector {
     }
 }
 
-/// Packets of each kind that nothing explains.
-fn unexplained(t: &Tally) -> [f64; KINDS.len()] {
+/// Packets of each kind that nothing explains; `asked` may still have been answered.
+fn unexplained(t: &Tally, asked: u32) -> [f64; KINDS.len()] {
     let of = |class| f64::from(t.of(class));
     let back = f64::from(t.back);
     let mut out = [0.0; KINDS.len()];
@@ -291,10 +314,22 @@ fn unexplained(t: &Tally) -> [f64; KINDS.len()] {
     }
     out[2] = (of(Class::Udp) - 4.0 * back).max(0.0);
     // Whoever got a SYN+ACK sent a SYN.
-    out[3] = (of(Class::Reflected) + of(Class::SynAck) - back).max(0.0);
-    out[4] = of(Class::Icmp);
+    let sent = back + f64::from(asked);
+    out[3] = (of(Class::Reflected) + of(Class::SynAck) - sent).max(0.0);
+    out[4] = pings(t) + (of(Class::IcmpAnswer) - sent).max(0.0);
     out[5] = of(Class::Other);
     out
+}
+
+/// ICMP that asks. That each of a network's hosts is asked once in a slice, by who looks who is there or how they
+/// fare, is no flood; that one is asked often is one even where it answers all.
+fn pings(t: &Tally) -> f64 {
+    let asked = t.of(Class::Icmp);
+    let once = match t.key {
+        Key::Network(_) => t.hosts,
+        Key::To(_) | Key::From(_) => 0,
+    };
+    f64::from(asked.saturating_sub(once))
 }
 
 /// Between one and many others.
@@ -320,7 +355,7 @@ fn floor(limits: &FloodLimits, kind: usize, tally: &Tally) -> f64 {
 impl State {
     /// Goes on to the slice of a tally, over slices without one, which had next to nothing. Gives
     /// all that was counted of it so far.
-    fn turn_to(&mut self, tally: &Tally, limits: &FloodLimits) -> Tally {
+    fn turn_to(&mut self, tally: &Tally, asked: u32, limits: &FloodLimits) -> Tally {
         if let Some(whole) = self.slice.as_mut().filter(|s| s.start >= tally.start) {
             whole.merge(tally);
             for (kind, (habit, sum)) in self.kinds.iter_mut().zip(self.before) {
@@ -344,6 +379,7 @@ impl State {
         self.seen = self.seen.saturating_add(1);
         self.before = self.kinds.each_ref().map(|k| (k.habit, k.sum));
         self.slice = Some(*tally);
+        self.asked = asked;
         *tally
     }
 }
@@ -415,31 +451,6 @@ fn elsewhere(tally: &Tally, kind: usize, port: u16) -> f64 {
         let lead = if vote.port == port { vote.lead } else { 0 };
         f64::from(all.saturating_sub(lead)) / 2.0
     })
-}
-
-fn name(key: Key) -> Phrase {
-    match key {
-        Key::To(ip) => say!("receives", "{who} receives", who = ip),
-        Key::Network(ip) => say!(
-            "network-receives",
-            "hosts of the network of {who} receive",
-            who = ip
-        ),
-        Key::From(ip) => say!("sends", "{who} sends", who = ip),
-    }
-}
-
-/// What there is too much of.
-fn of_what(kind: usize) -> Phrase {
-    match kind {
-        0 => say!("flood-of-syns", "SYNs that nothing follows"),
-        1 => say!("flood-of-acks", "small TCP packets that lead to nothing"),
-        2 => say!("flood-of-datagrams", "datagrams that nobody answers"),
-        3 => say!("flood-of-answers", "answers that nobody asked for"),
-        4 => say!("flood-of-icmp", "ICMP messages"),
-        5 => say!("flood-of-others", "packets and fragments of other protocols"),
-        _ => say!("flood-outbound", "packets that are not answered"),
-    }
 }
 
 fn began(tally: &Tally, kind: usize, habit: f64, peak: f64, port: Option<u16>) -> FloodFound {

@@ -9,6 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use citywall_event::Nanos;
 
+use super::class::{CLASSES, Class};
 use super::sketch::{CountMin, Distinct, hash128};
 
 /// Length of a slice, nanoseconds.
@@ -29,52 +30,6 @@ const NETWORK_HOSTS: usize = 8;
 
 /// Heavy keys beyond those.
 const LATE: usize = 256;
-
-/// What a packet is, as far as floods go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[repr(u8)]
-pub enum Class {
-    /// TCP, SYN without ACK.
-    Syn,
-    /// TCP, SYN with ACK: the answer to `Syn`.
-    SynAck,
-    /// Any other TCP.
-    Tcp,
-    /// UDP.
-    Udp,
-    /// UDP from a port of services that answer much to little.
-    Reflected,
-    /// ICMP and ICMPv6.
-    Icmp,
-    /// Anything else, fragments too.
-    Other,
-}
-
-/// How many classes there are.
-pub const CLASSES: usize = 7;
-
-impl Class {
-    /// All.
-    pub const ALL: [Class; CLASSES] = [
-        Class::Syn,
-        Class::SynAck,
-        Class::Tcp,
-        Class::Udp,
-        Class::Reflected,
-        Class::Icmp,
-        Class::Other,
-    ];
-
-    /// Source ports of services that answer much to little: chargen, DNS, portmapper, NTP, NetBIOS,
-    /// SNMP, CLDAP, RIP, SSDP, WS-Discovery, mDNS, CoAP, memcached (as told in CERT advisory TA14-017A
-    /// and later ones).
-    pub fn reflects(port: u16) -> bool {
-        matches!(
-            port,
-            19 | 53 | 111 | 123 | 137 | 161 | 389 | 520 | 1900 | 3702 | 5353 | 5683 | 11211
-        )
-    }
-}
 
 /// One packet.
 #[derive(Clone, Copy, Debug)]

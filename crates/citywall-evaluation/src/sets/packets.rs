@@ -101,20 +101,17 @@ fn one(packet: &Packet, at: i64) -> Option<One> {
                 _ => Class::Tcp,
             };
         }
-        Transport::Udp { src_port, .. } => {
-            class = if Class::reflects(src_port) {
-                Class::Reflected
-            } else {
-                Class::Udp
-            };
-        }
+        Transport::Udp { src_port, .. } => class = Class::of_udp(src_port),
         _ => {}
     }
     let macs = packet.macs;
     let (from, to, protocol) = match packet.network {
         Network::Ip(ip) => {
             if matches!(ip.protocol, 1 | 58) {
-                class = Class::Icmp;
+                class = match packet.transport {
+                    Transport::Icmp { v6, kind, .. } => Class::of_icmp(v6, kind),
+                    _ => Class::Icmp,
+                };
             }
             (Party::Ip(ip.src), Party::Ip(ip.dst), ip.protocol)
         }
