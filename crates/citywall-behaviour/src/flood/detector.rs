@@ -7,16 +7,18 @@
 //! data follows, datagrams that nobody answers, answers that nobody asked for. What is beyond the
 //! larger of a static floor and a multiple of the habit adds up (CUSUM, Page 1954); calm takes off
 //! an eighth of a floor a slice, so pulses of 200 ms a second add up too. A crowd that completes
-//! its handshakes and talks explains its own packets, so it is no flood. A habit grows by at most a
+//! its handshakes and talks explains its own packets, so it is no flood; nor is who tries one port after
+//! another (`search`), which is told as a scan. A habit grows by at most a
 //! factor of two in ten minutes: a slow ramp is not learned away.
 
 use std::net::IpAddr;
 
-use citywall_event::{Behaviour, Nanos, Phrase, Technique, counted, say};
+use citywall_event::{Behaviour, Nanos};
 
 use super::class::Class;
 use super::meter::{Key, PortVote, SLICE, Tally};
-use super::words::{name, of_what};
+use super::search::Search;
+use super::words::{began, over};
 use crate::recent::Recent;
 
 /// From when on it is a flood, and how much is remembered. Rates are packets a second.
@@ -65,7 +67,7 @@ impl Default for FloodLimits {
 }
 
 /// Kinds of floods that a receiver can suffer, then the sender's.
-const KINDS: [&str; 7] = [
+pub(super) const KINDS: [&str; 7] = [
     "syn_flood",
     "ack_flood",
     "udp_flood",
@@ -82,7 +84,7 @@ const OUTBOUND: usize = 6;
 const UDP: u8 = 17;
 
 /// Slices a second.
-const PER_SECOND: f64 = 1e9 / SLICE as f64;
+pub(super) const PER_SECOND: f64 = 1e9 / SLICE as f64;
 
 /// Share of a new slice in the habit: a memory of about a minute.
 const LEARN: f64 = 1.0 / 600.0;
@@ -122,15 +124,15 @@ struct Kind {
 }
 
 #[derive(Debug, Default)]
-struct Flood {
+pub(super) struct Flood {
     /// When it began.
-    since: Nanos,
+    pub(super) since: Nanos,
     /// The last slice that was not calm.
-    last: Nanos,
+    pub(super) last: Nanos,
     /// Packets so far, those of the slice at hand, and the worst slice.
-    packets: u64,
+    pub(super) packets: u64,
     slice: u64,
-    peak: f64,
+    pub(super) peak: f64,
 }
 
 #[derive(Debug, Default)]
@@ -140,8 +142,15 @@ struct State {
     /// The slice at hand, and what was before it: another worker may have more of the slice.
     slice: Option<Tally>,
     before: [(f64, f64); KINDS.len()],
-    /// Packets of the slice before that answers may still come for.
-    asked: u32,
+    asked: Asked,
+    search: Search,
+}
+
+/// What was sent in the slice before, and answers may still come for.
+#[derive(Clone, Copy, Debug, Default)]
+struct Asked {
+    packets: u32,
+    syns: u32,
 }
 
 /// Finds floods.
@@ -156,10 +165,10 @@ pub struct FloodDetector {
 
 /// A flood that was told.
 #[derive(Clone, Copy, Debug)]
-struct Active {
-    key: Key,
-    kind: usize,
-    protocol: u8,
+pub(super) struct Active {
+    pub(super) key: Key,
+    pub(super) kind: usize,
+    pub(super) protocol: u8,
     /// The port that was told.
     port: Option<u16>,
     /// It went on to other ports, and that was told, too.
@@ -205,8 +214,12 @@ impl FloodDetector {
         let state = self.states.entry(tally.key);
         let whole = state.turn_to(tally, asked, &limits);
         let known = state.seen >= KNOWN;
+        let mut packets = unexplained(&whole, state.asked);
+        if state.search.explains(&whole, limits.calm) {
+            packets[SYNS] = 0.0;
+        }
         let mut worst: Option<(usize, f64)> = None;
-        for (kind, packets) in unexplained(&whole, state.asked).into_iter().enumerate() {
+        for (kind, packets) in packets.into_iter().enumerate() {
             let floor = floor(&limits, kind, &whole);
             if !state.kinds[kind].take(packets, floor, known, tally.start, &limits) {
                 continue;
@@ -245,22 +258,31 @@ impl FloodDetector {
         Some(began(&whole, kind, state.kinds[kind].habit, flood.peak, port))
     }
 
-    /// Packets of the slice before that no answer had come for by its end: on their way answers cross the border
-    /// of slices, and who asks many at once gets all of them in the next.
-    fn asked_before(&mut self, tally: &Tally) -> u32 {
+    /// What of the slice before no answer had come for by its end: on their way answers cross the border of slices,
+    /// and who asks many at once gets all of them in the next.
+    fn asked_before(&mut self, tally: &Tally) -> Asked {
         let before = tally.start - SLICE;
         let mut slice = |key| {
             let slice = self.states.get(key).and_then(|state| state.slice);
             slice.filter(|s| s.start == before)
         };
-        match tally.key {
+        let asked = match tally.key {
             // Who gets nothing yet is not told of as a receiver.
-            Key::To(ip) => slice(Key::From(ip)).map_or(0, |sent| sent.total().saturating_sub(sent.back)),
-            Key::Network(_) => {
-                slice(tally.key).map_or(0, |had| had.back.saturating_sub(had.of(Class::IcmpAnswer)))
-            }
-            Key::From(_) => 0,
-        }
+            Key::To(ip) => slice(Key::From(ip)).map(|sent| Asked {
+                packets: sent.total().saturating_sub(sent.back),
+                syns: sent.syns().saturating_sub(sent.back),
+            }),
+            Key::Network(_) => slice(tally.key).map(|had| Asked {
+                packets: had.back.saturating_sub(had.of(Class::IcmpAnswer)),
+                syns: had.back_syns.saturating_sub(had.of(Class::Tcp)),
+            }),
+            // What it got then it may answer now.
+            Key::From(ip) => slice(Key::To(ip)).map(|got| Asked {
+                packets: got.total().saturating_sub(got.back),
+                syns: 0,
+            }),
+        };
+        asked.unwrap_or_default()
     }
 
     /// A border of packet time: tells floods that are over.
@@ -293,7 +315,7 @@ impl FloodDetector {
 }
 
 /// Packets of each kind that nothing explains; `asked` may still have been answered.
-fn unexplained(t: &Tally, asked: u32) -> [f64; KINDS.len()] {
+fn unexplained(t: &Tally, asked: Asked) -> [f64; KINDS.len()] {
     let of = |class| f64::from(t.of(class));
     let back = f64::from(t.back);
     let mut out = [0.0; KINDS.len()];
@@ -303,18 +325,20 @@ fn unexplained(t: &Tally, asked: u32) -> [f64; KINDS.len()] {
         // One stream to one receiver is what cameras do, in packets that are nearly full.
         let small = t.bytes < 1_000 * u64::from(t.total());
         if small || is_spread(t) {
-            out[OUTBOUND] = (sent - 4.0 * back).max(0.0);
+            out[OUTBOUND] = (sent - 4.0 * back - f64::from(asked.packets)).max(0.0);
         }
         return out;
     }
     let small = t.bytes < 120 * u64::from(t.total());
     out[0] = (of(Class::Syn) - of(Class::Tcp) / 2.0).max(0.0);
     if small && t.back_bytes < 2 * t.bytes {
-        out[1] = of(Class::Tcp);
+        // A port that is closed answers the SYN of who tries it.
+        let refused = t.back_syns.saturating_add(asked.syns);
+        out[1] = (of(Class::Tcp) - f64::from(refused)).max(0.0);
     }
     out[2] = (of(Class::Udp) - 4.0 * back).max(0.0);
     // Whoever got a SYN+ACK sent a SYN.
-    let sent = back + f64::from(asked);
+    let sent = back + f64::from(asked.packets);
     out[3] = (of(Class::Reflected) + of(Class::SynAck) - sent).max(0.0);
     out[4] = pings(t) + (of(Class::IcmpAnswer) - sent).max(0.0);
     out[5] = of(Class::Other);
@@ -355,7 +379,7 @@ fn floor(limits: &FloodLimits, kind: usize, tally: &Tally) -> f64 {
 impl State {
     /// Goes on to the slice of a tally, over slices without one, which had next to nothing. Gives
     /// all that was counted of it so far.
-    fn turn_to(&mut self, tally: &Tally, asked: u32, limits: &FloodLimits) -> Tally {
+    fn turn_to(&mut self, tally: &Tally, asked: Asked, limits: &FloodLimits) -> Tally {
         if let Some(whole) = self.slice.as_mut().filter(|s| s.start >= tally.start) {
             whole.merge(tally);
             for (kind, (habit, sum)) in self.kinds.iter_mut().zip(self.before) {
@@ -417,7 +441,7 @@ impl Kind {
     }
 }
 
-fn protocol(kind: usize, tally: &Tally) -> u8 {
+pub(super) fn protocol(kind: usize, tally: &Tally) -> u8 {
     match kind {
         0 | 1 => 6,
         // SYN+ACKs can be reflected too.
@@ -451,102 +475,4 @@ fn elsewhere(tally: &Tally, kind: usize, port: u16) -> f64 {
         let lead = if vote.port == port { vote.lead } else { 0 };
         f64::from(all.saturating_sub(lead)) / 2.0
     })
-}
-
-fn began(tally: &Tally, kind: usize, habit: f64, peak: f64, port: Option<u16>) -> FloodFound {
-    let carpet = matches!(tally.key, Key::Network(_));
-    let rate = peak * PER_SECOND;
-    let others = tally.others.estimate();
-    let feature = match tally.key {
-        Key::From(_) => "receivers",
-        _ => "senders",
-    };
-    let others_told = others.round_ties_even() as u64;
-    let others_told = match (tally.key, tally.main) {
-        (Key::From(_), _) => say!(
-            "flood-receivers",
-            "about {n}",
-            n = counted(others_told, "receiver", "receivers")
-        ),
-        (_, None) => say!(
-            "flood-senders",
-            "about {n}",
-            n = counted(others_told, "sender", "senders")
-        ),
-        (_, Some(main)) => say!(
-            "flood-senders-main",
-            "about {n}, most of them by {who}",
-            n = counted(others_told, "sender", "senders"),
-            who = main
-        ),
-    };
-    let reason = say!(
-        "flooded",
-        "{side} {rate} {what} a second, {others}; its habit is {habit}",
-        side = name(tally.key),
-        rate = format!("{rate:.0}"),
-        what = of_what(kind),
-        others = others_told,
-        habit = format!("{:.0}", habit * PER_SECOND)
-    );
-    let behaviour = Behaviour {
-        kind: if carpet { "carpet_flood" } else { KINDS[kind] },
-        reason,
-        score: (1.0 - habit * 2.0 / peak.max(1.0)).clamp(0.5, 1.0),
-        features: vec![
-            ("packets_per_second", rate),
-            ("bytes_per_second", tally.bytes as f64 * PER_SECOND),
-            (feature, others),
-            ("habit_per_second", habit * PER_SECOND),
-            ("answers_per_second", f64::from(tally.back) * PER_SECOND),
-            ("hosts", tally.hosts.into()),
-        ],
-        technique: Some(Technique::DENIAL_OF_SERVICE),
-        evidence: Vec::new(),
-    };
-    FloodFound {
-        key: tally.key,
-        main: tally.main.filter(|_| !matches!(tally.key, Key::From(_))),
-        protocol: protocol(kind, tally),
-        port,
-        behaviour,
-        began: true,
-    }
-}
-
-fn over(active: &Active, port: Option<u16>, flood: &Flood) -> FloodFound {
-    let &Active {
-        key, kind, protocol, ..
-    } = active;
-    let seconds = (flood.last - flood.since + SLICE) as f64 / 1e9;
-    let behaviour = Behaviour {
-        kind: "flood_ended",
-        reason: say!(
-            "flood-over",
-            "{side} no more of the {what} that lasted {seconds} s ({packets})",
-            side = name(key),
-            what = Phrase::of_file(
-                format!("flood-kind-{}", KINDS[kind].replace('_', "-")),
-                KINDS[kind].replace('_', " ")
-            ),
-            seconds = format!("{seconds:.1}"),
-            packets = counted(flood.packets, "packet", "packets")
-        ),
-        score: 0.0,
-        features: vec![
-            ("seconds", seconds),
-            ("packets", flood.packets as f64),
-            ("peak_per_second", flood.peak * PER_SECOND),
-        ],
-        technique: None,
-        evidence: Vec::new(),
-    };
-    FloodFound {
-        key,
-        main: None,
-        protocol,
-        port,
-        behaviour,
-        began: false,
-    }
 }

@@ -3,14 +3,14 @@
 //! Owns: the counting of every packet, by destination and by source, and the tallies of those that
 //! are heavy, of networks too. Exact for the first keys of a slice; keys beyond are
 //! counted by a sketch until they are heavy themselves, so no heavy key is missed whatever comes
-//! before it. All room is fixed (about 800 KiB). Does not own: what is too much (`detector`).
+//! before it. All room is fixed (about 1.2 MiB). Does not own: what is too much (`detector`).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use citywall_event::Nanos;
 
 use super::class::{CLASSES, Class};
-use super::sketch::{CountMin, Distinct, hash128};
+use super::sketch::{CountMin, Distinct, Few, hash128};
 
 /// Length of a slice, nanoseconds.
 pub const SLICE: Nanos = 100_000_000;
@@ -95,6 +95,8 @@ pub struct Tally {
     pub back: u32,
     /// Bytes the other way.
     pub back_bytes: u64,
+    /// SYNs the other way.
+    pub back_syns: u32,
     /// Hosts of a network that received; else 1.
     pub hosts: u32,
     /// How many others there were: senders of a receiver, receivers of a sender.
@@ -104,6 +106,10 @@ pub struct Tally {
     pub main: Option<IpAddr>,
     /// Which port most SYNs are for, and which most of `Reflected` come from.
     pub ports: [PortVote; 2],
+    /// Pairs of host and port that SYNs were for.
+    pub tried: Distinct,
+    /// Others that SYNs came from or went to.
+    pub askers: Few,
 }
 
 impl Tally {
@@ -115,12 +121,20 @@ impl Tally {
         self.bytes += other.bytes;
         self.back = self.back.saturating_add(other.back);
         self.back_bytes += other.back_bytes;
+        self.back_syns = self.back_syns.saturating_add(other.back_syns);
         self.hosts = self.hosts.max(other.hosts);
         self.others.merge(&other.others);
         if self.main != other.main {
             self.main = None;
         }
         self.vote(&other.ports);
+        self.tried.merge(&other.tried);
+        self.askers.merge(other.askers);
+    }
+
+    /// SYNs.
+    pub fn syns(&self) -> u32 {
+        self.of(Class::Syn)
     }
 
     fn vote(&mut self, others: &[PortVote; 2]) {
@@ -151,6 +165,8 @@ struct Cell {
     main: u128,
     lead: u32,
     ports: [PortVote; 2],
+    tried: Distinct,
+    askers: Few,
 }
 
 const EMPTY: Cell = Cell {
@@ -162,6 +178,8 @@ const EMPTY: Cell = Cell {
     main: 0,
     lead: 0,
     ports: [PortVote { port: 0, lead: 0 }; 2],
+    tried: Distinct::EMPTY,
+    askers: Few::EMPTY,
 };
 
 /// One way to see packets.
@@ -216,8 +234,13 @@ impl Meter {
         self.advance(at, out);
         let (src, dst) = (bits(sample.src), bits(sample.dst));
         let (src_hash, dst_hash) = (hash128(self.seed, src), hash128(self.seed, dst));
-        let mut counted = self.to.add(dst, dst_hash, (src, src_hash), sample);
-        counted &= self.from.add(src, src_hash, (dst, dst_hash), sample);
+        // What is tried, where something is: this host and port.
+        let tried = match sample.class {
+            Class::Syn => hash128(self.seed ^ u64::from(sample.ports[1]), dst),
+            _ => 0,
+        };
+        let mut counted = self.to.add(dst, dst_hash, (src, src_hash), tried, sample);
+        counted &= self.from.add(src, src_hash, (dst, dst_hash), tried, sample);
         self.uncounted += u64::from(!counted);
         if self.to.early || self.from.early {
             self.close(out);
@@ -307,14 +330,14 @@ impl Board {
 
     /// Counts; false where only the sketch did.
     #[inline]
-    fn add(&mut self, key: u128, hash: u64, other: (u128, u64), sample: &Sample) -> bool {
+    fn add(&mut self, key: u128, hash: u64, other: (u128, u64), tried: u64, sample: &Sample) -> bool {
         let mask = self.index.len() - 1;
         let mut place = hash as usize & mask;
         // At most half of the places are taken, so the search ends.
         while let Some(at) = usize::from(self.index[place]).checked_sub(1) {
             let cell = &mut self.cells[at];
             if cell.key == key {
-                cell.count(other, sample);
+                cell.count(other, tried, sample);
                 self.early |= cell.seen >= EARLY;
                 return true;
             }
@@ -322,18 +345,18 @@ impl Board {
         }
         if self.cells.len() < EXACT {
             let mut cell = Cell { key, ..EMPTY };
-            cell.count(other, sample);
+            cell.count(other, tried, sample);
             self.cells.push(cell);
             self.index[place] = self.cells.len() as u16;
             return true;
         }
-        self.overflow(key, hash, other, sample)
+        self.overflow(key, hash, other, tried, sample)
     }
 
     #[cold]
-    fn overflow(&mut self, key: u128, hash: u64, other: (u128, u64), sample: &Sample) -> bool {
+    fn overflow(&mut self, key: u128, hash: u64, other: (u128, u64), tried: u64, sample: &Sample) -> bool {
         if let Some(cell) = self.late.iter_mut().find(|c| c.key == key) {
-            cell.count(other, sample);
+            cell.count(other, tried, sample);
             self.early |= cell.seen >= EARLY;
             return true;
         }
@@ -344,7 +367,7 @@ impl Board {
         }
         // It comes in with what the sketch has: which class those were is not known.
         let mut cell = Cell { key, ..EMPTY };
-        cell.count(other, sample);
+        cell.count(other, tried, sample);
         cell.packets[sample.class as usize] = estimate;
         self.late.push(cell);
         true
@@ -380,12 +403,16 @@ impl Board {
 
 impl Cell {
     #[inline]
-    fn count(&mut self, other: (u128, u64), sample: &Sample) {
+    fn count(&mut self, other: (u128, u64), tried: u64, sample: &Sample) {
         self.packets[sample.class as usize] += 1;
         self.bytes += u64::from(sample.bytes);
         self.seen += 1;
         match sample.class {
-            Class::Syn => self.ports[0].add(sample.ports[1], 1),
+            Class::Syn => {
+                self.ports[0].add(sample.ports[1], 1);
+                self.tried.add(tried);
+                self.askers.add(other.1);
+            }
             Class::Reflected => self.ports[1].add(sample.ports[0], 1),
             _ => {}
         }
@@ -411,6 +438,8 @@ impl Cell {
         self.others.merge(&other.others);
         let votes = self.ports.iter_mut().zip(other.ports);
         votes.for_each(|(mine, other)| mine.add(other.port, other.lead));
+        self.tried.merge(&other.tried);
+        self.askers.merge(other.askers);
     }
 
     fn tally(&self, key: Key, start: Nanos, back: Option<&Cell>) -> Tally {
@@ -421,10 +450,13 @@ impl Cell {
             bytes: self.bytes,
             back: back.map_or(0, Cell::total),
             back_bytes: back.map_or(0, |b| b.bytes),
+            back_syns: back.map_or(0, |b| b.packets[Class::Syn as usize]),
             hosts: 1,
             others: self.others,
             main: (self.lead * 4 > self.total()).then(|| address(self.main)),
             ports: self.ports,
+            tried: self.tried,
+            askers: self.askers,
         }
     }
 }

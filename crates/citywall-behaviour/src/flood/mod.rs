@@ -6,11 +6,14 @@
 mod class;
 mod detector;
 mod meter;
+mod search;
 mod sketch;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod tests_answers;
+#[cfg(test)]
+mod tests_search;
 mod words;
 
 pub use class::Class;

@@ -110,6 +110,34 @@ impl Distinct {
     }
 }
 
+/// How many different keys there were, where they are few: a bit each (linear counting, Whang et al., 1990). Within a
+/// tenth up to thirty or so, and beyond two hundred always as many.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Few(u64);
+
+impl Few {
+    /// Nothing was seen.
+    pub const EMPTY: Few = Few(0);
+
+    /// Adds the key whose hash this is.
+    #[inline]
+    pub fn add(&mut self, hash: u64) {
+        self.0 |= 1 << (hash >> 58);
+    }
+
+    /// Takes in all that another has seen.
+    pub fn merge(&mut self, other: Few) {
+        self.0 |= other.0;
+    }
+
+    /// The estimate.
+    pub fn estimate(self) -> f64 {
+        let bits = f64::from(u64::BITS);
+        let free = f64::from(self.0.count_zeros().max(1));
+        bits * (bits / free).ln()
+    }
+}
+
 /// A seeded hash of one 128-bit key: two rounds of multiply and fold (as wyhash and its kin).
 #[inline]
 pub fn hash128(seed: u64, key: u128) -> u64 {

@@ -30,7 +30,7 @@ pub(super) struct Bench {
     meter: Meter,
     detector: FloodDetector,
     tallies: Vec<Tally>,
-    found: Vec<(Nanos, FloodFound)>,
+    pub(super) found: Vec<(Nanos, FloodFound)>,
     dice: Dice,
 }
 

@@ -28,8 +28,7 @@ impl One {
                 src,
                 dst,
                 class: self.class,
-                // No flood is told by it.
-                ports: [0; 2],
+                ports: [self.seen.from.1, self.seen.to.1],
                 bytes: self.seen.bytes,
             }),
             _ => None,

@@ -329,7 +329,7 @@ impl Stream {
             src: from,
             dst: to,
             class,
-            // No flood is told by it.
+            // As if all were for one port: no flood of theirs is for many.
             ports: [0; 2],
             bytes,
         };
