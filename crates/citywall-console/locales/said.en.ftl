@@ -321,6 +321,10 @@ flood-receivers = about { $n ->
     [one] { $n } receiver
    *[other] { $n } receivers
  }
+flood-receivers-main = about { $n ->
+    [one] { $n } receiver
+   *[other] { $n } receivers
+ }, most of it to { $whom }
 flood-senders = about { $n ->
     [one] { $n } sender
    *[other] { $n } senders

@@ -297,6 +297,7 @@ flood-of-syns = 没有后续的 SYN 包
 flood-outbound = 没有得到回应的数据包
 flood-over = { $side }的{ $what }已经停止，它持续了 { $seconds } 秒（{ $packets } 个数据包）
 flood-receivers = 约 { $n } 个接收者
+flood-receivers-main = 约 { $n } 个接收者，大多发往 { $whom }
 flood-senders = 约 { $n } 个发送者
 flood-senders-main = 约 { $n } 个发送者，大多来自 { $who }
 flooded = { $side }每秒 { $rate } 个{ $what }，{ $others }；平时是 { $habit } 个

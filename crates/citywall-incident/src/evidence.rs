@@ -252,6 +252,10 @@ impl<'a> Evidence<'a> {
     /// Who is flooded, by which protocol.
     pub(crate) fn floods(&self) -> Option<Flooded> {
         let address = self.event.subject.dst_ip.filter(|_| self.kind == Kind::Flood)?;
+        // By a device of ours: it is known who sends, and who receives too much is told by that.
+        if matches!(&self.event.body, Body::Behaviour(b) if b.kind == "outbound_flood") {
+            return None;
+        }
         let protocol = self.event.subject.protocol.unwrap_or(0);
         // The port of a crowd's conversations is no sign of SYNs that lead to nothing.
         let port = match &self.event.body {

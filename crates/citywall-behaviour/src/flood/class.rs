@@ -14,6 +14,8 @@ pub enum Class {
     Tcp,
     /// UDP.
     Udp,
+    /// UDP to a port of services that take what comes and never answer.
+    Collected,
     /// UDP from a port of services that answer much to little.
     Reflected,
     /// ICMP and ICMPv6 that asks or announces something.
@@ -25,7 +27,7 @@ pub enum Class {
 }
 
 /// How many classes there are.
-pub const CLASSES: usize = 8;
+pub const CLASSES: usize = 9;
 
 impl Class {
     /// All.
@@ -34,17 +36,20 @@ impl Class {
         Class::SynAck,
         Class::Tcp,
         Class::Udp,
+        Class::Collected,
         Class::Reflected,
         Class::Icmp,
         Class::IcmpAnswer,
         Class::Other,
     ];
 
-    /// Of a UDP datagram, by its source port.
+    /// Of a UDP datagram, by its ports.
     #[inline]
-    pub fn of_udp(src_port: u16) -> Class {
+    pub fn of_udp(src_port: u16, dst_port: u16) -> Class {
         if Class::reflects(src_port) {
             Class::Reflected
+        } else if Class::collects(dst_port) {
+            Class::Collected
         } else {
             Class::Udp
         }
@@ -69,6 +74,14 @@ impl Class {
         matches!(
             port,
             19 | 53 | 111 | 123 | 137 | 161 | 389 | 520 | 1900 | 3702 | 5353 | 5683 | 11211
+        )
+    }
+    /// Destination ports of services that take what comes and never answer: SNMP traps, syslog, NetFlow, IPFIX,
+    /// sFlow, StatsD, GELF, collectd.
+    fn collects(port: u16) -> bool {
+        matches!(
+            port,
+            162 | 514 | 2055 | 4739 | 6343 | 8125 | 9995 | 9996 | 12201 | 25826
         )
     }
 }

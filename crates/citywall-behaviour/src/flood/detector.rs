@@ -100,7 +100,7 @@ const KNOWN: u32 = 600;
 pub struct FloodFound {
     /// Of whom.
     pub key: Key,
-    /// Who sends most of it, where that is clear; it may be invented.
+    /// Who sends most of it, where that is clear; it may be invented. Of what one host sends: who receives most.
     pub main: Option<IpAddr>,
     /// IP protocol; 0 where it is mixed.
     pub protocol: u8,
@@ -336,7 +336,7 @@ fn unexplained(t: &Tally, asked: Asked) -> [f64; KINDS.len()] {
         let refused = t.back_syns.saturating_add(asked.syns);
         out[1] = (of(Class::Tcp) - f64::from(refused)).max(0.0);
     }
-    out[2] = (of(Class::Udp) - 4.0 * back).max(0.0);
+    out[2] = (of(Class::Udp) + of(Class::Collected) - 4.0 * back).max(0.0);
     // Whoever got a SYN+ACK sent a SYN.
     let sent = back + f64::from(asked.packets);
     out[3] = (of(Class::Reflected) + of(Class::SynAck) - sent).max(0.0);
@@ -361,6 +361,12 @@ fn is_spread(t: &Tally) -> bool {
     t.others.estimate() > 64.0
 }
 
+/// Logs, traps and the like by one to one, nearly alone: what else is sent beside them could be a flood.
+fn is_for_collector(t: &Tally) -> bool {
+    let collected = t.of(Class::Collected);
+    matches!(t.key, Key::From(_)) && !is_spread(t) && t.main.is_some() && collected > t.total() / 8 * 7
+}
+
 /// Packets a slice.
 fn floor(limits: &FloodLimits, kind: usize, tally: &Tally) -> f64 {
     let rate = match kind {
@@ -371,6 +377,8 @@ fn floor(limits: &FloodLimits, kind: usize, tally: &Tally) -> f64 {
         3 => limits.reflected,
         4 => limits.icmp,
         5 => limits.other,
+        // Collectors never answer, whoever sends: what one takes of all together, it takes of one.
+        _ if is_for_collector(tally) => limits.udp,
         _ => limits.outbound,
     };
     (rate / PER_SECOND).max(1.0)

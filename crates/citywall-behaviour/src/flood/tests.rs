@@ -371,7 +371,7 @@ proptest! {
 
     /// No traffic makes it panic or grow.
     #[test]
-    fn bounded(packets in proptest::collection::vec((any::<u32>(), any::<u32>(), 0_usize..8, any::<u32>(), 0_i64..400_000_000), 0..500)) {
+    fn bounded(packets in proptest::collection::vec((any::<u32>(), any::<u32>(), 0_usize..9, any::<u32>(), 0_i64..400_000_000), 0..500)) {
         let mut bench = Bench::new();
         let mut at = 0;
         for (src, dst, class, bytes, step) in packets {

@@ -61,6 +61,35 @@ fn answers_that_come_a_slice_later_were_asked_for() {
     }
 }
 
+/// Log lines by one host to one collector: ordinary up to what is a flood for who receives them.
+#[test]
+fn a_collector_takes_of_one_what_it_takes_of_all() {
+    let logs = |rate, beside| {
+        let mut bench = Bench::new();
+        bench.stream(0, 2 * SECOND, rate, |bench, at, roll| {
+            let class = match roll % 100 < beside {
+                true => Class::of_udp(40_000, 9_999),
+                false => Class::of_udp(40_000, 514),
+            };
+            bench.send(at, ip(1), ip(2), class, 167);
+        });
+        bench.end(20 * SECOND);
+        let began = bench.found.iter().filter(|(_, f)| f.began);
+        let line = |(_, f): &(_, super::FloodFound)| format!("{} {:?}\n", f.behaviour.reason, f.main);
+        format!("{rate}, {beside}:\n{}", began.map(line).collect::<String>())
+    };
+    let all = [logs(3_000, 0), logs(4_900, 0), logs(3_000, 50), logs(8_000, 0)].concat();
+    expect_test::expect![[r#"
+        3000, 0:
+        4900, 0:
+        3000, 50:
+        10.0.0.1 sends 3000 packets that are not answered a second, about 1 receiver, most of it to 10.0.0.2; its habit is 5 Some(10.0.0.2)
+        8000, 0:
+        10.0.0.2 receives 8000 datagrams that nobody answers a second, about 1 sender, most of them by 10.0.0.1; its habit is 13 Some(10.0.0.1)
+        10.0.0.1 sends 8000 packets that are not answered a second, about 1 receiver, most of it to 10.0.0.2; its habit is 13 Some(10.0.0.2)
+    "#]].assert_eq(&all);
+}
+
 /// The same network, each of its hosts a hundred times a second.
 #[test]
 fn echoes_to_all_of_a_network_are_a_flood_even_where_all_answer() {

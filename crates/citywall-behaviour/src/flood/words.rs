@@ -42,7 +42,13 @@ pub(super) fn began(tally: &Tally, kind: usize, habit: f64, peak: f64, port: Opt
     };
     let others_told = others.round_ties_even() as u64;
     let others_told = match (tally.key, tally.main) {
-        (Key::From(_), _) => say!(
+        (Key::From(_), Some(main)) => say!(
+            "flood-receivers-main",
+            "about {n}, most of it to {whom}",
+            n = counted(others_told, "receiver", "receivers"),
+            whom = main
+        ),
+        (Key::From(_), None) => say!(
             "flood-receivers",
             "about {n}",
             n = counted(others_told, "receiver", "receivers")
@@ -85,7 +91,7 @@ pub(super) fn began(tally: &Tally, kind: usize, habit: f64, peak: f64, port: Opt
     };
     FloodFound {
         key: tally.key,
-        main: tally.main.filter(|_| !matches!(tally.key, Key::From(_))),
+        main: tally.main,
         protocol: protocol(kind, tally),
         port,
         behaviour,

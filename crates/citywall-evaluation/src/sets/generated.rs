@@ -43,7 +43,7 @@ pub fn packet(at: Nanos, from: (IpAddr, u16), to: (IpAddr, u16), class: Class, b
             from: (Party::Ip(from.0), from.1),
             to: (Party::Ip(to.0), to.1),
             protocol: match class {
-                Class::Udp | Class::Reflected => 17,
+                Class::Udp | Class::Collected | Class::Reflected => 17,
                 Class::Icmp | Class::IcmpAnswer => 1,
                 Class::Other => 47,
                 _ => 6,

@@ -100,7 +100,9 @@ fn one(packet: &Packet, at: i64) -> Option<One> {
                 _ => Class::Tcp,
             };
         }
-        Transport::Udp { src_port, .. } => class = Class::of_udp(src_port),
+        Transport::Udp {
+            src_port, dst_port, ..
+        } => class = Class::of_udp(src_port, dst_port),
         _ => {}
     }
     let macs = packet.macs;

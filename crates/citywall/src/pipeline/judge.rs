@@ -278,7 +278,10 @@ fn flood(found: FloodFound, context: &Context) -> Option<Conclusion> {
         }
         // No host by itself: the reason names the network.
         Key::Network(ip) if inside(ip) => subject.src_ip = found.main,
-        Key::From(ip) if inside(ip) => subject.src_ip = Some(ip),
+        Key::From(ip) if inside(ip) => {
+            subject.src_ip = Some(ip);
+            subject.dst_ip = found.main;
+        }
         _ => return None,
     }
     Some((subject, Body::Behaviour(Box::new(found.behaviour))))

@@ -243,7 +243,9 @@ impl Preparer {
                 both if both & tcp_flags::SYN != 0 => Class::SynAck,
                 _ => Class::Tcp,
             },
-            Transport::Udp { src_port, .. } => Class::of_udp(src_port),
+            Transport::Udp {
+                src_port, dst_port, ..
+            } => Class::of_udp(src_port, dst_port),
             Transport::Icmp { v6, kind, .. } => Class::of_icmp(v6, kind),
             // Fragments, and what is cut: whether it asks is not known.
             _ if matches!(ip.protocol, 1 | 58) => Class::Icmp,
