@@ -17,5 +17,6 @@ pub mod merge;
 pub mod ordered;
 pub mod prepare;
 pub mod propose;
+mod questions;
 pub mod run;
 pub mod worker;

@@ -1,25 +1,20 @@
 //! One worker: follows the conversations that fall to it and tells what it found as `Facts`.
 //!
-//! Owns: the flow table of its share, the protocol sessions, rule state by flow, and the questions
-//! to the policy about each contact and command. Does not own: anything keyed wider than a flow.
+//! Owns: the flow table of its share, the protocol sessions and what they hold, rule state by flow. Does not
+//! own: what is asked of the policy (`questions`), and anything keyed wider than a flow.
 
-use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use citywall_behaviour::Tally;
-use citywall_event::{
-    Anomaly, Body, Command, Contact, Context, Ended, Event, FlowSummary, Mac, Nanos, Order, Place, Service,
-    Violation, ViolationKind, json::Object,
-};
+use citywall_event::{Anomaly, Body, Contact, Ended, Event, FlowSummary, Nanos, Order, json::Object};
 use citywall_flow::{
     AHEAD, Carrier, CloseReason, Content, Direction, Flow, FlowTable, Observer, Segment, State,
     StreamMalformed,
 };
 use citywall_packet::{Checksum, Malformed, Packet, Transport};
-use citywall_transaction::arp::ArpMessage;
 use citywall_transaction::{Item, Output, Session, SessionState, Transaction};
 
-use super::conversation::{Conversation, flow_line, hint, seen, service, subject};
+use super::conversation::{Conversation, flow_line, hint, seen, subject};
 use super::facts::{Facts, NO_EVENT, PACKET, Record, TALLY};
 use super::habits::habits;
 use super::inspect::Inspector;
@@ -27,9 +22,6 @@ use super::losses::Losses;
 use super::prepare::{At, Prepared, Ready, end_of_second};
 use crate::settings::Settings;
 use crate::stats::{Seen, WorkerStats};
-
-/// Violating commands that are told per conversation; more are counted.
-const COMMAND_VIOLATIONS: u8 = 16;
 
 /// Bytes of lines after which what was found is carried off in the middle of a batch.
 const TEXT: usize = 16 << 20;
@@ -518,77 +510,6 @@ impl Teller {
         }
     }
 
-    fn violation(&mut self, flow: &Flow<Conversation>, violation: Violation) {
-        self.flow_event(flow, flow.user.forward(), Body::Violation(Box::new(violation)));
-    }
-
-    /// The border of an isolated zone is one whoever began, so the guess of a midstream
-    /// conversation is good enough.
-    fn judge_isolation(
-        &mut self,
-        flow: &mut Flow<Conversation>,
-        from: (Place, Option<IpAddr>),
-        to: (Place, Option<IpAddr>),
-    ) {
-        if let Err(violation) = self.settings.context.judge_isolation(from, to)
-            && !flow.user.violated
-        {
-            flow.user.violated = true;
-            self.violation(flow, violation);
-        }
-    }
-
-    /// Who asks on a link for somebody of another zone is on that zone's link.
-    fn judge_arp(&mut self, flow: &mut Flow<Conversation>, message: &ArpMessage) {
-        let Some(parties) = message.parties() else { return };
-        let end = |(mac, ip): (Mac, Ipv4Addr)| {
-            let ip = Some(IpAddr::V4(ip));
-            (self.settings.context.locate(ip, Some(mac)), ip)
-        };
-        let [from, to] = parties.map(end);
-        self.judge_isolation(flow, from, to);
-    }
-
-    fn judge_contact(&mut self, flow: &mut Flow<Conversation>) {
-        let settings = Arc::clone(&self.settings);
-        let context: &Context = &settings.context;
-        let (from, to) = flow.user.parties(flow);
-        let service: Service<'_> = service(flow);
-        let Err(violation) = context.judge_contact(from, to, &service) else {
-            return;
-        };
-        // A piece of a datagram names no port, and may be of an answer: the whole is judged when it is there.
-        // Until then it is enough that one of the two may reach the other at all.
-        let piece = matches!(flow.carrier, Carrier::Ip(6 | 17 | 132));
-        let barred = match violation.kind {
-            ViolationKind::Isolation => true,
-            ViolationKind::Conduit => !piece || no_conduit(&context.judge_contact(to, from, &service)),
-            _ => !piece,
-        };
-        if barred && !flow.user.violated {
-            flow.user.violated = true;
-            self.violation(flow, violation);
-        }
-    }
-
-    fn command(&mut self, flow: &mut Flow<Conversation>, direction: Direction, command: Box<Command>) {
-        let settings = Arc::clone(&self.settings);
-        let (mut from, mut to) = flow.user.parties(flow);
-        if direction != flow.user.forward() {
-            std::mem::swap(&mut from, &mut to);
-        }
-        let verdict = settings
-            .context
-            .judge_command_on(from, to, Some(&service(flow)), &command);
-        self.flow_event(flow, direction, Body::Command(command));
-        if let Err(violation) = verdict
-            && flow.user.command_violations < COMMAND_VIOLATIONS
-        {
-            flow.user.command_violations += 1;
-            self.flow_event(flow, direction, Body::Violation(Box::new(violation)));
-        }
-    }
-
     /// Tells everything that a session gave out.
     fn items(&mut self, flow: &mut Flow<Conversation>) {
         let mut items = std::mem::take(&mut self.found.items);
@@ -754,17 +675,6 @@ impl Teller {
             self.end_session(flow);
         }
     }
-}
-
-/// Neither this nor anything else may be opened in this direction.
-fn no_conduit(verdict: &Result<(), Violation>) -> bool {
-    matches!(
-        verdict,
-        Err(Violation {
-            kind: ViolationKind::Conduit,
-            ..
-        })
-    )
 }
 
 fn lookup(transaction: &Transaction) -> Option<citywall_event::Lookup> {
