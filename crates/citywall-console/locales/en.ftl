@@ -20,7 +20,7 @@ login = Log in
 login-first = Nobody has an account yet. Use the one-time link that the program printed when it started.
 login-name = Your name, as in the city file
 login-password = Password
-login-lost = Lost your password? An administrator makes a new link on the page People, or on the box itself: citywall console link NAME
+login-lost = Lost your password? An administrator makes a new link on the page People, or on the box itself: citywall console link NAME --out DIR (the folder that the console serves)
 login-wrong = Name or password is wrong.
 login-wait = Too many failures from here. Try again in { $n } s.
 link = Set your password
@@ -72,8 +72,14 @@ stake = At stake
 stake-next = falls next: { $service }
 stake-none = No service of the city depends on what is concerned.
 stake-order = What falls next stands first.
-figure-incidents = incidents
-figure-devices = devices seen
+figure-incidents = { $n ->
+    [one] incident
+   *[other] incidents
+}
+figure-devices = { $n ->
+    [one] device seen
+   *[other] devices seen
+}
 figure-zones = zones
 figure-events = events recorded
 city-map = The city's networks

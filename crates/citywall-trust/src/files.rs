@@ -125,7 +125,11 @@ pub fn new_key(path: &Path) -> Result<SigningKey, TrustError> {
         .map_err(|e| io_error(path, &e))?;
     file.write_all(SigningKey::seed_to_pem(&seed).as_bytes())
         .and_then(|()| file.sync_all())
-        .map_err(|e| io_error(path, &e))?;
+        .map_err(|e| {
+            // A part of a key is none, and would stand in the way of the next try.
+            let _ = std::fs::remove_file(path);
+            io_error(path, &e)
+        })?;
     Ok(key)
 }
 

@@ -112,8 +112,8 @@ pub async fn page(ctx: Ctx) -> Response {
     let body = html! {
         (banner(&ctx, open, &worst))
         ul class="figures" {
-            (figure(&number(open as u64), &l.t("figure-incidents"), "/incidents"))
-            (figure(&number(devices as u64), &l.t("figure-devices"), "/devices"))
+            (figure(&number(open as u64), &l.count("figure-incidents", open as u64), "/incidents"))
+            (figure(&number(devices as u64), &l.count("figure-devices", devices as u64), "/devices"))
             (figure(&number(views.len() as u64), &l.t("figure-zones"), "/policy"))
             (figure(&number(events), &l.t("figure-events"), "/events"))
         }
