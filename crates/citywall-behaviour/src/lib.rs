@@ -19,6 +19,7 @@ mod random;
 mod recent;
 mod rhythm_habit;
 mod scan;
+mod scan_words;
 mod shared_scan;
 mod slow_guessing;
 mod sweep;
@@ -28,6 +29,8 @@ mod tests;
 mod tests_crowding;
 #[cfg(test)]
 mod tests_rhythms;
+#[cfg(test)]
+mod tests_scan;
 #[cfg(test)]
 mod tests_watches;
 mod unusual;

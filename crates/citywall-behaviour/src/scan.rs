@@ -1,7 +1,7 @@
 //! Scans: one source that tries many hosts, or many ports of one host, mostly in vain.
 //!
-//! Owns: what counts as in vain (no answer, a refusal, or the policy's no), the windows and the
-//! thresholds. Does not own: why anybody scans, and scans that many share (`shared_scan`). A poller that reaches hundreds of devices which
+//! Owns: what counts as in vain (no answer, a refusal), and like it: the policy's no, and what who began broke off at
+//! the first answer, which is no use of anything; the windows and the thresholds. Does not own: why anybody scans, and scans that many share (`shared_scan`). A poller that reaches hundreds of devices which
 //! answer is no scanner; nor is one whose devices are down, as long as most answer; what was in vain
 //! in an earlier window is a retry, not a search; and ICMP's errors answer those who asked, as a
 //! server that is flooded does.
@@ -11,12 +11,11 @@
 
 use std::net::IpAddr;
 
-use citywall_event::{
-    Behaviour, Body, Event, FlowSummary, Mac, Nanos, Order, Technique, counted, is_icmp_request, say,
-};
-use hashbrown::HashSet;
+use citywall_event::{Behaviour, Body, Event, FlowSummary, Mac, Nanos, Order, Technique, is_icmp_request};
+use hashbrown::{HashMap, HashSet};
 
 use crate::recent::Recent;
+use crate::scan_words::{Fates, scanned};
 
 /// When a scan is a scan, and how much is remembered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,7 +117,7 @@ struct Window {
     last: Nanos,
     /// The first and the last try.
     tried: (Nanos, Nanos),
-    failed: HashSet<Member>,
+    failed: HashMap<Member, Fates>,
     /// In vain in earlier windows.
     known: HashSet<Member>,
     answered: HashSet<Member>,
@@ -137,8 +136,9 @@ struct Day {
     start: Nanos,
     /// The first try.
     tried: Nanos,
-    /// New in vain.
+    /// New in vain, and how often each fate.
     failed: usize,
+    fates: [usize; 3],
     /// Who answered; a device that speaks with its server all day has one, not one in each window.
     answered: HashSet<Member>,
     told: bool,
@@ -151,7 +151,8 @@ pub(crate) struct Try {
     pub(crate) protocol: u8,
     port: u16,
     target: IpAddr,
-    pub(crate) failed: bool,
+    /// Why it counts as in vain; `None` where it was answered.
+    failed: Option<Fates>,
     /// From a zone of the city to the outside.
     pub(crate) outward: bool,
     /// When it was tried; that it was in vain shows later.
@@ -159,6 +160,11 @@ pub(crate) struct Try {
 }
 
 impl Try {
+    /// It counts as in vain.
+    pub(crate) fn failed(&self) -> bool {
+        self.failed.is_some()
+    }
+
     /// What this has in common with other tries, and what then varies.
     pub(crate) fn views(&self) -> [(Common, Member); 2] {
         let (protocol, port) = (self.protocol, self.port);
@@ -199,7 +205,7 @@ impl ScanDetector {
             self.members = 0;
         }
         // An answer alone makes nobody a suspect.
-        let state = if tried.failed {
+        let state = if tried.failed() {
             self.sources.entry(source)
         } else {
             self.sources.get(source)?
@@ -245,7 +251,7 @@ fn note(
     let mut found = None;
     let mut members = 0;
     for (common, member) in tried.views() {
-        let Some(window) = window(windows, common, at, tried.failed, limits) else {
+        let Some(window) = window(windows, common, at, tried.failed(), limits) else {
             continue;
         };
         members += usize::from(window.take(member, tried, (order, at), limits));
@@ -260,9 +266,9 @@ fn note(
 pub(crate) fn tried(event: &Event) -> Option<Try> {
     let (failed, at) = match &event.body {
         Body::Flow(flow) if answers(event.subject.protocol, flow) => return None,
-        Body::Flow(flow) => (failed(flow), flow.start),
+        Body::Flow(flow) => (fate(flow), flow.start),
         // Only forbidden conversations; a forbidden command was answered.
-        Body::Violation(violation) if violation.command.is_none() => (true, event.at),
+        Body::Violation(violation) if violation.command.is_none() => (Some(Fates::FORBIDDEN), event.at),
         _ => return None,
     };
     let subject = &event.subject;
@@ -290,8 +296,11 @@ fn answers(protocol: Option<u8>, flow: &FlowSummary) -> bool {
     protocol.is_some_and(|protocol| matches!(protocol, ICMP | ICMPV6) && !asks(protocol))
 }
 
-fn failed(flow: &FlowSummary) -> bool {
-    flow.refused || flow.packets[1] == 0
+fn fate(flow: &FlowSummary) -> Option<Fates> {
+    if flow.refused || flow.packets[1] == 0 {
+        return Some(Fates::IN_VAIN);
+    }
+    flow.broken_off.then_some(Fates::BROKEN_OFF)
 }
 
 fn is_group(ip: IpAddr) -> bool {
@@ -332,10 +341,12 @@ fn window<'a>(
         let next = Window::new(common, at);
         let mut past = std::mem::replace(window, next);
         if at.saturating_sub(past.day.start) <= limits.slow_window {
+            let fates = past.fates();
             window.day = Day {
                 start: past.day.start,
                 tried: past.day.tried.min(past.tried.0),
                 failed: past.day.failed + past.failed.len(),
+                fates: std::array::from_fn(|i| past.day.fates[i] + fates[i]),
                 answered: past.day.answered,
                 told: past.day.told || past.told > 0,
                 examples: past.day.examples,
@@ -348,7 +359,7 @@ fn window<'a>(
             window.day.examples.extend(past.examples);
             window.day.examples.truncate(EXAMPLES);
         }
-        past.known.extend(past.failed.drain());
+        past.known.extend(past.failed.drain().map(|(member, _)| member));
         if past.known.len() < limits.members {
             window.known = past.known;
         }
@@ -363,7 +374,7 @@ impl Window {
             start: at,
             last: at,
             tried: (Nanos::MAX, Nanos::MIN),
-            failed: HashSet::new(),
+            failed: HashMap::new(),
             known: HashSet::new(),
             answered: HashSet::new(),
             outward: true,
@@ -373,6 +384,7 @@ impl Window {
                 start: at,
                 tried: Nanos::MAX,
                 failed: 0,
+                fates: [0; 3],
                 answered: HashSet::new(),
                 told: false,
                 examples: Vec::new(),
@@ -388,25 +400,34 @@ impl Window {
         (order, at): (Order, Nanos),
         limits: &ScanLimits,
     ) -> bool {
-        let failed = tried.failed;
         self.outward &= tried.outward;
         self.last = self.last.max(at);
         self.tried = (self.tried.0.min(tried.at), self.tried.1.max(tried.at));
-        if failed && self.known.contains(&member) {
-            return false;
-        }
-        let set = if failed {
-            &mut self.failed
-        } else {
-            &mut self.answered
+        let Some(fate) = tried.failed else {
+            return self.answered.len() < limits.members && self.answered.insert(member);
         };
-        if set.len() >= limits.members || !set.insert(member) {
+        if self.known.contains(&member) {
             return false;
         }
-        if failed && self.examples.len() < EXAMPLES {
+        if let Some(fates) = self.failed.get_mut(&member) {
+            // What is forbidden may be in vain besides; that shows later.
+            *fates = fates.and(fate);
+            return false;
+        }
+        if self.failed.len() >= limits.members {
+            return false;
+        }
+        self.failed.insert(member, fate);
+        if self.examples.len() < EXAMPLES {
             self.examples.push(order);
         }
         true
+    }
+
+    /// How many had each fate.
+    fn fates(&self) -> [usize; 3] {
+        let of = |fate| self.failed.values().filter(|fates| fates.has(fate)).count();
+        Fates::ALL.map(of)
     }
 
     fn judge(&mut self, source: Source, limits: &ScanLimits) -> Option<Behaviour> {
@@ -424,8 +445,13 @@ impl Window {
         let enough = swept || failed >= least && failed >= answered;
         if enough && (self.told == 0 || failed >= self.told.saturating_mul(10)) {
             self.told = failed;
-            let answered = self.answered.difference(&self.failed).count();
-            return Some(self.report(source, failed, answered, self.tried.0, self.examples.clone()));
+            let answered = self
+                .answered
+                .iter()
+                .filter(|m| !self.failed.contains_key(*m))
+                .count();
+            let counts = (failed, answered, self.fates());
+            return Some(self.report(source, counts, self.tried.0, self.examples.clone()));
         }
         // Nothing is slow that was told as quick.
         if self.day.told || self.told > 0 || self.day.failed == 0 {
@@ -438,13 +464,14 @@ impl Window {
             return None;
         }
         self.day.told = true;
+        let fates = self.fates();
+        let fates = std::array::from_fn(|i| self.day.fates[i] + fates[i]);
         let mut examples = self.day.examples.clone();
         examples.extend(&self.examples);
         examples.truncate(EXAMPLES);
         Some(self.report(
             source,
-            failed,
-            answered,
+            (failed, answered, fates),
             self.day.tried.min(self.tried.0),
             examples,
         ))
@@ -453,8 +480,7 @@ impl Window {
     fn report(
         &self,
         source: Source,
-        failed: usize,
-        answered: usize,
+        (failed, answered, fates): (usize, usize, [usize; 3]),
         since: Nanos,
         evidence: Vec<Order>,
     ) -> Behaviour {
@@ -463,57 +489,27 @@ impl Window {
             Source::Ip(ip) => ip.to_string(),
             Source::Mac(mac) => mac.map(|b| format!("{b:02x}")).join(":"),
         };
-        let n = failed + answered;
-        let (kind, tried, technique) = match self.common {
-            Common::Port(protocol, port) => (
-                "horizontal_scan",
-                say!(
-                    "hosts-on",
-                    "{n} on {service}",
-                    n = counted(n, "host", "hosts"),
-                    service = name(protocol, port)
-                ),
-                Technique::REMOTE_SYSTEM_DISCOVERY,
-            ),
-            Common::Host(host) => (
-                "vertical_scan",
-                say!(
-                    "ports-of",
-                    "{n} of {host}",
-                    n = counted(n, "port", "ports"),
-                    host = host
-                ),
-                Technique::NETWORK_SERVICE_DISCOVERY,
-            ),
+        let (kind, technique) = match self.common {
+            Common::Port(..) => ("horizontal_scan", Technique::REMOTE_SYSTEM_DISCOVERY),
+            Common::Host(_) => ("vertical_scan", Technique::NETWORK_SERVICE_DISCOVERY),
         };
+        let n = failed + answered;
+        let [in_vain, others @ ..] = fates;
+        let mut features = vec![
+            ("tried", n as f64),
+            ("in_vain", in_vain as f64),
+            ("seconds", seconds),
+        ];
+        let others = ["forbidden", "broken_off"].into_iter().zip(others);
+        features.extend(others.filter(|(_, n)| *n > 0).map(|(name, n)| (name, n as f64)));
         Behaviour {
             kind,
-            reason: say!(
-                "scanned",
-                "{who} tried {tried} within {seconds} s, {failed} of them in vain",
-                who = who,
-                tried = tried,
-                seconds = format!("{seconds:.0}"),
-                failed = failed
-            ),
+            reason: scanned(who, self.common, n, seconds, fates),
             // Certain where nothing answers and there are many.
-            score: failed as f64 / (failed + answered) as f64 * (1.0 - 2.0 / failed as f64),
-            features: vec![
-                ("tried", (failed + answered) as f64),
-                ("in_vain", failed as f64),
-                ("seconds", seconds),
-            ],
+            score: failed as f64 / n as f64 * (1.0 - 2.0 / failed as f64),
+            features,
             technique: Some(technique),
             evidence,
         }
-    }
-}
-
-pub(crate) fn name(protocol: u8, port: u16) -> String {
-    match protocol {
-        6 => format!("tcp/{port}"),
-        17 => format!("udp/{port}"),
-        1 | 58 => "icmp".to_owned(),
-        other => format!("IP protocol {other}"),
     }
 }

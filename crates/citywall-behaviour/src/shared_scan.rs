@@ -121,7 +121,7 @@ impl SharedScans {
         let known = event.at.saturating_sub(*self.since.get_or_insert(event.at)) >= self.limits.learn;
         let mut found = None;
         for (common, member) in tried.views() {
-            if !tried.failed {
+            if !tried.failed() {
                 // An answer alone makes nobody a suspect.
                 if let Some(service) = self.services.get(common) {
                     service.answered(source);
@@ -246,7 +246,7 @@ impl Service {
                     "hosts-on",
                     "{n} on {service}",
                     n = counted(targets, "host", "hosts"),
-                    service = scan::name(protocol, port)
+                    service = crate::scan_words::name(protocol, port)
                 ),
                 Technique::REMOTE_SYSTEM_DISCOVERY,
             ),

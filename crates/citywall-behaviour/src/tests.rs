@@ -10,7 +10,7 @@ use proptest::prelude::*;
 
 use crate::{GuessingLimits, PasswordGuessing, ScanDetector, ScanLimits};
 
-fn event(number: u64, millis: i64, src: &str, dst: &str, port: u16, body: Body) -> Event {
+pub(crate) fn event(number: u64, millis: i64, src: &str, dst: &str, port: u16, body: Body) -> Event {
     let at: Nanos = millis * 1_000_000;
     let body = match body {
         Body::Flow(flow) => Body::Flow(FlowSummary {
@@ -59,7 +59,7 @@ fn refused() -> Body {
     })
 }
 
-fn denied() -> Body {
+pub(crate) fn denied() -> Body {
     Body::Violation(Box::new(Violation {
         kind: ViolationKind::Conduit,
         from_zone: "a".to_owned(),
@@ -94,7 +94,7 @@ fn show(found: &[Behaviour]) -> String {
     found.iter().map(line).collect()
 }
 
-fn scans(events: impl IntoIterator<Item = Event>) -> String {
+pub(crate) fn scans(events: impl IntoIterator<Item = Event>) -> String {
     let mut detector = ScanDetector::new(ScanLimits::default());
     let found: Vec<Behaviour> = events.into_iter().filter_map(|e| detector.observe(&e)).collect();
     show(&found)
@@ -114,10 +114,10 @@ fn a_horizontal_scan_is_told_once_and_again_when_it_is_ten_times_as_large() {
         )
     });
     expect![[r#"
-        horizontal_scan 0.83 10.30.0.5 tried 12 hosts on tcp/161 within 0 s, 12 of them in vain
-            [("tried", 12.0), ("in_vain", 12.0), ("seconds", 0.22)] 0-0-0 0-1-0 0-2-0 0-3-0
-        horizontal_scan 0.98 10.30.0.5 tried 120 hosts on tcp/161 within 2 s, 120 of them in vain
-            [("tried", 120.0), ("in_vain", 120.0), ("seconds", 2.38)] 0-0-0 0-1-0 0-2-0 0-3-0
+        horizontal_scan 0.83 10.30.0.5 tried 12 hosts on tcp/161 within 0 s, of them 4 forbidden and 8 in vain
+            [("tried", 12.0), ("in_vain", 8.0), ("seconds", 0.22), ("forbidden", 4.0)] 0-0-0 0-1-0 0-2-0 0-3-0
+        horizontal_scan 0.98 10.30.0.5 tried 120 hosts on tcp/161 within 2 s, of them 40 forbidden and 80 in vain
+            [("tried", 120.0), ("in_vain", 80.0), ("seconds", 2.38), ("forbidden", 40.0)] 0-0-0 0-1-0 0-2-0 0-3-0
     "#]]
     .assert_eq(&scans(events));
 }

@@ -588,6 +588,10 @@ rule-9000028 = S7: controller is told to stop
 rule-9000029 = BACnet: device is told to reinitialize
 rule-and-command = { $rule }: { $command }
 scanned = { $who } tried { $tried } within { $seconds } s, { $failed } of them in vain
+scanned-broken-off = { $n } broken off at the first answer
+scanned-forbidden = { $n } forbidden
+scanned-in-vain = { $n } in vain
+scanned-of-them = { $who } tried { $tried } within { $seconds } s, of them { $how }
 sends = { $who } sends
 sent-out = { $who } sent { $megabytes } MB to { $whom } within { $minutes } min in { $n ->
     [one] { $n } conversation

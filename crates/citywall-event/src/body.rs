@@ -99,6 +99,9 @@ pub struct FlowSummary {
     pub ended: bool,
     /// TCP: the responder answered the first packet with RST, or ICMP said unreachable.
     pub refused: bool,
+    /// TCP: the responder answered the SYN, and who sent it reset that without ever acknowledging it: a connection
+    /// that a program asks its system for is acknowledged first.
+    pub broken_off: bool,
     /// ICMP and ICMPv6: the type of the first message.
     pub icmp: Option<u8>,
     /// TCP: a hash of the first words of who began, [`FirstWords`](crate::FirstWords); 0 where there are none, or

@@ -221,14 +221,16 @@ pub fn summary(flow: &Flow<Conversation>) -> FlowSummary {
     let tcp = flow.carrier == Carrier::Tcp;
     let [there, back] = flow.tcp_flags;
     let answered = back & tcp_flags::SYN != 0;
+    let acknowledged = there & tcp_flags::ACK != 0;
     FlowSummary {
         start: flow.start,
         end: flow.last,
         packets: flow.packets,
         bytes: flow.bytes,
-        established: tcp && (flow.midstream || answered && there & tcp_flags::ACK != 0),
+        established: tcp && (flow.midstream || answered && acknowledged),
         ended: flow.user.ended,
         refused: tcp && !answered && back & tcp_flags::RST != 0,
+        broken_off: tcp && answered && !flow.midstream && !acknowledged && there & tcp_flags::RST != 0,
         icmp: icmp(flow).map(|(kind, _)| kind),
         first_words: flow.user.first_words.hash(),
     }

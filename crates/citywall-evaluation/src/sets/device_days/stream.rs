@@ -198,6 +198,7 @@ impl Talk {
             established: tcp && answered,
             ended: false,
             refused: self.outcome == Outcome::Refused,
+            broken_off: false,
             icmp: (self.protocol == ICMP).then_some(8),
             first_words: if tcp && answered {
                 self.first_words(number)
