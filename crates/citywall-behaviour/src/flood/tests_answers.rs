@@ -95,7 +95,7 @@ fn a_collector_takes_of_one_what_it_takes_of_all() {
 fn echoes_to_all_of_a_network_are_a_flood_even_where_all_answer() {
     let mut bench = Bench::new();
     bench.stream(0, SECOND, 4_000, |bench, at, roll| {
-        ping(bench, at, 0x10_0001, 0x40_0000 | roll as u32 % 40);
+        ping(bench, at, 0x10_0001, 0x40_0000 | (roll as u32 % 40));
     });
     let told = bench.end(20 * SECOND);
     assert!(

@@ -44,7 +44,7 @@ fn told(spread: Spread) -> String {
         let port = (turn / spread.hosts % spread.ports).wrapping_mul(7_919) as u16;
         n += 1;
         bench.send_to_port(at, from, to, (Syn, port), 58);
-        if spread.answered && port % 100 == 0 {
+        if spread.answered && port.is_multiple_of(100) {
             bench.send(at, to, from, SynAck, 58);
             bench.send(at, from, to, Tcp, 54);
         } else if spread.answered {

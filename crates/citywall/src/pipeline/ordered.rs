@@ -286,7 +286,7 @@ impl Stage {
             if let Body::Incident(report) = &event.body {
                 if self.settings.interface.is_some() && report.change == "opened" {
                     // A replay's page tells it at the end; here the end may be far.
-                    let title = clean(&report.title.to_string());
+                    let title = clean(&report.title);
                     log::warn!(
                         "incident {}, severity {}: {title}",
                         report.number,
