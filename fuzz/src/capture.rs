@@ -19,6 +19,7 @@ pub fn run(data: &[u8]) {
         batch_frames: 1 + usize::from(mood & 7) * 5,
         frame_bytes: 32 << 10,
         zstd_window: 1 << 20,
+        stop: None,
     };
     let files: Vec<&[u8]> = parts(rest).take(2).collect();
     let smooth = drain(&files, 0, limits);
