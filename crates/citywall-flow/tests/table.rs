@@ -433,50 +433,44 @@ fn a_full_table_evicts_in_the_declared_order() {
     .assert_eq(&run(limits, &packets, 5));
 }
 
-#[test]
-fn a_flood_of_half_open_connections_drives_nobody_else_out() {
+/// A table of a hundred, ten of them half open.
+fn small_table() -> FlowTable<u32> {
     let limits = FlowLimits {
         flows: 100,
         half_open: 10,
         ..FlowLimits::default()
     };
-    let mut table = FlowTable::<u32>::new(limits, HostPolicies::default());
+    FlowTable::new(limits, HostPolicies::default())
+}
+
+/// A thousand invented senders send one segment each.
+fn flood(table: &mut FlowTable<u32>, flags: u8) {
     let mut transcript = Transcript::default();
+    for i in 1..=1_000u32 {
+        let src = Ipv4Addr::from(0x0b00_0000 + i);
+        let segment = tcp(1024, 80, flags, i, 0);
+        let (packet, data) = tcp_packet(src, Ipv4Addr::new(10, 9, 9, 9), segment, b"", 0);
+        table.push(&packet, &data, u64::from(i) + 50, 1, &mut transcript);
+    }
+}
+
+#[test]
+fn a_flood_of_half_open_connections_drives_nobody_else_out() {
+    let mut table = small_table();
     // Fifty datagrams that nobody answers are older, and stay.
     for port in 0..50 {
         let packet = udp("10.0.0.1", port, "10.0.0.2", 53);
-        table.push(&packet, &[], port.into(), 0, &mut transcript);
+        table.push(&packet, &[], port.into(), 0, &mut Transcript::default());
     }
-    for i in 1..=1_000u32 {
-        let src = Ipv4Addr::from(0x0b00_0000 + i);
-        let (packet, data) = tcp_packet(
-            src,
-            Ipv4Addr::new(10, 9, 9, 9),
-            tcp(1024, 80, tcp_flags::SYN, i, 0),
-            b"",
-            0,
-        );
-        table.push(&packet, &data, u64::from(i) + 50, 1, &mut transcript);
-    }
+    flood(&mut table, tcp_flags::SYN);
     let stats = table.stats();
     assert_eq!((stats.opened, stats.evicted, stats.live), (1_050, 990, 60));
 }
 
 #[test]
 fn what_never_had_an_answer_is_half_open_whatever_its_flags_are() {
-    let limits = FlowLimits {
-        flows: 100,
-        half_open: 10,
-        ..FlowLimits::default()
-    };
-    let mut table = FlowTable::<u32>::new(limits, HostPolicies::default());
-    let mut transcript = Transcript::default();
-    for i in 1..=1_000u32 {
-        let src = Ipv4Addr::from(0x0b00_0000 + i);
-        let fin = tcp(1024, 80, tcp_flags::FIN | tcp_flags::ACK, i, 1);
-        let (packet, data) = tcp_packet(src, Ipv4Addr::new(10, 9, 9, 9), fin, b"", 0);
-        table.push(&packet, &data, u64::from(i), 1, &mut transcript);
-    }
+    let mut table = small_table();
+    flood(&mut table, tcp_flags::FIN | tcp_flags::ACK);
     let stats = table.stats();
     assert_eq!((stats.opened, stats.evicted, stats.live), (1_000, 990, 10));
 }

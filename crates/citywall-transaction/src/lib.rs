@@ -21,6 +21,7 @@ pub mod telnet;
 pub mod tls;
 
 mod dissector;
+mod framed;
 mod pending;
 mod registry;
 mod session;

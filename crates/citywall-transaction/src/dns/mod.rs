@@ -6,10 +6,9 @@
 use citywall_event::NameAsked;
 use citywall_flow::{Carrier, Content, Direction};
 
+use crate::framed::{Framing, Streams};
 use crate::told::Told;
-use crate::{
-    Dissector, Hint, Input, Item, Limits, Output, Pending, Probe, Protocol, ProtocolEntry, Transaction,
-};
+use crate::{Dissector, Hint, Input, Item, Limits, Output, Probe, Protocol, ProtocolEntry, Transaction};
 
 mod announce;
 mod codes;
@@ -103,12 +102,7 @@ fn sure(hint: &Hint, header: &[u8; HEADER_BYTES]) -> Probe {
 }
 
 fn open(limits: &Limits, hint: &Hint) -> Box<dyn Dissector> {
-    let streams = (hint.carrier == Carrier::Tcp).then(|| {
-        Box::new(Streams {
-            limit: limits.message,
-            of: Default::default(),
-        })
-    });
+    let streams = (hint.carrier == Carrier::Tcp).then(|| Box::new(Streams::new(FRAMING, limits.message)));
     Box::new(Conversation {
         streams,
         messages: Messages {
@@ -124,21 +118,6 @@ struct Conversation {
     /// Over TCP only: most conversations are single datagrams, and there are very many of them.
     streams: Option<Box<Streams>>,
     messages: Messages,
-}
-
-/// What a conversation over TCP has besides.
-struct Streams {
-    /// Bytes of a message at most.
-    limit: usize,
-    of: [Stream; 2],
-}
-
-/// One direction of a TCP conversation.
-#[derive(Default)]
-struct Stream {
-    pending: Pending,
-    /// The framing is lost: nothing more can be read.
-    lost: bool,
 }
 
 /// What all messages of a conversation share.
@@ -238,42 +217,20 @@ fn asked(message: &DnsMessage, direction: Direction) -> Option<(Direction, Item)
     Some((direction, Item::Name(NameAsked { name, unknown })))
 }
 
-impl Stream {
-    fn feed(
-        &mut self,
-        direction: Direction,
-        data: &[u8],
-        limit: usize,
-        messages: &mut Messages,
-        out: &mut Output,
-    ) {
-        let lost = &mut self.lost;
-        let fed = self.pending.feed(data, limit, |data| {
-            let Some((&length, rest)) = data.split_first_chunk::<2>() else {
-                return 0;
-            };
-            let length = usize::from(u16::from_be_bytes(length));
-            // Decided by the length alone, so that it does not depend on how the stream is cut.
-            let mark = if *lost {
-                return data.len();
-            } else if length < HEADER_BYTES {
-                "dns.tcp_length"
-            } else if length + 2 > limit {
-                "dns.message_limit"
-            } else {
-                let Some(message) = rest.get(..length) else {
-                    return 0;
-                };
-                messages.one(direction, message, out);
-                return 2 + length;
-            };
-            out.malformed(direction, mark);
-            *lost = true;
-            data.len()
-        });
-        if fed.is_err() {
-            self.lost = true;
-        }
+/// Over TCP each message has its length before it (RFC 1035, 4.2.2).
+const FRAMING: Framing = Framing {
+    end,
+    too_long: "dns.message_limit",
+    truncated: "dns.truncated",
+};
+
+fn end(data: &[u8]) -> Result<Option<usize>, &'static str> {
+    let Some(length) = data.first_chunk::<2>() else {
+        return Ok(None);
+    };
+    match usize::from(u16::from_be_bytes(*length)) {
+        length if length < HEADER_BYTES => Err("dns.tcp_length"),
+        length => Ok(Some(2 + length)),
     }
 }
 
@@ -283,33 +240,15 @@ impl Dissector for Conversation {
         if let Content::Datagram(data) = input.content {
             return self.messages.one(direction, data, out);
         }
-        let Some(streams) = &mut self.streams else { return };
-        let stream = &mut streams.of[direction.index()];
-        match input.content {
-            Content::Datagram(_) => {}
-            Content::Bytes(data) => {
-                if !stream.lost {
-                    stream.feed(direction, data, streams.limit, &mut self.messages, out);
-                }
-            }
-            Content::Gap(_) => {
-                stream.pending.clear();
-                stream.lost = true;
-            }
-            Content::End { reset } => {
-                if !reset && !stream.pending.bytes().is_empty() {
-                    out.malformed(direction, "dns.truncated");
-                }
-                stream.pending.clear();
-            }
-        }
-        if stream.lost {
-            out.done[direction.index()] = true;
+        if let Some(streams) = &mut self.streams {
+            let messages = &mut self.messages;
+            streams.feed(direction, input.content, out, |message, out| {
+                messages.one(direction, message.get(2..).unwrap_or_default(), out);
+            });
         }
     }
 
     fn held(&self) -> usize {
-        let of = |streams: &Streams| streams.of.iter().map(|stream| stream.pending.bytes().len()).sum();
-        self.streams.as_deref().map_or(0, of)
+        self.streams.as_ref().map_or(0, |streams| streams.held())
     }
 }

@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use citywall_event::{Nanos, Reading, Side, Sighting, SightingTrait};
 use citywall_flow::{Carrier, Content, Direction};
 
+use crate::framed::Streams;
 use crate::told::Told;
 use crate::{Dissector, Hint, Input, Item, Limits, Output, Probe, Protocol, ProtocolEntry, Transaction};
 
@@ -24,7 +25,7 @@ mod value;
 pub use message::SnmpMessage;
 use message::{Pdu, PduKind};
 use open::OpenRequests;
-use stream::Streams;
+use stream::FRAMING;
 use value::Bindings;
 
 /// How this protocol is found.
@@ -77,7 +78,7 @@ fn from(hint: &Hint, data: &[u8]) -> Probe {
 }
 
 fn open(limits: &Limits, hint: &Hint) -> Box<dyn Dissector> {
-    let streams = (hint.carrier == Carrier::Tcp).then(|| Box::new(Streams::new(limits.message)));
+    let streams = (hint.carrier == Carrier::Tcp).then(|| Box::new(Streams::new(FRAMING, limits.message)));
     Box::new(Conversation {
         streams,
         messages: Messages {

@@ -2,13 +2,19 @@
 //!
 //! Owns: the framing, and recognising it at a stream's start.
 
-use citywall_flow::{Content, Direction};
-
 use super::{ber, from, message, own_port};
-use crate::{Hint, Output, Pending, Probe};
+use crate::framed::Framing;
+use crate::{Hint, Probe};
 
 /// The first message is waited for until it is whole, where it is not longer than this.
 const FIRST_MESSAGE: usize = 1_500;
+
+/// Over TCP a message follows the other; its own length says where (RFC 3430).
+pub(super) const FRAMING: Framing = Framing {
+    end,
+    too_long: "snmp.message_limit",
+    truncated: "snmp.truncated",
+};
 
 /// Where the message that stands here ends; `None` where more bytes are needed to say.
 fn end(data: &[u8]) -> Result<Option<usize>, &'static str> {
@@ -56,82 +62,5 @@ pub(super) fn probe(hint: &Hint, data: &[u8]) -> Probe {
         None => Probe::Maybe,
         Some(first) if message::strict(first) || (own_port(hint) && inside.len() == 4) => from(hint, first),
         Some(_) => Probe::No,
-    }
-}
-
-/// Both directions of a conversation.
-pub(super) struct Streams {
-    /// Bytes of a message at most.
-    limit: usize,
-    of: [Stream; 2],
-}
-
-#[derive(Default)]
-struct Stream {
-    pending: Pending,
-    /// The framing is lost: nothing more can be read.
-    lost: bool,
-}
-
-impl Streams {
-    pub(super) fn new(limit: usize) -> Streams {
-        Streams {
-            limit,
-            of: Default::default(),
-        }
-    }
-
-    /// Bytes of messages that are not whole.
-    pub(super) fn held(&self) -> usize {
-        self.of.iter().map(|stream| stream.pending.bytes().len()).sum()
-    }
-
-    /// The next piece; `each` is given every message.
-    pub(super) fn feed(
-        &mut self,
-        direction: Direction,
-        content: Content<'_>,
-        out: &mut Output,
-        mut each: impl FnMut(&[u8], &mut Output),
-    ) {
-        let limit = self.limit;
-        let stream = &mut self.of[direction.index()];
-        match content {
-            Content::Bytes(data) if !stream.lost => {
-                let lost = &mut stream.lost;
-                let fed = stream.pending.feed(data, limit, |data| {
-                    // Decided by the length alone, so that it does not depend on how the stream is cut.
-                    let mark = match end(data) {
-                        _ if *lost => return data.len(),
-                        Ok(None) => return 0,
-                        Ok(Some(total)) if total > limit => "snmp.message_limit",
-                        Ok(Some(total)) => {
-                            let Some(message) = data.get(..total) else {
-                                return 0;
-                            };
-                            each(message, out);
-                            return total;
-                        }
-                        Err(mark) => mark,
-                    };
-                    out.malformed(direction, mark);
-                    *lost = true;
-                    data.len()
-                });
-                stream.lost |= fed.is_err();
-            }
-            Content::Gap(_) => {
-                stream.pending.clear();
-                stream.lost = true;
-            }
-            Content::End { reset } => {
-                if !reset && !stream.pending.bytes().is_empty() {
-                    out.malformed(direction, "snmp.truncated");
-                }
-                stream.pending.clear();
-            }
-            Content::Bytes(_) | Content::Datagram(_) => {}
-        }
-        out.done[direction.index()] |= stream.lost;
     }
 }
